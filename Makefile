@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,11 @@ bench-overlap: $(VENV)/.stamp ## steps of two trainers joined by a slow network,
 	  "$$(ls -t target/$(TRIPLE)/release/deps/slow_link-* | grep -v '\.d$$' | head -n 1)" step $(or $(RATE),1gbit) $$network $(or $(ROUNDS),3); \
 	done
 	"$$(ls -t target/$(TRIPLE)/release/deps/slow_link-* | grep -v '\.d$$' | head -n 1)" loss $(or $(LOSS),100mbit)
+
+bench-local-steps: $(VENV)/.stamp ## loss and accuracy of shards that make steps by themselves, and their bytes (SEEDS=5); 4 minutes
+	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bin candlewick-trainer
+	PYTHONPATH=spark-package/python $(PYTHON) benchmarks/local_steps.py --seeds $(or $(SEEDS),5) \
+	  --trainer target/$(TRIPLE)/release/candlewick-trainer
 
 bench-spill: $(VENV)/.stamp ## an epoch whose rows are on disk next to one from memory (FOLDER=)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bench rows_on_disk --bins

@@ -24,7 +24,7 @@ from flight_client import Trainer, predict, trainer
 from candlewick import nn, optim
 
 #: Every kind, and shares that differ by ten.
-KINDS = ("none", "bf16", "fp16", "topk:0.1", "topk:0.01", "1bit")
+KINDS = ("none", "bf16", "fp16", "topk:0.1", "topk:0.01", "1bit", "powersgd:2", "powersgd:4")
 SHARDS = 2
 HIDDEN = 128
 
@@ -42,14 +42,25 @@ def sent(kind: str) -> float:
         "fp16": (2.0, 2.0),
         "1bit": (1 / 8 + 8 / 128, 2.0),
     }.get(kind, (0.0, 0.0))
+    if kind.startswith("powersgd:"):
+        rank = int(kind[9:])
+        factors = rank * (HIDDEN + 64) + rank * (10 + HIDDEN) + HIDDEN + 10
+        return 4.0 * factors
     if kind.startswith("topk:"):
         share = float(kind[5:])
         node, total = min(8 * share, 4.0), min(8 * share * SHARDS, 4.0)
     return (node + total) * values() / 2
 
 
-def fit(program: str, kind: str, optimizer: dict[str, Any], epochs: int, seed: int) -> tuple[float, float]:
-    """Loss of the last epoch, accuracy on rows that were held out."""
+def fit(
+    program: str,
+    kind: str,
+    optimizer: dict[str, Any],
+    epochs: int,
+    seed: int,
+    more: dict[str, Any] | None = None,
+) -> tuple[float, float]:
+    """Loss of the last epoch, accuracy on rows that were held out; `more` are further parameters."""
     digits = load_digits()
     features = (digits.data / 16.0).astype(np.float32)
     labels = digits.target.astype(np.int64)
@@ -67,6 +78,7 @@ def fit(program: str, kind: str, optimizer: dict[str, Any], epochs: int, seed: i
             "logicalShards": SHARDS,
             "gradientCompression": kind,
             "seed": seed,
+            **(more or {}),
         }
         list(client.act("configure", **configuration))
         client.feed(features[~held_out], labels[~held_out])

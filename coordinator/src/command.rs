@@ -1,6 +1,7 @@
 //! Commands of the driver and reports of the executors, and the events they cause.
 
 use candlewick_protocol::Failure;
+use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::exchange::ExchangeUse;
 use candlewick_protocol::feed::{Ledger, Owner, TaskLedger};
@@ -263,6 +264,9 @@ pub enum Event {
         /// What memory each trainer needed.
         #[serde(default)]
         memory: Vec<TrainerMemoryUse>,
+        /// What compressed gradients took, where they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compression: Option<CompressionUse>,
         /// How the first trainer exchanged gradients; nothing where it was alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exchange: Option<ExchangeUse>,

@@ -50,6 +50,7 @@ fn config() -> CoordinatorConfig {
         gradient_compression: Default::default(),
         asynchrony: Default::default(),
         any_order: false,
+        local_steps: None,
         evaluation: Evaluation::default(),
     };
     let data = DataSpec {

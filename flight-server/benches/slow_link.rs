@@ -4,7 +4,7 @@
 //! limits in each direction. The coordinator, here, reaches them over other devices. One thread a trainer.
 //!
 //! `slow_link step RATE NETWORK ROUNDS [KIND]` prints a step's median time and the share of the exchange that was hidden, for each kind of
-//! exchange in turn, or those whose name has KIND in it; `slow_link loss RATE` prints the loss after each epoch and when it was reached.
+//! exchange in turn, or those whose name has KIND in it; `slow_link loss RATE [KIND...]` prints the loss after each epoch and when it was reached.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ use candlewick_model::resolve::{ResolveRequest, Task, resolve};
 use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::local_steps::LocalSteps;
 use common::data::{Lcg, Row, job};
 use common::{ELSEWHERE, Elsewhere, Gang, coordinator_config};
 use serde_json::{Value, json};
@@ -242,13 +243,34 @@ fn step(name: &str, rounds: u32, only: &str) {
     }
 }
 
-fn loss() {
-    let spec = spec("mlp", 6);
+/// Those that send less, or less often.
+fn less() -> [Kind; 3] {
+    const fn every(steps: u32) -> Option<LocalSteps> {
+        Some(LocalSteps {
+            steps,
+            outer_learning_rate: 1.0,
+            outer_momentum: 0.0,
+        })
+    }
+    [
+        ("localSteps 8", |spec| spec.train.local_steps = every(8)),
+        ("localSteps 32", |spec| spec.train.local_steps = every(32)),
+        ("powersgd 4", |spec| {
+            spec.train.gradient_compression = GradientCompression::PowerSgd(4)
+        }),
+    ]
+}
+
+/// Of the kinds of these names, or in short epochs of all of them.
+fn loss(names: &[String]) {
+    let (epochs, steps) = if names.is_empty() { (6, 16) } else { (8, 64) };
+    let spec = spec("mlp", epochs);
     let rows = rows(
-        16 * spec.train.batch_size as usize,
+        steps * spec.train.batch_size as usize,
         spec.data.feature_width as usize,
     );
-    for (kind, set) in kinds() {
+    let all = kinds().into_iter().chain(less());
+    for (kind, set) in all.filter(|(kind, _)| names.is_empty() || names.iter().any(|name| name == kind)) {
         let mut spec = spec.clone();
         set(&mut spec);
         let mut at = 0.0;
@@ -282,7 +304,7 @@ fn main() {
     match (what.as_str(), rest) {
         ("step", [name, rounds]) => step(name, rounds.parse().unwrap(), ""),
         ("step", [name, rounds, only]) => step(name, rounds.parse().unwrap(), only),
-        ("loss", []) => loss(),
+        ("loss", names) => loss(names),
         _ => panic!("{arguments:?}"),
     }
 }

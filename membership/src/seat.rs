@@ -106,9 +106,9 @@ impl Seat {
         generation >= self.generation || planted(Fault::StaleGeneration)
     }
 
-    /// HALT: the generations up to this one are over. The answer of a trainer that stands there, if it has to answer;
-    /// afterwards there is no connection left of them.
-    pub fn halt(&mut self, generation: u64, stands: ProgramCounter) -> Option<ToCoordinator> {
+    /// HALT: the generations up to this one are over. The answer of a trainer that stands there and had made so many steps, if it
+    /// has to answer; afterwards there is no connection left of them.
+    pub fn halt(&mut self, generation: u64, stands: ProgramCounter, made: u64) -> Option<ToCoordinator> {
         if !self.obeys(generation) {
             return None;
         }
@@ -116,6 +116,7 @@ impl Seat {
         Some(ToCoordinator::Halted {
             generation,
             counter: stands,
+            made,
         })
     }
 
@@ -275,15 +276,16 @@ mod tests {
         seat.ready(place, at(5), "s".into()).unwrap();
         assert_eq!(seat.start(1), Err(Refusal::Over));
         assert_eq!(seat.form(&formation(1, 0, None)), Err(Refusal::Over));
-        assert_eq!(seat.halt(1, at(5)), None);
+        assert_eq!(seat.halt(1, at(5), 5), None);
         assert!(seat.start(2).is_ok());
         assert_eq!(seat.start(2), Err(Refusal::Over), "it has begun");
         assert!(matches!(seat.start(3), Err(Refusal::Failed(_))));
         let halted = ToCoordinator::Halted {
             generation: 4,
             counter: at(6),
+            made: 7,
         };
-        assert_eq!(seat.halt(4, at(6)), Some(halted));
+        assert_eq!(seat.halt(4, at(6), 7), Some(halted));
         assert_eq!(seat.start(2), Err(Refusal::Over), "it is over");
         assert!(seat.form(&formation(5, 6, None)).is_ok());
     }

@@ -2,7 +2,10 @@
 //! `candlewick-trainer serve` ask here.
 
 mod class_weight;
+mod exchange;
 mod features;
+mod local;
+mod low_rank;
 mod named;
 mod states;
 
@@ -17,7 +20,6 @@ use crate::resolve::{ResolveRequest, Resolved, Task, resolve};
 use crate::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::asynchrony::Asynchrony;
-use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::{
     DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, Precision, TaskName,
     TrainSpec,
@@ -25,7 +27,9 @@ use candlewick_protocol::job::{
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
 use class_weight::class_weight;
+use exchange::{completed, compression};
 use features::{encoding, feature_width};
+use local::local_steps;
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
 
@@ -118,23 +122,19 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     launch.save_optimizer = saves_optimizer(&params, &train)?;
     let kept = launch.checkpoint.is_some() || launch.save_optimizer;
     launch.identity = (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train));
-    Ok(CompleteJob {
-        network,
-        job: JobSpec {
-            job: input.job.clone(),
-            data,
-            train,
-            failure_timeout_ms: params.duration_ms("failureTimeout")?,
-            progress_timeout_ms: params.duration_ms("progressTimeout")?,
-            max_recoveries: params.whole("maxRecoveries")?,
-            min_trainers: gang.least.max(1),
-            executor_timeout_ms: params.duration_ms("executorTimeout")?,
-            data_replicas: params.whole("dataReplicas")?,
-            snapshots: snapshot_spec(&params, &launch)?,
-        },
-        launch,
-        summary,
-    })
+    let job = JobSpec {
+        job: input.job.clone(),
+        data,
+        train,
+        failure_timeout_ms: params.duration_ms("failureTimeout")?,
+        progress_timeout_ms: params.duration_ms("progressTimeout")?,
+        max_recoveries: params.whole("maxRecoveries")?,
+        min_trainers: gang.least.max(1),
+        executor_timeout_ms: params.duration_ms("executorTimeout")?,
+        data_replicas: params.whole("dataReplicas")?,
+        snapshots: snapshot_spec(&params, &launch)?,
+    };
+    completed(network, job, launch, summary)
 }
 
 /// The optimiser with the learning rate that the parameters give it.
@@ -259,6 +259,7 @@ fn specification(
         gradient_compression: compression(params)?,
         asynchrony: Asynchrony::of(params.value("asynchrony")),
         any_order: !params.flag("deterministicReduction"),
+        local_steps: local_steps(params)?,
         epochs: params.whole("epochs")?,
         batch_size: params.whole("batchSize")?,
         drop_last: params.flag("dropLast"),
@@ -271,11 +272,6 @@ fn specification(
         class_weight: None,
     };
     Ok((data, train))
-}
-
-fn compression(params: &Complete) -> Result<GradientCompression, Failure> {
-    let text = params.value("gradientCompression").as_str().unwrap_or_default();
-    GradientCompression::try_from(text.to_owned())
 }
 
 /// Metrics are of one output.

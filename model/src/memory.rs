@@ -108,10 +108,11 @@ impl TrainingMemory {
         let late = u64::from(train.asynchrony.is_delayed());
         // Parts of them on their way, where a trainer has others.
         let others = u64::from(shards.end - shards.start) < u64::from(train.logical_shards);
-        let parts =
-            u64::from(others && network.num_dense() > PART_VALUES && train.gradient_compression.is_none());
+        let alone = train.gradient_compression.is_none() && train.local_steps.is_none();
+        let parts = u64::from(others && network.num_dense() > PART_VALUES && alone);
         let twice = late.max(parts);
         let copies = copies + compressed.states.max(late);
+        let local = local(train, nodes, &shards);
         let touched = touched(&network, data, rows);
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
@@ -129,14 +130,15 @@ impl TrainingMemory {
             0
         };
         Ok(TrainingMemory {
-            weights: step.weights * (1 + copies),
+            weights: step.weights * (1 + copies + local.replicas + local.velocity),
             // Of parameters of which a step touches few rows, a node holds those rows alone; their sum has them once more.
             gradients: step.weights * (1 + sums)
                 + nodes * (1 + twice) * bytes(network.num_dense())
                 + (nodes * (1 + late) + 1) * touched_bytes
                 + compressed.gradients
-                + compressed.leaves * late,
-            optimizer: step.optimizer * (1 + compressed.states.max(late)),
+                + compressed.leaves * late
+                + (step.weights + step.optimizer) * local.nodes,
+            optimizer: step.optimizer * (1 + compressed.states.max(late) + local.states),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
             batches: rows.saturating_mul(gathered) * (BATCHES as u64 + late) + judged as u64 * gathered,
             row: format.held_bytes(&data.feature_encoding),
@@ -210,6 +212,32 @@ fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Comp
         states: u64::from(compression.remembers()),
         leaves: values.saturating_mul(own),
         gradients: values.saturating_mul(vectors).saturating_add(packed),
+    }
+}
+
+/// What `localSteps` takes, each in so many times the weights or the optimiser's state.
+#[derive(Debug, Clone, Copy, Default)]
+struct Local {
+    /// Weights of each shard.
+    replicas: u64,
+    /// State of the optimiser of each shard, and of none of them.
+    states: u64,
+    /// That of the outer step.
+    velocity: u64,
+    /// What shards bring to a meeting: of each node of the reduction tree, and of all.
+    nodes: u64,
+}
+
+fn local(train: &TrainSpec, nodes: u64, shards: &Range<u32>) -> Local {
+    let Some(local) = &train.local_steps else {
+        return Local::default();
+    };
+    let own = u64::from(shards.end - shards.start);
+    Local {
+        replicas: own,
+        states: own + 1,
+        velocity: u64::from(local.outer_momentum > 0.0),
+        nodes: nodes + 1,
     }
 }
 

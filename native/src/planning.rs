@@ -3,8 +3,11 @@
 use crate::handing::seconds_per_byte;
 use crate::probing::Trial;
 use candlewick_collective::SHARED_BYTES;
+use candlewick_model::compression::LowRank;
 use candlewick_model::memory::{TrainingMemory, step_rows, touched};
 use candlewick_model::network::Network;
+use candlewick_model::optim;
+use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::{Failure, tree};
@@ -127,6 +130,15 @@ impl PlanRequest {
         let train = &self.job.train;
         let network = Network::of_job(&self.job)?;
         let (values, compression) = (network.num_dense() as u64, train.gradient_compression);
+        let (values, meetings) = match &train.local_steps {
+            // At a meeting weights and the state of the optimiser are exchanged; in a step, a share of that.
+            Some(local) => {
+                let state = optim::state_size(&train.optimizer, &network, false)?;
+                let state = state.bytes() as u64 / size_of::<f32>() as u64;
+                (values + state, u64::from(local.steps.max(1)))
+            }
+            None => (exchanged(train.gradient_compression, &network, values), 1),
+        };
         let node = compression.node_bytes(values);
         let rows = |own: &Range<u32>| touched(&network, &self.job.data, step_rows(&self.job, own)) as u64 * 4;
         let (v, others) = (train.logical_shards, shards.len() as u64 - 1);
@@ -140,8 +152,18 @@ impl PlanRequest {
             sent * node + nodes * rows(own)
         });
         let sum = compression.sum_bytes(values, v) + rows(&(0..v));
-        Ok(nodes.sum::<u64>() * others / shards.len() as u64 + others * sum)
+        let sent = nodes.sum::<u64>() * others / shards.len() as u64 + others * sum;
+        Ok(sent.div_ceil(meetings))
     }
+}
+
+/// Values that are exchanged of a gradient, before they are packed.
+fn exchanged(compression: GradientCompression, network: &Network, values: u64) -> u64 {
+    let Some(rank) = compression.rank() else {
+        return values;
+    };
+    let low = LowRank::new(rank, network, network.num_dense());
+    (low.first_len() + low.factors_len()) as u64
 }
 
 /// Most that are tried side by side.

@@ -27,14 +27,16 @@ pub enum GradientCompression {
     TopK(f64),
     /// Signs, and two means for 128 values.
     OneBit,
+    /// Two factors of this rank for each matrix.
+    PowerSgd(u32),
 }
 
 /// What a value may be, for messages.
-pub const EXPECTED: &str = "\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at \
-                            most 1, such as \"topk:0.01\"";
+pub const EXPECTED: &str = "\"none\", \"bf16\", \"fp16\", \"1bit\", \"topk:\" and the share of the values that is sent, above 0 and at \
+                            most 1, such as \"topk:0.01\", or \"powersgd:\" and a rank from 1 to 9999, such as \"powersgd:4\"";
 
 /// A regular expression, legal in Java and Python, that fits what [`GradientCompression::read`] takes.
-pub const PATTERN: &str = "none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)";
+pub const PATTERN: &str = "none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}";
 
 /// Digits behind the point of a share at most.
 const DIGITS: usize = 9;
@@ -49,7 +51,10 @@ impl GradientCompression {
             "bf16" => Some(GradientCompression::Bf16),
             "fp16" => Some(GradientCompression::Fp16),
             "1bit" => Some(GradientCompression::OneBit),
-            _ => share(text.strip_prefix("topk:")?).map(GradientCompression::TopK),
+            text => match text.strip_prefix("powersgd:") {
+                Some(digits) => rank(digits).map(GradientCompression::PowerSgd),
+                None => share(text.strip_prefix("topk:")?).map(GradientCompression::TopK),
+            },
         }
     }
 
@@ -62,7 +67,17 @@ impl GradientCompression {
     /// True where a logical shard remembers from step to step what was not sent.
     #[must_use]
     pub fn remembers(&self) -> bool {
-        matches!(self, GradientCompression::TopK(_) | GradientCompression::OneBit)
+        use GradientCompression::{OneBit, PowerSgd, TopK};
+        matches!(self, TopK(_) | OneBit | PowerSgd(_))
+    }
+
+    /// Of the factors of a matrix; none where there are none.
+    #[must_use]
+    pub fn rank(&self) -> Option<u32> {
+        match self {
+            GradientCompression::PowerSgd(rank) => Some(*rank),
+            _ => None,
+        }
     }
 }
 
@@ -70,14 +85,14 @@ impl GradientCompression {
     /// True where each logical shard's gradient travels by itself, and not the sums of a trainer's.
     #[must_use]
     pub fn sends_leaves(&self) -> bool {
-        self.remembers()
+        self.remembers() && self.rank().is_none()
     }
 
-    /// Bytes that a node of so many values takes at most.
+    /// Bytes that a node of so many values takes at most; of matrices of low rank, as if they had their full one.
     #[must_use]
     pub fn node_bytes(&self, values: u64) -> u64 {
         match self {
-            GradientCompression::None => values * 4,
+            GradientCompression::None | GradientCompression::PowerSgd(_) => values * 4,
             GradientCompression::Bf16 | GradientCompression::Fp16 => values * 2,
             GradientCompression::TopK(share) => pairs(*share, values),
             // A bit each, and two means.
@@ -108,6 +123,11 @@ fn pairs(share: f64, values: u64) -> u64 {
     kept.saturating_mul(8).min(values * 4)
 }
 
+fn rank(digits: &str) -> Option<u32> {
+    let plain = digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain && !digits.starts_with('0'))
+}
+
 fn share(text: &str) -> Option<f64> {
     if matches!(text, "1" | "1.0") {
         return Some(1.0);
@@ -126,6 +146,7 @@ impl fmt::Display for GradientCompression {
             GradientCompression::Fp16 => f.write_str("fp16"),
             GradientCompression::TopK(share) => write!(f, "topk:{share}"),
             GradientCompression::OneBit => f.write_str("1bit"),
+            GradientCompression::PowerSgd(rank) => write!(f, "powersgd:{rank}"),
         }
     }
 }
@@ -148,23 +169,40 @@ impl From<GradientCompression> for String {
     }
 }
 
+/// What trainers sent each other of their gradients, as they are compressed and as they would have been; no part of the state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompressionUse {
+    /// Bytes that were sent.
+    pub sent_bytes: u64,
+    /// Bytes in whose place.
+    pub plain_bytes: u64,
+}
+
+impl CompressionUse {
+    /// That of several trainers together; none where none of them compressed.
+    ///
+    /// ```
+    /// use candlewick_protocol::compression::CompressionUse;
+    /// let one = CompressionUse { sent_bytes: 10, plain_bytes: 40 };
+    /// let all = CompressionUse { sent_bytes: 20, plain_bytes: 80 };
+    /// assert_eq!(CompressionUse::of_all([Some(one), None, Some(one)]), Some(all));
+    /// assert_eq!(CompressionUse::of_all([None]), None);
+    /// ```
+    pub fn of_all(trainers: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
+        trainers.into_iter().flatten().reduce(|sum, one| CompressionUse {
+            sent_bytes: sum.sent_bytes + one.sent_bytes,
+            plain_bytes: sum.plain_bytes + one.plain_bytes,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_and_written() {
-        for name in [
-            "none",
-            "bf16",
-            "fp16",
-            "1bit",
-            "topk:0.01",
-            "topk:0.000000001",
-            "topk:1",
-        ] {
-            assert_eq!(GradientCompression::read(name).unwrap().to_string(), name);
-        }
+    fn bytes_are_those_of_nodes_and_of_their_sum() {
         let bytes = |name: &str| {
             let kind = GradientCompression::read(name).unwrap();
             (kind.node_bytes(8_192), kind.sum_bytes(8_192, 4))
@@ -178,6 +216,23 @@ mod tests {
             ((656, 2_624), (32_768, 32_768))
         );
         assert_eq!(bytes("1bit"), (1_024 + 512, 16_384));
+    }
+
+    #[test]
+    fn names_are_read_and_written() {
+        for name in [
+            "none",
+            "bf16",
+            "fp16",
+            "1bit",
+            "topk:0.01",
+            "topk:0.000000001",
+            "topk:1",
+            "powersgd:1",
+            "powersgd:9999",
+        ] {
+            assert_eq!(GradientCompression::read(name).unwrap().to_string(), name);
+        }
         assert_eq!(GradientCompression::read("BF16"), Some(GradientCompression::Bf16));
         assert_eq!(
             GradientCompression::read("topk:.5"),
@@ -199,6 +254,11 @@ mod tests {
             "topk:00.1",
             "bf16 ",
             "2bit",
+            "powersgd",
+            "powersgd:0",
+            "powersgd:04",
+            "powersgd:-1",
+            "powersgd:10000",
         ] {
             assert_eq!(GradientCompression::read(wrong), None, "{wrong}");
         }

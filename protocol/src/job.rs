@@ -6,6 +6,7 @@ use crate::compression::GradientCompression;
 use crate::counter::ProgramCounter;
 use crate::dealing::Dealing;
 use crate::features::FeatureEncoding;
+use crate::local_steps::LocalSteps;
 use crate::shuffle::DataShuffle;
 use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
@@ -236,6 +237,9 @@ pub struct TrainSpec {
     /// Whether the order in which gradients are added up may follow from the trainers (`deterministicReduction` is false).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub any_order: bool,
+    /// Steps that logical shards make by themselves, where they make several before they meet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_steps: Option<LocalSteps>,
     /// What is measured while training, and what follows from it.
     #[serde(default)]
     pub evaluation: Evaluation,

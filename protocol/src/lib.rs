@@ -28,6 +28,7 @@ pub mod feed;
 pub mod job;
 pub mod keys;
 pub mod launch;
+pub mod local_steps;
 pub mod message;
 pub mod order;
 pub mod params;

@@ -4,6 +4,7 @@
 //! is the end of the other side. Each `FlightData` carries one message as JSON in `app_metadata`; weights travel in
 //! `data_body`.
 
+use crate::compression::CompressionUse;
 use crate::counter::ProgramCounter;
 use crate::dealing::Deal;
 use crate::error::Failure;
@@ -152,7 +153,8 @@ pub struct RecoveryRecord {
     pub lost: Vec<LostTrainer>,
     /// Steps completed before it, with which training went on.
     pub resume_step: u64,
-    /// Steps that had been completed by a trainer that was lost, and were made again: 0 or 1.
+    /// Steps that a trainer had made beyond it, and that were made again: 0 or 1, or those since the last point from which a run
+    /// can go on.
     pub steps_redone: u64,
     /// Rows that were fed again.
     pub rows_refed: u64,
@@ -245,8 +247,11 @@ pub enum ToCoordinator {
     Halted {
         /// Generation.
         generation: u64,
-        /// The last completed point.
+        /// The last completed point from which it can go on.
         counter: ProgramCounter,
+        /// Steps that it had made, those too that it went back from.
+        #[serde(default)]
+        made: u64,
     },
     /// Answer to `Form`: connected to all peers, state installed.
     Ready {
@@ -289,6 +294,9 @@ pub enum ToCoordinator {
         /// What memory it needed.
         #[serde(default)]
         memory: MemoryUse,
+        /// What compressed gradients took, where they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compression: Option<CompressionUse>,
         /// How it exchanged gradients; nothing where it was alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exchange: Option<ExchangeUse>,

@@ -16,12 +16,15 @@ def data(local3: SparkSession) -> DataFrame:
     return blobs(local3).cache()
 
 
-@pytest.mark.parametrize("kind", ["bf16", "fp16", "topk:0.1", "1bit"])
+@pytest.mark.parametrize("kind", ["bf16", "fp16", "topk:0.1", "1bit", "powersgd:1"])
 def test_a_fit_learns_and_has_the_bits_of_one_trainer(data: DataFrame, kind: str) -> None:
     two = classifier(gradientCompression=kind, logicalShards=4).fit(data)
     one = classifier(gradientCompression=kind, logicalShards=4, numTrainers=1).fit(data)
     assert two.weightsHash == one.weightsHash
     assert two.weightsHash != classifier(logicalShards=4).fit(data).weightsHash
+    sent = two.summary.compression
+    assert sent is not None and 0 < sent["sentBytes"] < sent["plainBytes"]
+    assert one.summary.compression is None
     losses = two.summary.objectiveHistory
     assert losses[-1] < losses[0]
 
@@ -30,5 +33,5 @@ def test_a_fit_learns_and_has_the_bits_of_one_trainer(data: DataFrame, kind: str
 def test_a_kind_that_there_is_not_is_refused_with_those_that_there_are(wrong: str) -> None:
     with pytest.raises(InvalidParameterError) as told:
         NeuralClassifier(gradientCompression=wrong)
-    for name in ("gradientCompression", '"none", "bf16", "fp16", "1bit"', '"topk:0.01"'):
+    for name in ("gradientCompression", '"none", "bf16", "fp16", "1bit"', '"topk:0.01"', '"powersgd:4"'):
         assert name in str(told.value)

@@ -226,7 +226,11 @@ impl Machine {
         match message {
             ToCoordinator::Register { .. } => self.log(format!("{} registered twice", self.who(from))),
             ToCoordinator::Beat { number, progress, .. } => self.on_beat(now, from, number, progress),
-            ToCoordinator::Halted { generation, counter } => self.on_halted(now, from, generation, counter),
+            ToCoordinator::Halted {
+                generation,
+                counter,
+                made,
+            } => self.on_halted(now, from, generation, (counter, made)),
             ToCoordinator::Ready {
                 generation,
                 counter,
@@ -244,6 +248,7 @@ impl Machine {
                 stopping,
                 class_weights,
                 memory,
+                compression,
                 exchange,
             } => {
                 let report = DoneReport {
@@ -253,6 +258,7 @@ impl Machine {
                     stopping,
                     class_weights,
                     memory,
+                    compression,
                     exchange,
                 };
                 self.on_done(now, from, generation, report);

@@ -3,6 +3,7 @@
 use super::{DoneReport, Machine, Now, Output, Phase};
 use crate::command::Event;
 use candlewick_failpoint::{Fault, planted};
+use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::message::{EpochRecord, ToTrainer, TrainerInfo, TrainerMemoryUse};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -149,6 +150,11 @@ impl Machine {
             })
         });
         let memory = needed.collect();
+        let told = self.members.iter().map(|member| {
+            let trainer = self.trainers.get(&member.trainer.id)?;
+            trainer.done.as_ref()?.compression
+        });
+        let compression = CompressionUse::of_all(told);
         self.model = self.weights.take().map(Arc::new);
         self.phase = Phase::Done;
         self.pending_loss = None;
@@ -158,6 +164,7 @@ impl Machine {
             stopping: done.stopping,
             class_weights: done.class_weights,
             memory,
+            compression,
             exchange: done.exchange,
         }));
     }

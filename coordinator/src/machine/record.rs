@@ -132,7 +132,9 @@ fn heard(message: &ToCoordinator) -> Option<String> {
         ToCoordinator::Moved {
             round, rows, lost, ..
         } => format!("MOVED of round {round}: {rows} rows, without shards {lost}"),
-        ToCoordinator::Halted { generation, counter } => {
+        ToCoordinator::Halted {
+            generation, counter, ..
+        } => {
             format!("HALTED of generation {generation}: {counter}")
         }
         ToCoordinator::Ready {

@@ -49,7 +49,7 @@ pub(super) struct Recovery {
     lost: Vec<(Loss, LostTrainer)>,
     /// From the last sign of the first one that was lost to the knowledge of it.
     detected: Duration,
-    /// Steps that somebody who was lost had completed.
+    /// Steps that somebody had made, who was lost or went back.
     furthest: u64,
     halted: Option<Now>,
     fed: Option<Now>,
@@ -354,13 +354,22 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_halted(&mut self, now: Now, from: &str, generation: u64, counter: ProgramCounter) {
+    pub(super) fn on_halted(
+        &mut self,
+        now: Now,
+        from: &str,
+        generation: u64,
+        (counter, made): (ProgramCounter, u64),
+    ) {
         if self.rank_of(from).is_none() || self.phase != (Phase::Halting { generation }) {
             return;
         }
         if let Some(trainer) = self.trainers.get_mut(from) {
             trainer.halted = Some(counter);
             trainer.progressed = now;
+        }
+        if let Some(recovery) = &mut self.recovery {
+            recovery.furthest = recovery.furthest.max(made);
         }
         self.when_all_halted(now);
     }

@@ -2,6 +2,7 @@
 
 use super::Now;
 use crate::command::ExitReport;
+use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::exchange::ExchangeUse;
 use candlewick_protocol::message::{MemoryUse, Pace, Progress, TrainerInfo};
@@ -18,6 +19,7 @@ pub(crate) struct DoneReport {
     pub(super) stopping: Option<StoppingReport>,
     pub(super) class_weights: Option<Vec<f64>>,
     pub(super) memory: MemoryUse,
+    pub(super) compression: Option<CompressionUse>,
     pub(super) exchange: Option<ExchangeUse>,
 }
 

@@ -265,7 +265,7 @@ impl Runner {
     /// The generations up to this one are over: closes the connections and tells where the state stands.
     fn halt(&mut self, generation: u64) -> Result<(), Failure> {
         let session = self.session.as_ref().ok_or_else(|| early("HALT"))?;
-        let answer = self.seat.halt(generation, session.counter());
+        let answer = self.seat.halt(generation, session.counter(), session.made());
         if self.seat.place().is_none() {
             self.gang = None;
         }
@@ -411,6 +411,7 @@ impl Runner {
             weights_hash,
             stopping,
             class_weights,
+            compression,
         } = session.run(plan, &mut gang.reduce, &observer)?;
         // After DONE the coordinator may let everybody go.
         self.snapshots.flush(&gang.halt, || self.state.tick());
@@ -422,6 +423,7 @@ impl Runner {
             stopping,
             class_weights,
             memory: self.ledger.told(),
+            compression,
             exchange: gang.reduce.exchanged(),
         });
         if tells {

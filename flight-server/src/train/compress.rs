@@ -7,14 +7,19 @@
 
 use super::{Interrupt, Reduce};
 use candlewick_collective::Reduced;
-use candlewick_model::compression::{BLOCK, Codec, Part, read_nodes, sum, write_node};
+use candlewick_model::compression::{BLOCK, Codec, LowRank, Part, read_nodes, sum, write_node};
 use candlewick_model::engine::{Gradient, NodeGradient};
 use candlewick_model::network::Network;
 use candlewick_protocol::Failure;
+use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::job::TrainSpec;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
+use low_rank::Factors;
 use std::ops::Range;
+use std::sync::Arc;
+
+mod low_rank;
 
 /// A step of a run, and what its shards say beside the gradient.
 pub(super) type StepScalars<'a> = (u64, &'a [(u32, Option<Vec<f64>>)]);
@@ -22,7 +27,9 @@ pub(super) type StepScalars<'a> = (u64, &'a [(u32, Option<Vec<f64>>)]);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Compressor {
-    codec: Codec,
+    codec: Option<Arc<Codec>>,
+    /// In its place.
+    factors: Option<Factors>,
     remembers: bool,
     shards: u32,
     /// Values of a node.
@@ -39,8 +46,19 @@ impl Compressor {
     /// That of a job, where it asks for one.
     pub(super) fn new(train: &TrainSpec, network: &Network) -> Option<Self> {
         let length = Gradient::node_len(network);
+        let compression = train.gradient_compression;
+        let codec = Codec::new(compression, network, length).map(Arc::new);
+        let factors = compression.rank().map(|rank| {
+            let rule = LowRank::new(rank, network, length);
+            let right = vec![0.0; rule.factors_len()];
+            Factors { rule, right }
+        });
+        if codec.is_none() && factors.is_none() {
+            return None;
+        }
         Some(Compressor {
-            codec: Codec::new(train.gradient_compression, network, length)?,
+            codec,
+            factors,
             remembers: train.gradient_compression.remembers(),
             shards: train.logical_shards,
             length,
@@ -50,9 +68,10 @@ impl Compressor {
         })
     }
 
-    /// Values of what is left over all shards, which is part of the state.
+    /// Values of what is left over all shards, and of factors that are kept, which are part of the state.
     pub(super) fn left_len(&self) -> usize {
-        if self.remembers { self.length } else { 0 }
+        let factors = self.factors.as_ref().map_or(0, |factors| factors.right.len());
+        if self.remembers { self.length + factors } else { 0 }
     }
 
     /// True where a run can be saved and gone back to.
@@ -73,6 +92,10 @@ impl Compressor {
         }
         #[expect(clippy::cast_precision_loss, reason = "there are at most 65,536 shards")]
         let part = 1.0 / self.shards as f32;
+        let (left, right) = left.split_at(self.length);
+        if let Some(factors) = &mut self.factors {
+            factors.right.copy_from_slice(right);
+        }
         self.left.resize_with(owned.len(), Vec::new);
         for of_shard in &mut self.left {
             of_shard.clear();
@@ -103,6 +126,7 @@ impl Compressor {
         let nodes: Vec<NodeGradient> = nodes.collect();
         let mut left = vec![0.0; self.length];
         reduce.sum(step, &[], &nodes, (&mut left, &mut []))?;
+        left.extend(self.factors.iter().flat_map(|factors| &factors.right));
         Ok(left)
     }
 
@@ -145,28 +169,32 @@ impl Compressor {
         out: &mut [f32],
     ) -> Result<(), Interrupt> {
         self.even = !self.remembers;
+        let Some(codec) = self.codec.clone() else {
+            return self.by_low_rank(step, leaves, reduce, out);
+        };
+        let codec = codec.as_ref();
         let mut none: Vec<f32> = Vec::new();
         for (at, leaf) in leaves.iter_mut().enumerate().filter(|(_, leaf)| leaf.present) {
             let left = self.left.get_mut(at).unwrap_or(&mut none);
-            self.codec.leaf(&mut leaf.values, left);
+            codec.leaf(&mut leaf.values, left);
         }
         let leaves: Vec<Part<'_>> = leaves.iter().map(part).collect();
         if reduce.rank().1 == 1 {
-            sum((0, self.shards), &leaves, self.codec.rounding(), out);
-            self.codec.root(out);
-        } else if self.codec.sends_leaves() {
-            self.among(step, &leaves, reduce, out)?;
+            sum((0, self.shards), &leaves, codec.rounding(), out);
+            codec.root(out);
+        } else if codec.sends_leaves() {
+            self.among(codec, (step, &leaves), reduce, out)?;
         } else {
-            let nodes = self.nodes(&leaves);
+            let nodes = self.nodes(codec, &leaves);
             let nodes: Vec<Part<'_>> = nodes.iter().map(part).collect();
-            self.among(step, &nodes, reduce, out)?;
+            self.among(codec, (step, &nodes), reduce, out)?;
         }
-        self.codec.finish(out);
+        codec.finish(out);
         Ok(())
     }
 
     /// The maximal nodes, of which the leaves are all that this trainer has.
-    fn nodes(&self, leaves: &[Part<'_>]) -> Vec<NodeGradient> {
+    fn nodes(&self, codec: &Codec, leaves: &[Part<'_>]) -> Vec<NodeGradient> {
         let (lo, hi) = match leaves {
             [first, .., last] => (first.lo, last.hi),
             [one] => (one.lo, one.hi),
@@ -175,7 +203,7 @@ impl Compressor {
         let node = |(lo, hi)| {
             let mut node = NodeGradient::new(lo, hi);
             node.values.resize(self.length, 0.0);
-            node.present = sum((lo, hi), leaves, self.codec.rounding(), &mut node.values);
+            node.present = sum((lo, hi), leaves, codec.rounding(), &mut node.values);
             node
         };
         cover(lo, hi, self.shards).into_iter().map(node).collect()
@@ -184,8 +212,8 @@ impl Compressor {
     /// Among several trainers: each adds up a part of the values for all.
     fn among(
         &mut self,
-        step: u64,
-        nodes: &[Part<'_>],
+        codec: &Codec,
+        (step, nodes): (u64, &[Part<'_>]),
         reduce: &mut dyn Reduce,
         out: &mut [f32],
     ) -> Result<(), Interrupt> {
@@ -195,18 +223,18 @@ impl Compressor {
             let mut words = Vec::new();
             for node in nodes {
                 let values = node.values.map(|values| &values[chunk(to)]);
-                write_node(&self.codec, (node.lo, node.hi), values, &mut words);
+                write_node(codec, (node.lo, node.hi), values, &mut words);
             }
             words
         });
         let words: Vec<Vec<f32>> = words.collect();
         let mut count = packed(&words, rank);
         let mine = chunk(rank);
-        let most = self.shards as usize * (self.codec.most_words(mine.len()) + 3);
+        let most = self.shards as usize * (codec.most_words(mine.len()) + 3);
         let received = reduce.words(step, 0, words, most)?;
         let mut all = Vec::new();
         for words in &received {
-            all.extend(read_nodes(&self.codec, words, mine.len())?);
+            all.extend(read_nodes(codec, words, mine.len())?);
         }
         if !covers_all(all.iter().map(|node| (node.lo, node.hi)), self.shards) {
             return Err(Failure::internal("the trainers sent other nodes of the tree than all").into());
@@ -218,16 +246,16 @@ impl Compressor {
         });
         let parts: Vec<Part<'_>> = parts.collect();
         let mut root = vec![0.0; mine.len()];
-        sum((0, self.shards), &parts, self.codec.rounding(), &mut root);
-        self.codec.root(&mut root);
+        sum((0, self.shards), &parts, codec.rounding(), &mut root);
+        codec.root(&mut root);
         let mut packed_root = Vec::new();
-        self.codec.pack_root(&root, &mut packed_root);
+        codec.pack_root(&root, &mut packed_root);
         let words = vec![packed_root; ranks];
         count += packed(&words, rank);
-        let most = self.length.div_ceil(2).max(self.codec.most_words(self.length));
+        let most = self.length.div_ceil(2).max(codec.most_words(self.length));
         let received = reduce.words(step, 1, words, most)?;
         for (from, words) in received.iter().enumerate() {
-            let rest = self.codec.unpack_root(words, &mut out[chunk(from)])?;
+            let rest = codec.unpack_root(words, &mut out[chunk(from)])?;
             if !rest.is_empty() {
                 return Err(Failure::internal("sent more than its part of the gradient").into());
             }
@@ -238,10 +266,13 @@ impl Compressor {
         Ok(())
     }
 
-    /// What went out to others, for the log.
-    pub(super) fn told(&self) -> Option<String> {
-        let [packed, plain] = self.sent;
-        (plain > 0).then(|| format!("compressed gradients: {packed} bytes sent in the place of {plain}"))
+    /// What went out to others; none where there was nobody.
+    pub(super) fn sent(&self) -> Option<CompressionUse> {
+        let [sent_bytes, plain_bytes] = self.sent;
+        (plain_bytes > 0).then_some(CompressionUse {
+            sent_bytes,
+            plain_bytes,
+        })
     }
 }
 

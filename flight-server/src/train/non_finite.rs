@@ -80,6 +80,14 @@ impl NonFiniteGuard {
         Ok(false)
     }
 
+    /// A shard that is by itself sees its own loss alone, and at once.
+    pub(super) fn check_slice(&self, loss: f64, context: &NonFiniteContext<'_>) -> Result<(), Failure> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(self.failure(&format!("the loss became {loss}"), context))
+    }
+
     /// After the last step of an epoch: there are finite weights, and not all steps were left out.
     pub(super) fn check_epoch(&self, context: &NonFiniteContext<'_>) -> Result<(), Failure> {
         if let Some(name) = broken(context.network, context.weights) {

@@ -19,6 +19,8 @@ use candlewick_membership::{Schedule, StepSums};
 use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
+use candlewick_model::optim::Replicas;
+use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::message::EpochRecord;
@@ -28,8 +30,10 @@ use std::time::Instant;
 
 mod delayed;
 mod line;
+mod local;
 
 use line::Line;
+use local::Local;
 
 /// What a slice sends along with its gradient.
 type Scalars = (u32, Option<Vec<f64>>);
@@ -53,6 +57,10 @@ pub struct Session {
     settled: SettledPoints,
     /// A step is computed that is not complete, where gradients are applied late.
     under_way: bool,
+    /// What shards need that make several steps by themselves.
+    local: Option<Local>,
+    /// Steps made in this run, those too that a halt takes back.
+    made: u64,
     /// What rows of each class weigh, once it is known (rule B10 has no need of it: it follows from job and rows).
     classes: Option<ClassWeights>,
     /// For `seconds` of the history, which is no part of the state.
@@ -72,6 +80,8 @@ pub struct Trained {
     pub stopping: Option<StoppingReport>,
     /// What rows of each class weighed, where `classWeight` said so.
     pub class_weights: Option<Vec<f64>>,
+    /// What this trainer sent of its gradients, where they are compressed.
+    pub compression: Option<CompressionUse>,
 }
 
 impl Session {
@@ -96,7 +106,9 @@ impl Session {
             Some(file) => network.load_initial(file, false, train.seed)?.0,
             None => network.initial_weights(train.seed),
         };
+        let replicas = |_| Replicas::new(train, &network, &engine).map(Local::new);
         Ok(Session {
+            local: train.local_steps.map(replicas).transpose()?,
             evaluator: Evaluator::new(job, &network, threads.max(1))?,
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
@@ -107,6 +119,7 @@ impl Session {
             engine,
             classes: None,
             epoch_began: None,
+            made: 0,
         })
     }
 
@@ -114,6 +127,12 @@ impl Session {
     #[must_use]
     pub fn counter(&self) -> ProgramCounter {
         self.state.course.counter()
+    }
+
+    /// Steps that it has made: more than the counter says where it went back to a point from which others can go on too.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.made.max(self.counter().step)
     }
 
     /// Hash of the state.
@@ -186,6 +205,7 @@ impl Session {
             weights_hash: self.network.weights_hash(self.state.model()),
             stopping: self.state.stopping(plan.job.train.epochs),
             class_weights: self.classes.as_ref().map(|classes| classes.0.clone()),
+            compression: self.compressor.as_ref().and_then(Compressor::sent),
         })
     }
 
@@ -193,6 +213,7 @@ impl Session {
     fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
         self.settled.begin();
         self.under_way = false;
+        self.made = self.counter().step;
         if let Some(compressor) = &mut self.compressor {
             compressor.deal(&plan.owned(), &self.state.left);
         }
@@ -246,8 +267,12 @@ impl Session {
             })?;
         }
         self.keep(plan, reduce, observer)?;
-        if let Some(told) = self.compressor.as_ref().and_then(Compressor::told) {
-            tracing::info!("{told}");
+        if let Some(CompressionUse {
+            sent_bytes,
+            plain_bytes,
+        }) = self.compressor.as_ref().and_then(Compressor::sent)
+        {
+            tracing::info!("compressed gradients: {sent_bytes} bytes sent in the place of {plain_bytes}");
         }
         Ok(())
     }
@@ -280,6 +305,9 @@ impl Session {
                     self.keep(plan, line.reduce(), observer)?;
                     candlewick_failpoint::reach("train.step", self.counter().step)?;
                     match line {
+                        Line::Direct(reduce, _) if self.local.is_some() => {
+                            self.round(plan, &mut **reduce, observer, rows)?;
+                        }
                         Line::Direct(reduce, nodes) => self.step(plan, rows, nodes, &mut **reduce)?,
                         Line::Parts(courier, nodes) => self.step_in_parts(plan, rows, nodes, courier)?,
                         Line::Late(late) => self.step_late(plan, late, rows)?,
@@ -303,7 +331,7 @@ impl Session {
     ) -> Result<(), Interrupt> {
         let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
         let over = self.state.next(&self.schedule(plan)).is_none();
-        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over);
+        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over) || self.was_due(plan, counter);
         let settled = self.is_settled();
         if !self.settled.keeps(due, settled) {
             return Ok(());
@@ -509,6 +537,7 @@ impl Session {
             by_running,
         };
         state.course.step(&schedule, &sums);
+        self.made = step + 1;
         if (step + 1).is_multiple_of(schedule.steps_per_epoch) {
             self.check_epoch(plan, prepared)?;
         }
@@ -548,7 +577,7 @@ impl Session {
 
 /// A slice without rows is absent, not zero (rule B5).
 #[expect(clippy::cast_precision_loss, reason = "a slice has far fewer than 2^53 rows")]
-fn scalars_of(sums: &SliceSums) -> (u32, Option<Vec<f64>>) {
+fn scalars_of(sums: &SliceSums) -> Scalars {
     let present = sums.rows > 0;
     (
         sums.shard,

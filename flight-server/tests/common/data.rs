@@ -118,6 +118,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             gradient_compression: Default::default(),
             asynchrony: Default::default(),
             any_order: false,
+            local_steps: None,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 60_000,

@@ -5,12 +5,14 @@
 //! arithmetic, which one trainer alone does too. [`Codec::pack`] then writes such values in fewer bytes and
 //! [`Codec::unpack`] reads them back, without any loss.
 
+mod low_rank;
 mod node;
 mod one_bit;
 mod short;
 mod topk;
 mod tree;
 
+pub use low_rank::LowRank;
 pub use node::{Packed, read_nodes, write_node};
 pub use tree::{Part, sum};
 
@@ -42,11 +44,12 @@ enum Kind {
 }
 
 impl Codec {
-    /// The codec of a job; none where gradients stay as they are. `length` is that of a node's values.
+    /// The codec of a job; none where gradients stay as they are, or become matrices of low rank. `length` is that of a node's values.
     #[must_use]
     pub fn new(compression: GradientCompression, network: &Network, length: usize) -> Option<Self> {
         let kind = match compression {
-            GradientCompression::None => return None,
+            // The one is no compression, the other no matter of leaves (`LowRank`).
+            GradientCompression::None | GradientCompression::PowerSgd(_) => return None,
             GradientCompression::Bf16 => Kind::Short(Short::Bf16),
             GradientCompression::Fp16 => Kind::Short(Short::Fp16),
             GradientCompression::TopK(share) => Kind::TopK(share),

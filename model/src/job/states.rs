@@ -139,6 +139,7 @@ mod tests {
             json!({"validationFraction": 0.1}),
             json!({"dataShuffle": "none"}),
             json!({"asynchrony": "delayed"}),
+            json!({"localSteps": 2}),
             json!({"lrScheduler": {"type": "StepLR", "step_size": 1}}),
         ] {
             assert!(!same(more.clone()), "{more}");

@@ -337,7 +337,8 @@ impl Optimizer {
         Ok(())
     }
 
-    fn has_scalar_state(&self) -> bool {
+    /// Whether the groups carry a number.
+    pub(super) fn has_scalar_state(&self) -> bool {
         rules::has_scalar_state(&self.arguments)
     }
 

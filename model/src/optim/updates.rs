@@ -1,6 +1,7 @@
 //! From the gradient of a step to the next weights.
 
-use super::{Accumulator, Clip, Ema, Optimizer, Saved, Schedule};
+use super::outer::Outer;
+use super::{Accumulator, Clip, Ema, LrSetting, Optimizer, Saved, Schedule};
 use crate::engine::{Engine, Gradient};
 use crate::network::Network;
 use crate::weights::update_with_values;
@@ -15,6 +16,7 @@ const OPTIMIZER: &str = "optimizer.";
 const SCHEDULE: &str = "scheduler.";
 const ACCUMULATION: &str = "accumulation.";
 const EMA: &str = "ema.";
+const OUTER: &str = "outer.";
 
 /// Everything of a training run that turns gradients into weights: accumulation, schedule, clipping, optimiser and the
 /// moving average.
@@ -61,6 +63,8 @@ pub struct Updates {
     schedule: Option<Schedule>,
     steps_per_epoch: u64,
     ema: Option<Ema>,
+    /// Of steps that shards make by themselves.
+    outer: Option<Outer>,
 }
 
 impl Updates {
@@ -95,6 +99,7 @@ impl Updates {
             schedule: None,
             steps_per_epoch: 1,
             ema: train.ema_decay.map(average).transpose()?,
+            outer: train.local_steps.map(|local| Outer::new(&local, network)),
         })
     }
 
@@ -130,7 +135,7 @@ impl Updates {
         denominator: f64,
         step: u64,
     ) -> Result<(), Failure> {
-        let (epoch, in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        let in_epoch = step % self.steps_per_epoch;
         let mut due = if self.every == 1 {
             // Not through the accumulator: it would forget which rows were touched.
             Some(denominator)
@@ -143,17 +148,41 @@ impl Updates {
         let Some(denominator) = due else {
             return Ok(());
         };
-        if let Some(schedule) = &self.schedule {
-            let update = epoch * self.steps_per_epoch.div_ceil(self.every) + in_epoch / self.every;
-            self.optimizer.apply_schedule(&schedule.setting(update))?;
-        }
+        self.apply_schedule(step)?;
         let counted = self
             .optimizer
             .update_from(weights, gradient_sum, denominator, &self.clip)?;
-        match &mut self.ema {
-            Some(ema) if counted => ema.update(weights),
-            _ => Ok(()),
-        }
+        if counted { self.average(weights) } else { Ok(()) }
+    }
+
+    /// What the schedule says at step `step` of the training.
+    pub(super) fn schedule_at(&self, optimizer: &mut Optimizer, step: u64) -> Result<(), Failure> {
+        let setting = self.setting(step);
+        setting.map_or(Ok(()), |setting| optimizer.apply_schedule(&setting))
+    }
+
+    pub(super) fn apply_schedule(&mut self, step: u64) -> Result<(), Failure> {
+        let setting = self.setting(step);
+        setting.map_or(Ok(()), |setting| self.optimizer.apply_schedule(&setting))
+    }
+
+    fn setting(&self, step: u64) -> Option<LrSetting> {
+        let (epoch, in_epoch) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        let update = epoch * self.steps_per_epoch.div_ceil(self.every) + in_epoch / self.every;
+        self.schedule.as_ref().map(|schedule| schedule.setting(update))
+    }
+
+    /// The moving average takes in weights that were updated.
+    pub(super) fn average(&mut self, weights: &[f32]) -> Result<(), Failure> {
+        self.ema.as_mut().map_or(Ok(()), |ema| ema.update(weights))
+    }
+
+    pub(super) fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    pub(super) fn parts(&mut self) -> (&mut Optimizer, Option<&mut Outer>) {
+        (&mut self.optimizer, self.outer.as_mut())
     }
 
     /// The end of an epoch, with its complete record: a schedule may look at a metric.
@@ -193,6 +222,9 @@ impl Updates {
         if let Some(ema) = &self.ema {
             saved.put(EMA, ema.state());
         }
+        if let Some(outer) = &self.outer {
+            saved.put(OUTER, outer.state());
+        }
         saved
     }
 
@@ -219,6 +251,9 @@ impl Updates {
             )));
         }
         self.accumulator.restore(&accumulation)?;
+        if let Some(outer) = &mut self.outer {
+            outer.restore(&saved.take(OUTER))?;
+        }
         match &mut self.ema {
             Some(ema) => ema.restore(&saved.take(EMA)),
             None => Ok(()),
@@ -231,7 +266,7 @@ impl Updates {
     pub fn state_hash(&self, weights: &[f32]) -> String {
         let own = self.optimizer.state_hash(weights);
         let observed = self.schedule.as_ref().filter(|schedule| schedule.observes());
-        if observed.is_none() && self.ema.is_none() && self.every == 1 {
+        if observed.is_none() && self.ema.is_none() && self.outer.is_none() && self.every == 1 {
             return own;
         }
         let mut hasher = Xxh3::new();
@@ -251,6 +286,9 @@ impl Updates {
         if let Some(ema) = &self.ema {
             hasher.update(&ema.updates().to_le_bytes());
             update_with_values(&mut hasher, ema.weights());
+        }
+        if let Some(outer) = &self.outer {
+            outer.hash_into(&mut hasher);
         }
         format!("{:032x}", hasher.digest128())
     }

@@ -1,6 +1,6 @@
 //! The processes that train.
 
-use super::{Param, Scope, ints, param, standalone};
+use super::{FRACTION, Param, Scope, ints, param, standalone};
 use crate::asynchrony;
 use crate::value::{Range, ValueType};
 
@@ -68,7 +68,31 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Compression,
         Range::Any,
         Some("\"none\""),
-        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
+        "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values; \"powersgd:4\": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed.",
+    ),
+    standalone(
+        "localSteps",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(1, 4096),
+        Some("1"),
+        "Steps that every logical shard makes by itself, with weights and a state of the optimiser of its own on its part of each batch, before all meet and exchange; they also meet at the end of an epoch and before an evaluation. Part of what decides the bits of the weights, on one trainer too. 1: every step is one of all together.",
+    ),
+    standalone(
+        "outerLearningRate",
+        Scope::Estimator,
+        ValueType::Real,
+        Range::Above(0.0),
+        Some("0.7"),
+        "With localSteps above 1: learning rate of the step at a meeting, which takes the mean over the shards of (weights at the last meeting - weights now) as its gradient. 0.7 as in DiLoCo (arXiv 2311.08105); with 1 and outerMomentum 0 the shards go on with the mean of their weights (local SGD).",
+    ),
+    standalone(
+        "outerMomentum",
+        Scope::Estimator,
+        ValueType::Real,
+        FRACTION,
+        Some("0.9"),
+        "With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in DiLoCo (arXiv 2311.08105).",
     ),
     standalone(
         "asynchrony",

@@ -81,6 +81,7 @@ fn halted(stage: &mut Stage) {
             ToCoordinator::Halted {
                 generation: 1,
                 counter,
+                made: counter.step,
             },
         );
     }
@@ -226,6 +227,7 @@ fn too_few_are_told_of_and_fail_the_fit_in_the_end() {
         ToCoordinator::Halted {
             generation: 1,
             counter,
+            made: counter.step,
         },
     );
     assert_eq!(

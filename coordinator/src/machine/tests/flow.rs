@@ -71,27 +71,16 @@ fn a_job_goes_from_gathering_to_done() {
         seconds: 1.5,
         metrics: serde_json::Map::new(),
     };
-    stage.message(
-        "a",
-        ToCoordinator::Epoch {
-            generation: 1,
-            record: record.clone(),
-        },
-    );
-    stage.message(
-        "b",
-        ToCoordinator::Epoch {
-            generation: 1,
-            record: record.clone(),
-        },
-    );
-    stage.message(
-        "b",
-        ToCoordinator::Epoch {
-            generation: 1,
-            record,
-        },
-    );
+    for from in ["a", "b", "b"] {
+        let record = record.clone();
+        stage.message(
+            from,
+            ToCoordinator::Epoch {
+                generation: 1,
+                record,
+            },
+        );
+    }
     stage.done("a", "s");
     stage.done("b", "s");
     assert!(
@@ -115,6 +104,7 @@ fn a_job_goes_from_gathering_to_done() {
             class_weights: None,
             exchange: None,
             memory: stage.memory(),
+            compression: CompressionUse::of_all([SENT, SENT]),
         }]
     );
     assert_eq!(
@@ -269,6 +259,7 @@ fn messages_of_other_rounds_and_generations_are_ignored() {
         class_weights: None,
         exchange: None,
         memory: MemoryUse::default(),
+        compression: None,
     };
     stage.message("a", old);
     stage.message(

@@ -16,6 +16,7 @@ mod states;
 
 use super::*;
 use crate::command::Command;
+use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::feed::{Ledger, ShardSum, TaskLedger};
 use candlewick_protocol::job::{DataSpec, Evaluation, LabelKind, OnNonFinite, SnapshotSpec, TrainSpec};
@@ -35,6 +36,12 @@ pub(crate) const TIMEOUTS: Timeouts = Timeouts {
 fn ms(time: u64) -> Now {
     Duration::from_millis(time)
 }
+
+/// What a trainer tells of its compressed gradients.
+const SENT: Option<CompressionUse> = Some(CompressionUse {
+    sent_bytes: 1,
+    plain_bytes: 4,
+});
 
 pub(crate) fn job() -> JobSpec {
     JobSpec {
@@ -68,6 +75,7 @@ pub(crate) fn job() -> JobSpec {
             gradient_compression: Default::default(),
             asynchrony: Default::default(),
             any_order: false,
+            local_steps: None,
             evaluation: Evaluation::default(),
         },
         failure_timeout_ms: 15_000,
@@ -235,6 +243,7 @@ impl Stage {
             class_weights: None,
             exchange: None,
             memory: needed(from),
+            compression: SENT,
         };
         self.message(from, done);
     }

@@ -11,7 +11,14 @@ pub(super) fn at(epoch: u32, step: u64) -> ProgramCounter {
 }
 
 pub(super) fn halted(stage: &mut Stage, from: &str, generation: u64, counter: ProgramCounter) {
-    stage.message(from, ToCoordinator::Halted { generation, counter });
+    stage.message(
+        from,
+        ToCoordinator::Halted {
+            generation,
+            counter,
+            made: counter.step,
+        },
+    );
 }
 
 fn ready(stage: &mut Stage, generation: u64, counter: ProgramCounter) {
@@ -343,6 +350,7 @@ fn weights_of_a_generation_that_is_over_count_for_nothing() {
             class_weights: None,
             exchange: None,
             memory: MemoryUse::default(),
+            compression: None,
         };
         stage.message(id, done);
     }

@@ -75,7 +75,14 @@ impl Stage {
     }
 
     fn halted(&mut self, from: &str, generation: u64, counter: ProgramCounter) {
-        self.message(from, ToCoordinator::Halted { generation, counter });
+        self.message(
+            from,
+            ToCoordinator::Halted {
+                generation,
+                counter,
+                made: counter.step,
+            },
+        );
     }
 
     /// The FORM that was said last: its counter and donor.

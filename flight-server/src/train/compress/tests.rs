@@ -73,7 +73,7 @@ fn run(name: &str, owned: Range<u32>, reduce: &mut dyn Reduce) -> Vec<u32> {
 
 #[test]
 fn every_trainer_has_the_bits_of_one_alone() {
-    for name in ["bf16", "fp16", "topk:0.01", "1bit"] {
+    for name in ["bf16", "fp16", "topk:0.01", "1bit", "powersgd:3"] {
         let mut alone = SingleProcess {
             logical_shards: SHARDS,
         };

@@ -90,7 +90,8 @@ impl Session {
     fn parts(&self, reduce: &mut dyn Reduce) -> Result<Vec<Range<usize>>, Interrupt> {
         let whole = || self.engine.parts(usize::MAX);
         let parts = self.engine.parts(PART_VALUES);
-        if self.compressor.is_some() || parts.len() == 1 || reduce.rank().1 == 1 {
+        let apart = self.compressor.is_some() || self.local.is_some();
+        if apart || parts.len() == 1 || reduce.rank().1 == 1 {
             return Ok(whole());
         }
         // Some may share memory with all others while others do not: all do the same.

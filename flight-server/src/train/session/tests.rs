@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 
 mod delayed;
 mod jobs;
+mod local;
 mod parts;
 
 use jobs::jobs;
@@ -142,8 +143,6 @@ struct Halting<'a> {
     alone: SingleProcess,
     fuse: &'a Fuse,
 }
-
-type Scalars = (u32, Option<Vec<f64>>);
 
 impl Reduce for Halting<'_> {
     fn sum(
@@ -481,10 +480,17 @@ fn a_state_is_kept_where_it_is_due_and_gives_the_same_end() {
         let per_epoch = plan.step_plan.steps_per_epoch();
         // Within an epoch every third step; its end counts once the epoch is closed.
         let due = |step: u64| step.is_multiple_of(3) || step.is_multiple_of(2 * per_epoch) || step == steps;
-        // Where not every point is settled, it is every third step of an epoch and its end: states are kept there.
+        // Where not every point is settled, it is every third step of an epoch and its end: states are kept there, or where shards
+        // meet that are by themselves in between.
         let train = &plan.job.train;
         let some = train.gradient_compression.remembers() || train.asynchrony.is_delayed();
-        let even = |step: u64| !some || (step % per_epoch).is_multiple_of(3);
+        let validates = u64::from(train.evaluation.validation_steps);
+        let even = |step: u64| match &train.local_steps {
+            Some(local) => {
+                local.meets_after(step, per_epoch) || validates > 0 && step.is_multiple_of(validates)
+            }
+            None => !some || (step % per_epoch).is_multiple_of(3),
+        };
         let mut owed = false;
         let expected_at = (1..=steps).filter(|step| {
             owed |= due(*step);

@@ -104,12 +104,48 @@ class GangParams(Params):
     gradientCompression: Param[str] = Param(
         Params._dummy(),
         "gradientCompression",
-        'What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01")',
+        'What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4")',
         typeConverter=Legal(
             "gradientCompression",
             TypeConverters.toString,
-            '"none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01"',
-            matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)"),
+            '"none", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4"',
+            matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}"),
+        ),
+    )
+
+    localSteps: Param[int] = Param(
+        Params._dummy(),
+        "localSteps",
+        "Steps that every logical shard makes by itself, with weights and a state of the optimiser of its own on its part of each batch, before all meet and exchange; they also meet at the end of an epoch and before an evaluation. Part of what decides the bits of the weights, on one trainer too. 1: every step is one of all together. (whole number from 1 to 4096)",
+        typeConverter=Legal(
+            "localSteps",
+            to_int,
+            "a whole number from 1 to 4096",
+            Range(1, 4096),
+        ),
+    )
+
+    outerLearningRate: Param[float] = Param(
+        Params._dummy(),
+        "outerLearningRate",
+        "With localSteps above 1: learning rate of the step at a meeting, which takes the mean over the shards of (weights at the last meeting - weights now) as its gradient. 0.7 as in DiLoCo (arXiv 2311.08105); with 1 and outerMomentum 0 the shards go on with the mean of their weights (local SGD). (number above 0)",
+        typeConverter=Legal(
+            "outerLearningRate",
+            TypeConverters.toFloat,
+            "a finite number above 0",
+            Range(above=0.0),
+        ),
+    )
+
+    outerMomentum: Param[float] = Param(
+        Params._dummy(),
+        "outerMomentum",
+        "With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in DiLoCo (arXiv 2311.08105). (number of at least 0 and below 1)",
+        typeConverter=Legal(
+            "outerMomentum",
+            TypeConverters.toFloat,
+            "a finite number of at least 0 and below 1",
+            Range(0.0, below=1.0),
         ),
     )
 
@@ -237,6 +273,9 @@ class GangParams(Params):
             logicalShards=8,
             dataShuffle="hash",
             gradientCompression="none",
+            localSteps=1,
+            outerLearningRate=0.7,
+            outerMomentum=0.9,
             asynchrony="none",
             deterministicReduction=True,
             maxRecoveries=3,
@@ -278,6 +317,18 @@ class GangParams(Params):
     def getGradientCompression(self) -> str:
         """Value of gradientCompression, or its default."""
         return self.getOrDefault(self.gradientCompression)
+
+    def getLocalSteps(self) -> int:
+        """Value of localSteps, or its default."""
+        return self.getOrDefault(self.localSteps)
+
+    def getOuterLearningRate(self) -> float:
+        """Value of outerLearningRate, or its default."""
+        return self.getOrDefault(self.outerLearningRate)
+
+    def getOuterMomentum(self) -> float:
+        """Value of outerMomentum, or its default."""
+        return self.getOrDefault(self.outerMomentum)
 
     def getAsynchrony(self) -> str:
         """Value of asynchrony, or its default."""
@@ -372,12 +423,35 @@ class GangSetters(GangParams):
         """What gradients become before trainers exchange them; part of what decides the bits of the
         weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the
         bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs
-        and two means for 128 values. Of these two a logical shard adds what it did not send to its next
-        gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none",
-        "bf16", "fp16", "1bit", or "topk:" and the share of the values that is sent, above 0 and at most 1,
-        such as "topk:0.01")
+        and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of
+        these three a logical shard adds what it did not send to its next gradient. Gradients that go by
+        rows (Embedding, sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", "topk:" and
+        the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and
+        a rank from 1 to 9999, such as "powersgd:4")
         """
         return self._set(gradientCompression=value)
+
+    def setLocalSteps(self, value: int) -> Self:
+        """Steps that every logical shard makes by itself, with weights and a state of the optimiser of its
+        own on its part of each batch, before all meet and exchange; they also meet at the end of an epoch
+        and before an evaluation. Part of what decides the bits of the weights, on one trainer too. 1: every
+        step is one of all together. (whole number from 1 to 4096)
+        """
+        return self._set(localSteps=value)
+
+    def setOuterLearningRate(self, value: float) -> Self:
+        """With localSteps above 1: learning rate of the step at a meeting, which takes the mean over the
+        shards of (weights at the last meeting - weights now) as its gradient. 0.7 as in DiLoCo (arXiv
+        2311.08105); with 1 and outerMomentum 0 the shards go on with the mean of their weights (local SGD).
+        (number above 0)
+        """
+        return self._set(outerLearningRate=value)
+
+    def setOuterMomentum(self, value: float) -> Self:
+        """With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in DiLoCo (arXiv
+        2311.08105). (number of at least 0 and below 1)
+        """
+        return self._set(outerMomentum=value)
 
     def setAsynchrony(self, value: str) -> Self:
         """Whether trainers compute while they exchange; part of what decides the bits of the weights, on

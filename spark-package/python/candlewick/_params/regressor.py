@@ -72,6 +72,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
+        localSteps: int = 1,
+        outerLearningRate: float = 0.7,
+        outerMomentum: float = 0.9,
         asynchrony: str = "none",
         deterministicReduction: bool = True,
         maxRecoveries: int = 3,
@@ -224,10 +227,23 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             gradientCompression: What gradients become before trainers exchange them; part of what decides
                 the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits
                 a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each
-                parameter (any share); "1bit": signs and two means for 128 values. Of these two a logical
-                shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding,
-                sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the
-                share of the values that is sent, above 0 and at most 1, such as "topk:0.01")
+                parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two factors
+                of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not
+                send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not
+                compressed. ("none", "bf16", "fp16", "1bit", "topk:" and the share of the values that is
+                sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999,
+                such as "powersgd:4")
+            localSteps: Steps that every logical shard makes by itself, with weights and a state of the
+                optimiser of its own on its part of each batch, before all meet and exchange; they also meet
+                at the end of an epoch and before an evaluation. Part of what decides the bits of the
+                weights, on one trainer too. 1: every step is one of all together. (whole number from 1 to
+                4096)
+            outerLearningRate: With localSteps above 1: learning rate of the step at a meeting, which takes
+                the mean over the shards of (weights at the last meeting - weights now) as its gradient. 0.7
+                as in DiLoCo (arXiv 2311.08105); with 1 and outerMomentum 0 the shards go on with the mean
+                of their weights (local SGD). (number above 0)
+            outerMomentum: With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in
+                DiLoCo (arXiv 2311.08105). (number of at least 0 and below 1)
             asynchrony: Whether trainers compute while they exchange; part of what decides the bits of the
                 weights, on one trainer too. "none": a step begins when the gradient of the one before is
                 applied. "delayed": it is computed while that gradient is exchanged, with the weights from
@@ -334,6 +350,9 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
+        localSteps: int = 1,
+        outerLearningRate: float = 0.7,
+        outerMomentum: float = 0.9,
         asynchrony: str = "none",
         deterministicReduction: bool = True,
         maxRecoveries: int = 3,

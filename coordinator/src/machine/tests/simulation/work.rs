@@ -170,7 +170,9 @@ impl Simulation {
             Order::Halt { generation } => {
                 let model = self.model(id);
                 let formed = model.seat.place().is_some();
-                let answer = model.seat.halt(generation, model.course.counter());
+                let answer = model
+                    .seat
+                    .halt(generation, model.course.counter(), model.course.counter().step);
                 if formed && model.seat.place().is_none() {
                     self.disconnect(id);
                 }
@@ -412,6 +414,7 @@ impl Simulation {
             class_weights: None,
             exchange: None,
             memory: MemoryUse::default(),
+            compression: None,
         };
         self.tell(id, done);
         if tells {

@@ -4,61 +4,112 @@ use serde_json::{Value, json};
 
 /// Jobs that have everything in their state that a state can have.
 pub(super) fn jobs() -> Vec<(&'static str, Value)> {
-    let network = |layers: Value| json!({"format": "candlewick.network/1", "layers": layers});
-    let dense = json!([
+    let mut jobs = of_all();
+    jobs.extend(of_each());
+    jobs
+}
+
+fn network(layers: Value) -> Value {
+    json!({"format": "candlewick.network/1", "layers": layers})
+}
+
+fn dense() -> Value {
+    json!([
         {"type": "Linear", "out_features": 5}, {"type": "ReLU"}, {"type": "Dropout", "p": 0.3},
-        {"type": "Linear", "out_features": 3}]);
-    let normalized = json!([
+        {"type": "Linear", "out_features": 3}])
+}
+
+fn normalized() -> Value {
+    json!([
         {"type": "Linear", "out_features": 4}, {"type": "BatchNorm1d"}, {"type": "Tanh"},
-        {"type": "Linear", "out_features": 1}]);
-    let table = json!([
+        {"type": "Linear", "out_features": 1}])
+}
+
+fn table() -> Value {
+    json!([
         {"type": "Embedding", "num_embeddings": 8, "embedding_dim": 2}, {"type": "Flatten"},
-        {"type": "Linear", "out_features": 3}]);
+        {"type": "Linear", "out_features": 3}])
+}
+
+/// Whose steps are those of all shards.
+fn of_all() -> Vec<(&'static str, Value)> {
     vec![
         (
             "moving average, validation within epochs, the best epoch's weights",
             json!({"task": "classifier", "params": {
-                "network": network(dense.clone()), "emaDecay": 0.9, "metrics": ["accuracy", "roc_auc"],
+                "network": network(dense()), "emaDecay": 0.9, "metrics": ["accuracy", "roc_auc"],
                 "validationFraction": 0.3, "validationSteps": 2, "epochs": 5,
                 "earlyStopping": {"type": "EarlyStopping", "metric": "val_accuracy", "patience": 2}}}),
         ),
         (
             "statistics of BatchNorm, accumulation, a plateau",
             json!({"task": "regressor", "params": {
-                "network": network(normalized.clone()), "gradientAccumulationSteps": 3, "clipNorm": 0.5, "metrics": ["mae"],
+                "network": network(normalized()), "gradientAccumulationSteps": 3, "clipNorm": 0.5, "metrics": ["mae"],
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}, "epochs": 4,
                 "lrScheduler": {"type": "ReduceLROnPlateau", "metric": "loss", "patience": 0, "threshold": 0.5}}}),
         ),
         (
             "a table by rows, a schedule that moves the momentum",
             json!({"task": "classifier", "params": {
-                "network": network(table), "optimizer": {"type": "SGD", "lr": 0.1}, "epochs": 2,
+                "network": network(table()), "optimizer": {"type": "SGD", "lr": 0.1}, "epochs": 2,
                 "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.2}}}),
         ),
         (
             "steps that are left out, what groups carry",
             json!({"task": "regressor", "huge": true, "params": {
-                "network": network(normalized.clone()), "onNonFinite": "skip", "epochs": 3, "validationFraction": 0.2,
+                "network": network(normalized()), "onNonFinite": "skip", "epochs": 3, "validationFraction": 0.2,
                 "optimizer": {"type": "NAdam", "lr": 0.05},
                 "lrScheduler": {"type": "StepLR", "step_size": 1, "gamma": 0.5, "warmup_steps": 3}}}),
         ),
         (
             "what shards have not sent of their gradients",
             json!({"task": "classifier", "params": {
-                "network": network(dense.clone()), "gradientCompression": "topk:0.2", "validationFraction": 0.2, "epochs": 3,
+                "network": network(dense()), "gradientCompression": "topk:0.2", "validationFraction": 0.2, "epochs": 3,
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
         (
             "gradients that are under way, statistics of BatchNorm, validation within epochs",
             json!({"task": "regressor", "params": {
-                "network": network(normalized), "asynchrony": "delayed", "validationFraction": 0.2, "validationSteps": 2,
+                "network": network(normalized()), "asynchrony": "delayed", "validationFraction": 0.2, "validationSteps": 2,
                 "optimizer": {"type": "Adam", "lr": 0.05}, "gradientAccumulationSteps": 2, "epochs": 3, "emaDecay": 0.9}}),
         ),
         (
             "gradients that are under way, compressed",
             json!({"task": "classifier", "params": {
-                "network": network(dense), "asynchrony": "delayed", "gradientCompression": "1bit", "epochs": 2,
+                "network": network(dense()), "asynchrony": "delayed", "gradientCompression": "1bit", "epochs": 2,
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
+        ),
+        (
+            "what shards have not sent, and the factors that the next step begins with",
+            json!({"task": "classifier", "params": {
+                "network": network(dense()), "gradientCompression": "powersgd:1", "epochs": 2,
+                "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
+        ),
+    ]
+}
+
+/// Whose shards make steps by themselves.
+fn of_each() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "shards by themselves, a moving average, dropout, the best epoch's weights",
+            json!({"task": "classifier", "params": {
+                "network": network(dense()), "localSteps": 3, "emaDecay": 0.9, "metrics": ["accuracy"], "clipNorm": 0.5,
+                "validationFraction": 0.2, "epochs": 4, "optimizer": {"type": "NAdam", "lr": 0.05},
+                "earlyStopping": {"type": "EarlyStopping", "metric": "val_accuracy", "patience": 2}}}),
+        ),
+        (
+            "shards by themselves, statistics of BatchNorm, evaluations between, a plateau",
+            json!({"task": "regressor", "params": {
+                "network": network(normalized()), "localSteps": 4, "validationFraction": 0.2, "validationSteps": 3,
+                "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}, "epochs": 3, "outerLearningRate": 1.0,
+                "lrScheduler": {"type": "ReduceLROnPlateau", "metric": "loss", "patience": 0, "threshold": 0.5}}}),
+        ),
+        (
+            "shards by themselves, a schedule that brings a momentum",
+            json!({"task": "regressor", "params": {
+                "network": network(normalized()), "localSteps": 2, "outerMomentum": 0.0, "epochs": 2,
+                "optimizer": {"type": "SGD", "lr": 0.1}, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.2}}}),
         ),
     ]
 }

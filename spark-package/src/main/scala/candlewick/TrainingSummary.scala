@@ -138,6 +138,13 @@ final class TrainingSummary private[candlewick] (val json: String)
     */
   def memory: String = Option(node.get("memory")).fold("[]")(_.toString)
 
+  /** What the trainers sent each other of their gradients, where `gradientCompression` made them smaller: sentBytes, and
+    * plainBytes, those of the same values as f32. `None` without compression, and with one trainer, which sends nothing. A
+    * trainer that was lost told nothing of its own.
+    */
+  def compression: Option[Map[String, Long]] = Option(node.get("compression"))
+    .filterNot(_.isNull)
+    .map(Json.fields(_).map { case (name, bytes) => name -> bytes.asLong }.toMap)
   /** How the trainers added up their gradients, as a JSON object: algorithm ("direct", "halving", "two-level", "ring") and reason,
     * values (of one exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the
     * others), and links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one

@@ -11,15 +11,18 @@ class CompressionSuite extends SparkSuite {
   test("each kind learns, with bits of its own that are those of any number of trainers") {
     val plain = classifier().setLogicalShards(4).fit(rows)
     assert(net("none").fit(rows).weightsHash == plain.weightsHash)
-    val hashes = Seq("bf16", "fp16", "topk:0.1", "1bit").map { kind =>
+    val hashes = Seq("bf16", "fp16", "topk:0.1", "1bit", "powersgd:1").map { kind =>
       val one = net(kind).setNumTrainers(1).fit(rows)
       val two = net(kind).setNumTrainers(2).fit(rows.repartition(5))
       assert(two.weightsHash == one.weightsHash, kind)
+      val sent = two.summary.compression.get
+      assert(sent("sentBytes") > 0 && sent("sentBytes") < sent("plainBytes"), kind)
+      assert(one.summary.compression.isEmpty, kind)
       assert(one.summary.objectiveHistory.last < one.summary.objectiveHistory.head, kind)
       assert(one.getGradientCompression == kind)
       one.weightsHash
     }
-    assert((plain.weightsHash +: hashes).distinct.length == 5)
+    assert((plain.weightsHash +: hashes).distinct.length == 6)
   }
 
   test("late gradients learn, with bits of their own that are those of any number of trainers") {

@@ -369,6 +369,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "rescaleLog" -> link.rescales,
       "stragglerLog" -> link.paces,
       "memory" -> Json.items(done.path("memory")),
+      "compression" -> Option(done.get("compression")),
       "exchange" -> Option(done.get("exchange")),
       "resumedFromStep" -> resumed.map(_.step),
       "rowsPerSecond" -> (if (seconds > 0) rows / seconds else 0.0)

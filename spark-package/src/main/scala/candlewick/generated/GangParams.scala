@@ -117,22 +117,72 @@ trait GangParams extends Params {
   /** What gradients become before trainers exchange them; part of what decides the bits of the
     * weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of
     * the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share);
-    * "1bit": signs and two means for 128 values. Of these two a logical shard adds what it did not
-    * send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not
-    * compressed. ("none", "bf16", "fp16", "1bit", or "topk:" and the share of the values that is
-    * sent, above 0 and at most 1, such as "topk:0.01")
+    * "1bit": signs and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for
+    * each matrix. Of these three a logical shard adds what it did not send to its next gradient.
+    * Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "bf16",
+    * "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such
+    * as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4")
     * @group param
     */
   final val gradientCompression: Param[String] = new Param[String](
     this,
     "gradientCompression",
-    "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values. Of these two a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\")",
-    Legal[String]("gradientCompression", "\"none\", \"bf16\", \"fp16\", \"1bit\", or \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\"", Legal.matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)"))
+    "What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. \"none\": they stay f32. \"bf16\", \"fp16\": 16 bits a value, half of the bytes. \"topk:0.01\": the largest hundredth of the values of each parameter (any share); \"1bit\": signs and two means for 128 values; \"powersgd:4\": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. (\"none\", \"bf16\", \"fp16\", \"1bit\", \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\", or \"powersgd:\" and a rank from 1 to 9999, such as \"powersgd:4\")",
+    Legal[String]("gradientCompression", "\"none\", \"bf16\", \"fp16\", \"1bit\", \"topk:\" and the share of the values that is sent, above 0 and at most 1, such as \"topk:0.01\", or \"powersgd:\" and a rank from 1 to 9999, such as \"powersgd:4\"", Legal.matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}"))
   )
   setDefault(gradientCompression, "none")
 
   /** @group getParam */
   final def getGradientCompression: String = $(gradientCompression)
+
+  /** Steps that every logical shard makes by itself, with weights and a state of the optimiser of
+    * its own on its part of each batch, before all meet and exchange; they also meet at the end of
+    * an epoch and before an evaluation. Part of what decides the bits of the weights, on one
+    * trainer too. 1: every step is one of all together. (whole number from 1 to 4096)
+    * @group param
+    */
+  final val localSteps: IntParam = new IntParam(
+    this,
+    "localSteps",
+    "Steps that every logical shard makes by itself, with weights and a state of the optimiser of its own on its part of each batch, before all meet and exchange; they also meet at the end of an epoch and before an evaluation. Part of what decides the bits of the weights, on one trainer too. 1: every step is one of all together. (whole number from 1 to 4096)",
+    Legal[Int]("localSteps", "a whole number from 1 to 4096", ParamValidators.inRange(1, 4096))
+  )
+  setDefault(localSteps, 1)
+
+  /** @group getParam */
+  final def getLocalSteps: Int = $(localSteps)
+
+  /** With localSteps above 1: learning rate of the step at a meeting, which takes the mean over the
+    * shards of (weights at the last meeting - weights now) as its gradient. 0.7 as in DiLoCo (arXiv
+    * 2311.08105); with 1 and outerMomentum 0 the shards go on with the mean of their weights (local
+    * SGD). (number above 0)
+    * @group param
+    */
+  final val outerLearningRate: DoubleParam = new DoubleParam(
+    this,
+    "outerLearningRate",
+    "With localSteps above 1: learning rate of the step at a meeting, which takes the mean over the shards of (weights at the last meeting - weights now) as its gradient. 0.7 as in DiLoCo (arXiv 2311.08105); with 1 and outerMomentum 0 the shards go on with the mean of their weights (local SGD). (number above 0)",
+    Legal[Double]("outerLearningRate", "a finite number above 0", ParamValidators.inRange(0.0, Double.MaxValue, false, true))
+  )
+  setDefault(outerLearningRate, 0.7)
+
+  /** @group getParam */
+  final def getOuterLearningRate: Double = $(outerLearningRate)
+
+  /** With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in DiLoCo (arXiv
+    * 2311.08105). (number of at least 0 and below 1)
+    * @group param
+    */
+  final val outerMomentum: DoubleParam = new DoubleParam(
+    this,
+    "outerMomentum",
+    "With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in DiLoCo (arXiv 2311.08105). (number of at least 0 and below 1)",
+    Legal[Double]("outerMomentum", "a finite number of at least 0 and below 1", ParamValidators.inRange(0.0, 1.0, true, false))
+  )
+  setDefault(outerMomentum, 0.9)
+
+  /** @group getParam */
+  final def getOuterMomentum: Double = $(outerMomentum)
 
   /** Whether trainers compute while they exchange; part of what decides the bits of the weights, on
     * one trainer too. "none": a step begins when the gradient of the one before is applied.
@@ -322,6 +372,15 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setGradientCompression(value: String): this.type = set(gradientCompression, value)
+
+  /** @group setParam */
+  def setLocalSteps(value: Int): this.type = set(localSteps, value)
+
+  /** @group setParam */
+  def setOuterLearningRate(value: Double): this.type = set(outerLearningRate, value)
+
+  /** @group setParam */
+  def setOuterMomentum(value: Double): this.type = set(outerMomentum, value)
 
   /** @group setParam */
   def setAsynchrony(value: String): this.type = set(asynchrony, value)
