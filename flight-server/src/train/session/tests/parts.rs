@@ -2,7 +2,7 @@
 //! failures as ever.
 
 use super::*;
-use crate::train::support::{LONG, gang_over};
+use crate::train::support::gang_over;
 use candlewick_collective::Collective;
 use candlewick_protocol::plan::ownership;
 
@@ -61,9 +61,13 @@ fn parts_have_the_bits_of_the_whole_and_the_history_says_what_was_hidden() {
         for ranks in [2, 3] {
             let hosts = vec!["127.0.0.1"; ranks];
             let via = |host: &str, port| (host.to_owned(), port);
-            let all = gang_over(&hosts, via, (4, false), LONG, |rank, gang, _| {
-                trained(&job, (rank, ranks), gang)
-            });
+            let all = gang_over(
+                &hosts,
+                via,
+                4,
+                &|config| config.shared_memory = false,
+                |rank, gang, _| trained(&job, (rank, ranks), gang),
+            );
             for (trained, mut history) in all {
                 assert_eq!(trained, alone.trained, "{name}, {ranks} trainers");
                 for record in &mut history {
@@ -76,8 +80,8 @@ fn parts_have_the_bits_of_the_whole_and_the_history_says_what_was_hidden() {
         let near = gang_over(
             &["127.0.0.1"; 2],
             |host, port| (host.to_owned(), port),
-            (4, true),
-            LONG,
+            4,
+            &|_| (),
             |rank, gang, _| trained(&job, (rank, 2), gang),
         );
         for (trained, history) in near {
@@ -95,19 +99,25 @@ fn a_part_that_fails_names_the_other_and_leaves_the_state_of_the_last_step() {
     let job = job(false, false);
     let hosts = ["127.0.0.1"; 2];
     let via = |host: &str, port| (host.to_owned(), port);
-    let ends = gang_over(&hosts, via, (4, false), LONG, |rank, gang, _| {
-        let plan = part_of(&job, (rank, 2));
-        let mut session = Session::new(&plan.job, 1).unwrap();
-        // One of them stops before its third step and closes its connections.
-        let observer = Fuse::of(if rank == 0 { NEVER } else { 2 }, Vec::new());
-        let why = session.run(&plan, gang, &observer).unwrap_err();
-        if rank == 1 {
-            gang.disconnect();
-        }
-        let stands = session.counter().step;
-        assert!(!session.gradient.is_empty());
-        (why, stands)
-    });
+    let ends = gang_over(
+        &hosts,
+        via,
+        4,
+        &|config| config.shared_memory = false,
+        |rank, gang, _| {
+            let plan = part_of(&job, (rank, 2));
+            let mut session = Session::new(&plan.job, 1).unwrap();
+            // One of them stops before its third step and closes its connections.
+            let observer = Fuse::of(if rank == 0 { NEVER } else { 2 }, Vec::new());
+            let why = session.run(&plan, gang, &observer).unwrap_err();
+            if rank == 1 {
+                gang.disconnect();
+            }
+            let stands = session.counter().step;
+            assert!(!session.gradient.is_empty());
+            (why, stands)
+        },
+    );
     let (Interrupt::Peer(error), step) = &ends[0] else {
         panic!("{:?}", ends[0].0)
     };

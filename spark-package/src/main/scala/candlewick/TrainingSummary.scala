@@ -145,6 +145,7 @@ final class TrainingSummary private[candlewick] (val json: String)
   def compression: Option[Map[String, Long]] = Option(node.get("compression"))
     .filterNot(_.isNull)
     .map(Json.fields(_).map { case (name, bytes) => name -> bytes.asLong }.toMap)
+
   /** How the trainers added up their gradients, as a JSON object: algorithm ("direct", "halving", "two-level", "ring") and reason,
     * values (of one exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the
     * others), and links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one

@@ -33,7 +33,9 @@ class PlanSuite extends SparkSuite {
     assert(Json.field(Json.parse(plan.json), "totalSteps").asLong == 50)
     val exchange = Json.parse(summary.exchange.get)
     assert(Json.field(exchange, "algorithm").asText == "direct", exchange)
-    assert(Json.field(exchange, "predictedSeconds").asDouble > 0 && Json.field(exchange, "exchanges").asLong >= 50)
+    assert(
+      Json.field(exchange, "predictedSeconds").asDouble > 0 && Json.field(exchange, "exchanges").asLong >= 50
+    )
     assert(classifier().setNumTrainers(1).fit(rows).summary.exchange.isEmpty)
     assert(summary.toString.contains("memory=") && summary.json.contains("spilledBytes"))
   }
