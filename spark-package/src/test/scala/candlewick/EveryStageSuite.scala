@@ -274,6 +274,8 @@ object EveryStageSuite {
     "9m",
     "balanced",
     "bf16",
+    "delayed",
+    "/spool",
     "{\"type\":\"SGD\",\"lr\":0.5}",
     "{\"0\":\"inner\"}",
     "true",
