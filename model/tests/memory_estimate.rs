@@ -6,7 +6,7 @@
 use candlewick_model::engine::{Batch, Engine, Features, Gradient, NodeGradient, Predictor, Slice};
 use candlewick_model::job::complete;
 use candlewick_model::kernels::Csr;
-use candlewick_model::memory::TrainingMemory;
+use candlewick_model::memory::{PART_VALUES, TrainingMemory};
 use candlewick_model::metrics::SLICE_ROWS;
 use candlewick_model::network::Network;
 use candlewick_model::optim::Updates;
@@ -79,9 +79,13 @@ fn held(job: &JobSpec, shards: Range<u32>, batches: &Batch<'_>, judged: usize) -
         engine.update_buffers(&mut weights);
         updates.step(&mut weights, &mut gradient, 1.0, step).unwrap();
     }
+    // What a trainer copies to exchange it part by part, where there are others.
+    let others = shards.end - shards.start < job.train.logical_shards;
+    let parts = others && network.num_dense() >= 2 * PART_VALUES;
+    let parts: Vec<NodeGradient> = if parts { nodes.clone() } else { Vec::new() };
     let judge = (judged > 0).then(|| judge(&network, &mut engine, &weights, judged));
     let held = LIVE.load(Relaxed) - before;
-    drop((engine, weights, updates, gradient, nodes, judge));
+    drop((engine, weights, updates, gradient, nodes, parts, judge));
     held
 }
 
