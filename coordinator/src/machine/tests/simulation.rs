@@ -62,7 +62,7 @@ enum Happening {
     Wake(String),
     /// A word on its way to a trainer, from whom.
     ToTrainer(String, Word),
-    ToCoordinator(String, ToCoordinator, Vec<u8>),
+    ToCoordinator(String, Box<ToCoordinator>, Vec<u8>),
     /// The stream of a trainer has ended, seen by the coordinator.
     StreamEnds(String),
     Exited(String),
@@ -255,7 +255,7 @@ impl Simulation {
             Happening::Wake(id) => self.wake(&id),
             Happening::ToTrainer(id, word) => self.deliver(&id, word),
             Happening::ToCoordinator(id, message, body) => {
-                self.machine.message(ms(self.now), &id, message, &body);
+                self.machine.message(ms(self.now), &id, *message, &body);
             }
             Happening::StreamEnds(id) => self.machine.disconnect(ms(self.now), &id),
             Happening::Exited(id) => {

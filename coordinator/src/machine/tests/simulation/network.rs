@@ -50,7 +50,7 @@ fn may_be_lost(happening: &Happening) -> bool {
             matches!(said, ToTrainer::BeatAck { .. } | ToTrainer::Halt { .. })
         }
         Happening::ToCoordinator(_, told, _) => {
-            matches!(told, ToCoordinator::Beat { .. } | ToCoordinator::Halted { .. })
+            matches!(**told, ToCoordinator::Beat { .. } | ToCoordinator::Halted { .. })
         }
         _ => false,
     }
@@ -68,7 +68,7 @@ fn doubled(happening: &Happening) -> Option<Happening> {
         }
         Happening::ToCoordinator(id, told, _) => {
             let may = matches!(
-                told,
+                **told,
                 ToCoordinator::Halted { .. } | ToCoordinator::Ready { .. } | ToCoordinator::Epoch { .. }
             );
             may.then(|| Happening::ToCoordinator(id.clone(), told.clone(), Vec::new()))

@@ -165,7 +165,11 @@ impl Simulation {
     }
 
     pub(super) fn tell_with(&mut self, id: &str, message: ToCoordinator, body: Vec<u8>) {
-        self.send(id, "", Happening::ToCoordinator(id.to_owned(), message, body));
+        self.send(
+            id,
+            "",
+            Happening::ToCoordinator(id.to_owned(), Box::new(message), body),
+        );
     }
 
     pub(super) fn tell_peers(&mut self, id: &str, word: &Word) {
