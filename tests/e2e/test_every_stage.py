@@ -30,7 +30,23 @@ SUBJECTS: dict[str, Any] = {
 }
 
 #: Values of parameters; of a parameter, the first that is legal and that it has not.
-VALUES: list[Any] = [3, 2, 1, 0.25, 1.5, True, False, "other", "skip", "none", "7s", "9m", "balanced", "bf16", "delayed"]
+VALUES: list[Any] = [
+    3,
+    2,
+    1,
+    0.25,
+    1.5,
+    True,
+    False,
+    "other",
+    "skip",
+    "none",
+    "7s",
+    "9m",
+    "balanced",
+    "bf16",
+    "delayed",
+]
 VALUES += ["/spool"]
 VALUES += [nn.Sequential(nn.Linear(2)), nn.MSELoss(), optim.SGD(lr=0.5), optim.lr_scheduler.StepLR(step_size=2)]
 VALUES += [candlewick.EarlyStopping(), {"0": "inner"}, ["a", "b"], [2, 2], [0.5, 0.25, 0.25]]
