@@ -11,33 +11,17 @@ mod common;
 
 use candlewick_failpoint::Gates;
 use candlewick_protocol::compression::GradientCompression;
-use candlewick_protocol::job::{JobSpec, SnapshotSpec};
+use candlewick_protocol::job::JobSpec;
 use common::data::{job, rows};
-use common::{Fit, Gang, WAIT};
-use serde_json::{Value, json};
+use common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
+use common::{Gang, WAIT};
+use serde_json::json;
 use std::time::Instant;
-
-const ROWS: usize = 700;
 
 fn compressed(name: &str, epochs: u32, batch: u32) -> JobSpec {
     let mut job = job(epochs, batch);
     job.train.gradient_compression = GradientCompression::read(name).unwrap();
     job
-}
-
-fn fit(job: JobSpec, trainers: usize) -> Fit {
-    let mut gang = Gang::start(job, trainers);
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.train(ledger)
-}
-
-fn same_bits(fit: &Fit, expected: &Fit, what: &str) {
-    assert_eq!(fit.weights_hash, expected.weights_hash, "{what}");
-    assert_eq!(
-        (fit.steps, &fit.history),
-        (expected.steps, &expected.history),
-        "{what}"
-    );
 }
 
 #[test]
@@ -63,20 +47,7 @@ fn any_number_of_trainers_gives_the_same_bits_and_it_learns() {
 #[test]
 fn tables_go_by_rows_beside_what_is_compressed() {
     for name in ["bf16", "topk:0.1", "powersgd:1"] {
-        let fit = |trainers: usize| {
-            let mut job = compressed(name, 2, 32);
-            job.train.network = json!({"format": "candlewick.network/1", "layers": [
-                {"type": "Embedding", "num_embeddings": 50, "embedding_dim": 4}, {"type": "Flatten"},
-                {"type": "Linear", "out_features": 3},
-            ]});
-            let mut rows = rows(300);
-            for value in rows.iter_mut().flat_map(|row| &mut row.features) {
-                *value = ((*value + 1.0) * 24.9).floor();
-            }
-            let mut gang = Gang::start(job, trainers);
-            let ledger = gang.feed_and_seal(&rows);
-            gang.train(ledger)
-        };
+        let fit = |trainers| with_a_table(compressed(name, 2, 32), trainers);
         same_bits(&fit(3), &fit(1), name);
     }
 }
@@ -105,9 +76,6 @@ fn a_value_takes_two_bytes_on_the_wire() {
     });
 }
 
-/// Steps of an epoch with batches of 4.
-const LONG: u64 = 175;
-
 #[test]
 fn a_trainer_that_is_killed_between_two_points_costs_the_steps_since_the_first_and_no_bit() {
     for (name, resume) in [("topk:0.1", 64u64), ("powersgd:1", 64), ("bf16", 100)] {
@@ -135,57 +103,18 @@ fn a_trainer_that_is_killed_between_two_points_costs_the_steps_since_the_first_a
 #[test]
 fn who_comes_at_the_end_of_an_epoch_gets_its_part_of_what_is_left() {
     for name in ["topk:0.1", "1bit", "powersgd:2"] {
-        let expected = fit(compressed(name, 3, 64), 1);
-        let gates = Gates::new().unwrap();
-        let mut gang = Gang::start_held(compressed(name, 3, 64), 2, &gates, |index| {
-            (index == 0).then(|| "train.step=3".to_owned())
-        });
-        let ledger = gang.feed_and_seal(&rows(ROWS));
-        gang.command(&json!({"cmd": "train"}));
-        let hit = gates.hit("train.step", 3, WAIT).unwrap();
-        gang.join(None);
-        drop(hit);
-        let record = gang.event("rescaled")["record"].clone();
-        assert_eq!(record["trainers"], 3, "{record}");
-        let at = record["resumeStep"].as_u64().unwrap();
-        assert!(at.is_multiple_of(11), "the end of an epoch: {record}");
-        same_bits(&gang.rest(ledger), &expected, name);
+        growth(&|| compressed(name, 3, 64), name);
     }
 }
 
 #[test]
 fn training_goes_on_from_a_state_that_holds_what_is_left() {
-    let spec = || JobSpec {
-        snapshots: SnapshotSpec {
-            epochs: 0,
-            steps: 100,
-        },
-        ..compressed("topk:0.1", 1, 4)
-    };
-    let expected = fit(compressed("topk:0.1", 1, 4), 2);
-    let gates = Gates::new().unwrap();
-    let mut gang = Gang::start_held(spec(), 2, &gates, |_| Some("train.step=128".to_owned()));
-    gang.feed_and_seal(&rows(ROWS));
-    gang.command(&json!({"cmd": "train"}));
-    // Due at step 100, kept at the next point that can be gone on from.
-    let of_step = |event: &Value| event["event"] == "snapshot" && event["counter"]["step"] == 128;
-    gang.event_where("the state", of_step);
-    let snapshot = gang.coordinator.take_snapshot().unwrap();
-    drop(gang);
-    let mut gang = Gang::start(spec(), 3);
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.coordinator.resume_from(0, &snapshot.state).unwrap();
-    gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
-    let rest = gang.rest(ledger);
-    assert_eq!((&rest.weights_hash, rest.steps), (&expected.weights_hash, LONG));
     // One of another compression is refused with what differs.
-    let mut other = spec();
-    other.train.gradient_compression = GradientCompression::None;
-    let mut gang = Gang::start(other, 1);
-    gang.feed_and_seal(&rows(ROWS));
-    gang.coordinator.resume_from(0, &snapshot.state).unwrap();
-    gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
-    let told = gang.failure();
+    let told = resumed(
+        &|| compressed("topk:0.1", 1, 4),
+        128,
+        Some(&|job| job.train.gradient_compression = GradientCompression::None),
+    );
+    let told = told.unwrap();
     assert!(told.contains("compression.left"), "{told}");
-    gang.all_end();
 }

@@ -12,14 +12,13 @@ mod common;
 use candlewick_failpoint::Gates;
 use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::compression::GradientCompression;
-use candlewick_protocol::job::{JobSpec, SnapshotSpec};
+use candlewick_protocol::job::JobSpec;
 use common::data::{evaluated_job, job, rows};
-use common::{Fit, Gang, WAIT};
-use serde_json::{Value, json};
+use common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
+use common::{Gang, WAIT};
+use serde_json::json;
 
-const ROWS: usize = 700;
-/// Steps of an epoch with batches of 4, and the settled point before step 100.
-const LONG: u64 = 175;
+/// The settled point before step 100.
 const SETTLED: u64 = 64;
 
 fn delayed(mut job: JobSpec) -> JobSpec {
@@ -29,21 +28,6 @@ fn delayed(mut job: JobSpec) -> JobSpec {
 
 fn long() -> JobSpec {
     delayed(job(1, 4))
-}
-
-fn fit(job: JobSpec, trainers: usize) -> Fit {
-    let mut gang = Gang::start(job, trainers);
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.train(ledger)
-}
-
-fn same_bits(fit: &Fit, expected: &Fit, what: &str) {
-    assert_eq!(fit.weights_hash, expected.weights_hash, "{what}");
-    assert_eq!(
-        (fit.steps, &fit.history),
-        (expected.steps, &expected.history),
-        "{what}"
-    );
 }
 
 #[test]
@@ -86,20 +70,7 @@ fn what_asks_for_exchanges_within_a_step_or_beside_it_waits_for_the_one_under_wa
 
 #[test]
 fn tables_go_by_rows_as_ever() {
-    let fit = |trainers: usize| {
-        let mut job = delayed(job(2, 32));
-        job.train.network = json!({"format": "candlewick.network/1", "layers": [
-            {"type": "Embedding", "num_embeddings": 50, "embedding_dim": 4}, {"type": "Flatten"},
-            {"type": "Linear", "out_features": 3},
-        ]});
-        let mut rows = rows(300);
-        for value in rows.iter_mut().flat_map(|row| &mut row.features) {
-            *value = ((*value + 1.0) * 24.9).floor();
-        }
-        let mut gang = Gang::start(job, trainers);
-        let ledger = gang.feed_and_seal(&rows);
-        gang.train(ledger)
-    };
+    let fit = |trainers| with_a_table(delayed(job(2, 32)), trainers);
     same_bits(&fit(3), &fit(1), "a table");
 }
 
@@ -128,47 +99,11 @@ fn a_trainer_that_is_killed_in_a_step_or_in_an_exchange_costs_the_steps_since_th
 
 #[test]
 fn who_comes_at_the_end_of_an_epoch_takes_part() {
-    let spec = || delayed(job(3, 64));
-    let expected = fit(spec(), 1);
-    let gates = Gates::new().unwrap();
-    let mut gang = Gang::start_held(spec(), 2, &gates, |index| {
-        (index == 0).then(|| "train.step=3".to_owned())
-    });
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.command(&json!({"cmd": "train"}));
-    let hit = gates.hit("train.step", 3, WAIT).unwrap();
-    gang.join(None);
-    drop(hit);
-    let record = gang.event("rescaled")["record"].clone();
-    assert_eq!(record["trainers"], 3, "{record}");
-    let at = record["resumeStep"].as_u64().unwrap();
-    assert!(at.is_multiple_of(11), "the end of an epoch: {record}");
-    same_bits(&gang.rest(ledger), &expected, "growth");
+    growth(&|| delayed(job(3, 64)), "growth");
 }
 
 #[test]
 fn training_goes_on_from_a_state_that_was_kept_at_a_settled_point() {
-    let spec = || JobSpec {
-        snapshots: SnapshotSpec {
-            epochs: 0,
-            steps: 100,
-        },
-        ..long()
-    };
-    let expected = fit(long(), 2);
-    let gates = Gates::new().unwrap();
-    let mut gang = Gang::start_held(spec(), 2, &gates, |_| Some("train.step=128".to_owned()));
-    gang.feed_and_seal(&rows(ROWS));
-    gang.command(&json!({"cmd": "train"}));
-    // Due at step 100, where a gradient is under way.
-    let of_step = |event: &Value| event["event"] == "snapshot" && event["counter"]["step"] == 2 * SETTLED;
-    gang.event_where("the state", of_step);
-    let snapshot = gang.coordinator.take_snapshot().unwrap();
-    drop(gang);
-    let mut gang = Gang::start(spec(), 3);
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.coordinator.resume_from(0, &snapshot.state).unwrap();
-    gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
-    let rest = gang.rest(ledger);
-    assert_eq!((&rest.weights_hash, rest.steps), (&expected.weights_hash, LONG));
+    // At step 100 a gradient is under way.
+    resumed(&long, 2 * SETTLED, None);
 }

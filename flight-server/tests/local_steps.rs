@@ -9,15 +9,12 @@
 mod common;
 
 use candlewick_failpoint::Gates;
-use candlewick_protocol::job::{JobSpec, SnapshotSpec};
+use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::local_steps::LocalSteps;
 use common::data::{evaluated_job, job, rows};
-use common::{Fit, Gang, WAIT};
-use serde_json::{Value, json};
-
-const ROWS: usize = 700;
-/// Steps of an epoch with batches of 4.
-const LONG: u64 = 175;
+use common::runs::{ROWS, fit, growth, resumed, same_bits};
+use common::{Gang, WAIT};
+use serde_json::json;
 
 fn local(steps: u32, mut job: JobSpec) -> JobSpec {
     job.train.local_steps = Some(LocalSteps {
@@ -26,21 +23,6 @@ fn local(steps: u32, mut job: JobSpec) -> JobSpec {
         outer_momentum: 0.9,
     });
     job
-}
-
-fn fit(job: JobSpec, trainers: usize) -> Fit {
-    let mut gang = Gang::start(job, trainers);
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.train(ledger)
-}
-
-fn same_bits(fit: &Fit, expected: &Fit, what: &str) {
-    assert_eq!(fit.weights_hash, expected.weights_hash, "{what}");
-    assert_eq!(
-        (fit.steps, &fit.history),
-        (expected.steps, &expected.history),
-        "{what}"
-    );
 }
 
 #[test]
@@ -110,57 +92,17 @@ fn a_trainer_that_is_killed_within_a_round_costs_its_steps_and_no_bit() {
 
 #[test]
 fn who_comes_at_the_end_of_an_epoch_takes_part() {
-    let spec = || local(4, job(3, 64));
-    let expected = fit(spec(), 1);
-    let gates = Gates::new().unwrap();
-    let mut gang = Gang::start_held(spec(), 2, &gates, |index| {
-        (index == 0).then(|| "train.step=3".to_owned())
-    });
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.command(&json!({"cmd": "train"}));
-    let hit = gates.hit("train.step", 3, WAIT).unwrap();
-    gang.join(None);
-    drop(hit);
-    let record = gang.event("rescaled")["record"].clone();
-    assert_eq!(record["trainers"], 3, "{record}");
-    let at = record["resumeStep"].as_u64().unwrap();
-    assert!(at.is_multiple_of(11), "the end of an epoch: {record}");
-    same_bits(&gang.rest(ledger), &expected, "growth");
+    growth(&|| local(4, job(3, 64)), "growth");
 }
 
 #[test]
 fn training_goes_on_from_a_state_that_was_kept_at_a_meeting() {
-    let spec = || JobSpec {
-        snapshots: SnapshotSpec {
-            epochs: 0,
-            steps: 100,
-        },
-        ..local(8, job(1, 4))
-    };
-    let expected = fit(local(8, job(1, 4)), 2);
-    let gates = Gates::new().unwrap();
-    let mut gang = Gang::start_held(spec(), 2, &gates, |_| Some("train.step=104".to_owned()));
-    gang.feed_and_seal(&rows(ROWS));
-    gang.command(&json!({"cmd": "train"}));
-    // Due at step 100, kept where the shards meet.
-    let of_step = |event: &Value| event["event"] == "snapshot" && event["counter"]["step"] == 104;
-    gang.event_where("the state", of_step);
-    let snapshot = gang.coordinator.take_snapshot().unwrap();
-    drop(gang);
-    let mut gang = Gang::start(spec(), 3);
-    let ledger = gang.feed_and_seal(&rows(ROWS));
-    gang.coordinator.resume_from(0, &snapshot.state).unwrap();
-    gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
-    let rest = gang.rest(ledger);
-    assert_eq!((&rest.weights_hash, rest.steps), (&expected.weights_hash, LONG));
     // A state without an outer step's momentum is refused with what differs.
-    let mut other = spec();
-    other.train.local_steps = None;
-    let mut gang = Gang::start(other, 1);
-    gang.feed_and_seal(&rows(ROWS));
-    gang.coordinator.resume_from(0, &snapshot.state).unwrap();
-    gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
-    let told = gang.failure();
+    let told = resumed(
+        &|| local(8, job(1, 4)),
+        104,
+        Some(&|job| job.train.local_steps = None),
+    );
+    let told = told.unwrap();
     assert!(told.contains("outer.momentum_buffer"), "{told}");
-    gang.all_end();
 }

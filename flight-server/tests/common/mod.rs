@@ -6,6 +6,7 @@ pub mod data;
 pub mod events;
 pub mod feed;
 pub mod proxy;
+pub mod runs;
 
 use candlewick_coordinator::{Coordinator, CoordinatorConfig};
 use candlewick_failpoint::{Gates, Hit};

@@ -7,6 +7,7 @@
 //! they are.
 
 use crate::network::Network;
+use crate::numbers::to_f32;
 use crate::parameter::Parameter;
 use candlewick_protocol::order::mix;
 use std::ops::Range;
@@ -257,11 +258,6 @@ fn sides(parameter: &Parameter) -> (usize, usize) {
 fn random(matrix: u64, column: u64, row: u64) -> f32 {
     let bits = mix(row, matrix, u32::try_from(column).unwrap_or(u32::MAX)) >> 40;
     bits as f32 / (1u32 << 23) as f32 - 1.0
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "rounded to f32")]
-fn to_f32(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]
