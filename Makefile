@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -146,6 +146,9 @@ bench-recovery: $(JAR) $(WHEEL) ## what a lost trainer costs (ROUNDS=7)
 
 bench-startup: $(JAR) $(WHEEL) ## the first fit of a session and later ones, by phase, next to Spark's own write (ROUNDS=5)
 	$(PYTHON) benchmarks/startup.py --rounds $(or $(ROUNDS),5)
+
+bench-trainers: $(JAR) $(WHEEL) ## a step of two trainers next to a step of one on the same rows (ROUNDS=5)
+	$(PYTHON) benchmarks/trainers.py --rounds $(or $(ROUNDS),5)
 
 bench-precision: $(JAR) $(WHEEL) ## loss curves in bf16 next to f32, on three real sets (EPOCHS=20)
 	$(PYTHON) benchmarks/precision.py --epochs $(or $(EPOCHS),20)

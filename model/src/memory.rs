@@ -31,8 +31,10 @@ const NONZERO: usize = 12;
 /// Bytes of a column that a step touches: its index, where its values end, and where those of a node begin and end.
 const COLUMN: usize = 28;
 
-/// What is packed at a time for a product: columns of the right operand, rows of the left one, and how deep.
-const PANEL: usize = 2_048;
+/// What is packed at a time for a product: columns of the right operand (one panel where the left one is a single block of rows),
+/// rows of the left one, and how deep.
+const COLUMNS: usize = 2_048;
+const PANEL: usize = 32;
 const ROWS: usize = 336;
 const DEPTH: usize = 512;
 
@@ -282,13 +284,18 @@ fn packed(network: &Network, rows: u64, training: bool) -> usize {
                 lanes = lanes.max(rows.saturating_mul(3 * (outputs + 2 * inputs)));
             }
             let rows = rows.saturating_mul(places);
-            let block = |count: usize, depth: usize| count.min(PANEL) * depth.min(DEPTH);
-            right = right.max(block(outputs, inputs));
+            // Recurrent layers and convolutions pack all of their weights.
+            let all = matrix.shape.len() > 2 || matches!(node.name, "LSTM" | "GRU" | "RNN");
+            let across = |count: usize, kept: bool| count.min(if all || kept { COLUMNS } else { PANEL });
+            right = right.max(across(outputs, rows > ROWS) * inputs.min(DEPTH));
             left = left.max(rows.min(ROWS) * inputs.min(DEPTH));
             if training {
-                right = right
-                    .max(block(inputs, outputs))
-                    .max(inputs.saturating_mul(rows).min(PANEL * DEPTH));
+                let down = ROWS.min(ROWS * DEPTH / rows.max(1));
+                right = right.max(across(inputs, rows > ROWS) * outputs.min(DEPTH)).max(
+                    across(inputs, outputs > down)
+                        .saturating_mul(rows)
+                        .min(COLUMNS * DEPTH),
+                );
                 left = left.max(outputs.saturating_mul(rows).min(ROWS * DEPTH));
             }
         }

@@ -9,6 +9,7 @@ mod evaluator;
 mod metrics;
 mod needs;
 mod non_finite;
+mod placing;
 mod reduce;
 mod session;
 mod settled;

@@ -13,10 +13,9 @@ use super::reduce::StepExchange;
 use super::settled::SettledPoints;
 use super::state::TrainState;
 use super::validation::EvalContext;
-use super::{Interrupt, Observer, Onward, Reduce, TrainPlan};
+use super::{Interrupt, Observer, Onward, Reduce, TrainPlan, placing};
 use candlewick_collective::Reduced;
 use candlewick_membership::{Schedule, StepSums};
-use candlewick_model::device;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
 use candlewick_model::network::Network;
 use candlewick_model::optim::Replicas;
@@ -100,7 +99,7 @@ impl Session {
     /// `InvalidParameter` where a document or the file is wrong, which the driver should have found.
     pub fn starting_from(job: &JobSpec, threads: usize, file: Option<&[u8]>) -> Result<Self, Failure> {
         let train = &job.train;
-        let network = device::placed(&Network::of_job(job)?)?;
+        let network = placing::network_of(job)?;
         let engine = Engine::new(&network, &train.loss, &job.data.label, train.seed, threads.max(1))?;
         let weights = match file {
             Some(file) => network.load_initial(file, false, train.seed)?.0,

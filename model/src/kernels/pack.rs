@@ -38,7 +38,7 @@ pub(super) fn panel(
     let done = match level {
         #[cfg(target_arch = "x86_64")]
         SimdLevel::Avx2 | SimdLevel::Avx512 | SimdLevel::Avx512Bf16 if matrix.col_stride == 1 => {
-            super::transpose::transpose(data, matrix.row_stride, (count, length), height, into)
+            super::transpose::transpose(level, data, matrix.row_stride, (count, length), height, into)
         }
         _ => 0,
     };

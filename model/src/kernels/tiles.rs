@@ -140,6 +140,71 @@ fn pack_leaves<I: Isa>(
     }
 }
 
+/// The packed panels of a right operand: each is packed right before its first use, so that the tiles find it in the cache.
+struct Panels<'a> {
+    memory: &'a mut [f32],
+    /// Elements of a column.
+    length: usize,
+    /// Whether all panels are kept, for further blocks of rows.
+    kept: bool,
+}
+
+impl<'a> Panels<'a> {
+    fn new<I: Isa>(memory: &'a mut Vec<f32>, cols: usize, length: usize, kept: bool) -> Self {
+        let wide = if kept {
+            cols.next_multiple_of(I::COLS)
+        } else {
+            I::COLS
+        };
+        Panels {
+            memory: grown(memory, wide * length),
+            length,
+            kept,
+        }
+    }
+
+    /// Goes through the panels of the columns `cols`: packs each where this is the first time, and multiplies it.
+    fn each<I: Isa>(
+        &mut self,
+        cols: (usize, usize),
+        first: bool,
+        pack: impl Fn((usize, usize), &mut [f32]),
+        mut multiply: impl FnMut((usize, usize), &[f32]),
+    ) {
+        let mut at = 0;
+        for col in (cols.0..cols.1).step_by(I::COLS) {
+            let own = (col, (col + I::COLS).min(cols.1));
+            let wide = if own.1 - own.0 <= I::HALF {
+                I::HALF
+            } else {
+                I::COLS
+            };
+            let panel = &mut self.memory[at..at + wide * self.length];
+            if first {
+                pack(own, panel);
+            }
+            multiply(own, panel);
+            if self.kept {
+                at += panel.len();
+            }
+        }
+    }
+}
+
+/// Whether packed panels are kept for further blocks of `down` rows, and how many columns are then packed at a time: at most
+/// `most`. All columns where no panel is kept, so that the rows are packed once.
+fn columns_at_once(part: Part, down: usize, most: usize) -> (bool, usize) {
+    let kept = part.rows.1 - part.rows.0 > down;
+    (
+        kept,
+        if kept {
+            most
+        } else {
+            (part.cols.1 - part.cols.0).max(1)
+        },
+    )
+}
+
 /// Computes one part of a product; `b` is given transposed.
 pub(super) fn product_part<I: Isa>(
     a: &Matrix<'_>,
@@ -149,21 +214,23 @@ pub(super) fn product_part<I: Isa>(
     target: Target,
     scratch: &mut TileScratch,
 ) {
-    for first in (part.cols.0..part.cols.1).step_by(BLOCK_COLS) {
-        let cols = (first, (first + BLOCK_COLS).min(part.cols.1));
+    let (kept, across) = columns_at_once(part, I::BLOCK_ROWS, BLOCK_COLS);
+    for first in (part.cols.0..part.cols.1).step_by(across) {
+        let cols = (first, (first + across).min(part.cols.1));
         for depth in blocks(a.cols) {
             let length = I::elements(depth.1 - depth.0);
-            let packed = grown(
-                &mut scratch.b,
-                (cols.1 - cols.0).next_multiple_of(I::COLS) * length,
-            );
-            pack_panels::<I>(b, cols, depth, (I::COLS, Some(I::HALF)), packed);
+            let mut panels = Panels::new::<I>(&mut scratch.b, cols.1 - cols.0, length, kept);
+            let start = if depth.0 > 0 { Accumulate::Result } else { start };
             for first in (part.rows.0..part.rows.1).step_by(I::BLOCK_ROWS) {
                 let rows = (first, (first + I::BLOCK_ROWS).min(part.rows.1));
                 let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
                 pack_panels::<I>(a, rows, depth, (I::ROWS, None), left);
-                let start = if depth.0 > 0 { Accumulate::Result } else { start };
-                block::<I>(left, packed, Part { rows, cols }, start, target);
+                panels.each::<I>(
+                    cols,
+                    first == part.rows.0,
+                    |cols, panel| pack_panels::<I>(b, cols, depth, (I::COLS, Some(I::HALF)), panel),
+                    |cols, panel| block::<I>(left, panel, Part { rows, cols }, start, target),
+                );
             }
         }
     }
@@ -210,64 +277,81 @@ pub(super) fn tree_part<I: Isa>(
     target: Target,
     scratch: &mut TileScratch,
 ) {
-    let (program, unit) = tree;
-    let (Some(first), Some(last)) = (program.leaves().next(), program.leaves().last()) else {
+    let Some(tree) = Tree::of::<I>(tree.0, tree.1) else {
         return;
     };
-    let depth = (first.0 * unit, (last.0 + last.1) * unit);
-    // Leaves lie one after another in the batch: they are packed as one range of columns, unless an element would then hold values
-    // of two blocks.
-    let whole = program
-        .leaves()
-        .all(|(_, rows)| blocks(rows * unit).all(|(from, to)| (to - from).is_multiple_of(I::VALUES)));
-    let length = match whole {
-        true => I::elements(depth.1 - depth.0),
-        false => program
-            .leaves()
-            .map(|(_, rows)| I::elements_of(rows * unit))
-            .sum(),
-    };
-    grown(&mut scratch.tiles, program.depth() * I::ROWS * I::COLS);
+    let length = tree.length;
+    grown(&mut scratch.tiles, tree.program.depth() * I::ROWS * I::COLS);
     let step = |most: usize, unit: usize| (most.min(most * MAX_BLOCK / length.max(1)) / unit).max(1) * unit;
-    let (down, across) = (step(I::BLOCK_ROWS, I::ROWS), step(BLOCK_COLS, I::COLS));
+    let down = step(I::BLOCK_ROWS, I::ROWS);
+    let (kept, across) = columns_at_once(part, down, step(BLOCK_COLS, I::COLS));
     for first in (part.cols.0..part.cols.1).step_by(across) {
         let cols = (first, (first + across).min(part.cols.1));
-        let packed = grown(
-            &mut scratch.b,
-            (cols.1 - cols.0).next_multiple_of(I::COLS) * length,
-        );
-        match whole {
-            true => pack_panels::<I>(b, cols, depth, (I::COLS, Some(I::HALF)), packed),
-            false => pack_leaves::<I>(b, cols, tree, (I::COLS, Some(I::HALF)), packed),
-        }
+        let mut panels = Panels::new::<I>(&mut scratch.b, cols.1 - cols.0, length, kept);
         for first in (part.rows.0..part.rows.1).step_by(down) {
             let rows = (first, (first + down).min(part.rows.1));
             let left = grown(&mut scratch.a, (rows.1 - rows.0) * length);
-            match whole {
-                true => pack_panels::<I>(a, rows, depth, (I::ROWS, None), left),
-                false => pack_leaves::<I>(a, rows, tree, (I::ROWS, None), left),
-            }
-            let tree = Tree {
-                program,
-                unit,
-                length,
-            };
-            tree_block::<I>(
-                left,
-                packed,
-                Part { rows, cols },
-                &tree,
-                target,
-                &mut scratch.tiles,
+            tree.pack::<I>(a, rows, (I::ROWS, None), left);
+            let tiles = &mut scratch.tiles;
+            panels.each::<I>(
+                cols,
+                first == part.rows.0,
+                |cols, panel| tree.pack::<I>(b, cols, (I::COLS, Some(I::HALF)), panel),
+                |cols, panel| tree_block::<I>(left, panel, Part { rows, cols }, &tree, target, tiles),
             );
         }
     }
 }
 
+/// The leaves of a node, as they are packed.
 struct Tree<'a> {
     program: &'a Program,
     unit: usize,
+    /// From the first leaf's first column to the last one's end.
+    depth: (usize, usize),
+    /// Whether they are packed as one range of columns.
+    whole: bool,
+    /// Elements of all leaves.
     length: usize,
+}
+
+impl<'a> Tree<'a> {
+    /// None where no leaf has rows.
+    fn of<I: Isa>(program: &'a Program, unit: usize) -> Option<Self> {
+        let (first, last) = (program.leaves().next()?, program.leaves().last()?);
+        let depth = (first.0 * unit, (last.0 + last.1) * unit);
+        // Leaves lie one after another in the batch: they are packed as one range of columns, unless an element would then hold
+        // values of two blocks.
+        let whole = program
+            .leaves()
+            .all(|(_, rows)| blocks(rows * unit).all(|(from, to)| (to - from).is_multiple_of(I::VALUES)));
+        let elements = |(_, rows)| I::elements_of(rows * unit);
+        let length = match whole {
+            true => I::elements(depth.1 - depth.0),
+            false => program.leaves().map(elements).sum(),
+        };
+        Some(Tree {
+            program,
+            unit,
+            depth,
+            whole,
+            length,
+        })
+    }
+
+    /// Packs panels of an operand.
+    fn pack<I: Isa>(
+        &self,
+        matrix: &Matrix<'_>,
+        rows: (usize, usize),
+        height: (usize, Option<usize>),
+        into: &mut [f32],
+    ) {
+        match self.whole {
+            true => pack_panels::<I>(matrix, rows, self.depth, height, into),
+            false => pack_leaves::<I>(matrix, rows, (self.program, self.unit), height, into),
+        }
+    }
 }
 
 fn tree_block<I: Isa>(a: &[f32], b: &[f32], part: Part, tree: &Tree<'_>, target: Target, tiles: &mut [f32]) {
