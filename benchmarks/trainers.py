@@ -1,8 +1,8 @@
 """A step of two trainers next to a step of one on the same rows of a step: `make bench-trainers`.
 
 The MLP 784-512-256-10 on 30,000 rows, `local[2]`, each trainer with one thread, AdamW. Fits with one trainer and with two take turns; of
-each the median of its epochs but the first counts, and of all fits the median with the least and the most. With two trainers a gradient goes
-through shared memory.
+each the median of its epochs but the first counts, and of all fits the median with the least and the most. With two trainers a
+gradient goes through shared memory.
 """
 
 from __future__ import annotations
