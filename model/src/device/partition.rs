@@ -5,11 +5,15 @@ use super::segment::{Part, Segment};
 use super::subgraph::{Subgraph, is_end};
 use crate::layers::{Module, Operation};
 use crate::network::{LayerNode, Network, ValueRef};
+use crate::resident::{Link, Residence};
 use candle_core::Device;
 use candlewick_protocol::Failure;
 use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// What a run of layers on the device is called.
+const SEGMENT: &str = "Segment";
 
 /// Whether a layer goes to the device. Tables do not, though they could: a step reads and moves few of their rows,
 /// which is soon done where they lie, but the device would be given the whole table in every step.
@@ -45,8 +49,9 @@ fn runs(layers: &[LayerNode], wanted: impl Fn(&LayerNode) -> bool) -> Vec<(Range
 /// # Errors
 /// `Internal` where the network's documents cannot be read again.
 pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failure> {
+    let link = Arc::new(Link::new(device.clone()));
     let mut placing = Placing {
-        device,
+        link: Arc::clone(&link),
         network,
         layers: Vec::new(),
         values: Vec::with_capacity(network.layers().len()),
@@ -61,11 +66,24 @@ pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failu
         }
     }
     let output = placing.value(network.output_value());
-    Ok(network.with_layers(placing.layers, output))
+    let residence = Residence::new(resident(&placing.layers), link);
+    Ok(network.with_layers(placing.layers, output, residence))
+}
+
+/// The weights that stay on the device from step to step: those of segments that no layer of the host reads too.
+fn resident(layers: &[LayerNode]) -> Vec<Range<usize>> {
+    let with_weights = layers.iter().filter(|node| !node.weights.is_empty());
+    let (segments, others): (Vec<_>, Vec<_>) = with_weights.partition(|node| node.name == SEGMENT);
+    let read = |place: &Range<usize>| {
+        let mut others = others.iter();
+        others.any(|node| node.weights.start < place.end && place.start < node.weights.end)
+    };
+    let places = segments.iter().map(|node| node.weights.clone());
+    places.filter(|place| !read(place)).collect()
 }
 
 struct Placing<'a> {
-    device: &'a Device,
+    link: Arc<Link>,
     network: &'a Network,
     layers: Vec<LayerNode>,
     /// Where the values of the network's layers are to be read; of those within a segment it is not known.
@@ -114,7 +132,7 @@ impl Placing<'_> {
             .iter()
             .map(|input| self.value(input.value))
             .collect();
-        let module = Segment::new(Arc::clone(&subgraph), self.device.clone());
+        let module = Segment::new(Arc::clone(&subgraph), Arc::clone(&self.link));
         let mut segment = added(module, format!("{} to {}", first.place, last.place), whole);
         segment.inputs = inputs;
         segment.parameters = first.parameters.start..last.parameters.end;
@@ -142,7 +160,7 @@ fn added(module: impl Module + 'static, place: String, width: usize) -> LayerNod
     LayerNode {
         place,
         path: String::new(),
-        name: "Segment",
+        name: SEGMENT,
         operation: Operation::Module(Arc::new(module)),
         arguments: Value::Null,
         inputs: Vec::new(),

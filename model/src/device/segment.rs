@@ -1,17 +1,19 @@
 //! A run of layers on a device, for the engine one module: values of the host go in and come out.
 //!
 //! Training runs slice by slice, forward and backward: what a slice's rows give then depends on the slice alone (rule
-//! B2), whoever holds it. Gradients of parameters come to the host slice by slice too and are combined there along
-//! the tree of rule B5.
+//! B2), whoever holds it. Gradients of parameters stay on the device and are combined there along the tree of rule B5; what
+//! comes of a node stays too where the weights do and nobody else wants it, else it comes to the host in one transfer.
 
-use super::error::DeviceError;
 use super::lowering::layer::{Rows, batched};
 use super::subgraph::Subgraph;
-use crate::kernels::{Program, add_into};
+use crate::kernels::Program;
 use crate::layers::{BackwardInputs, Context, Module, ParameterSpec, SavedForBackward, Training};
+use crate::network::ValueRef;
+use crate::resident::{DeviceError, DeviceVec, Kind, Link};
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use candlewick_protocol::Failure;
+use candlewick_protocol::tree::Step;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,7 +30,7 @@ struct Sliced {
 #[derive(Debug)]
 struct SliceGradient {
     start: usize,
-    values: Vec<f32>,
+    values: Tensor,
 }
 
 /// What is saved from forward to backward to the gradients of the parameters.
@@ -37,22 +39,21 @@ struct Saved {
     slices: Vec<Sliced>,
     weights: Vec<Tensor>,
     gradients: Vec<SliceGradient>,
-    spare: Vec<Vec<f32>>,
 }
 
 /// A run of layers on a device.
 #[derive(Debug)]
 pub(super) struct Segment {
     subgraph: Arc<Subgraph>,
-    device: Device,
+    link: Arc<Link>,
     saved: Mutex<Saved>,
 }
 
 impl Segment {
-    pub(super) fn new(subgraph: Arc<Subgraph>, device: Device) -> Self {
+    pub(super) fn new(subgraph: Arc<Subgraph>, link: Arc<Link>) -> Self {
         Segment {
             subgraph,
-            device,
+            link,
             saved: Mutex::default(),
         }
     }
@@ -62,19 +63,24 @@ impl Segment {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failure(&self, error: DeviceError) -> Failure {
-        error.on(&self.device)
-    }
-
-    /// The weights on the device; while training gradients can be had for those that are trained.
-    fn weights(&self, values: &[f32], training: bool) -> Result<Vec<Tensor>, DeviceError> {
+    /// The weights on the device, which stay there or are brought up; while training gradients can be had for those that are
+    /// trained.
+    fn weights(&self, ctx: &Context<'_>) -> Result<Vec<Tensor>, DeviceError> {
+        if self.subgraph.weights.is_empty() {
+            return Ok(Vec::new());
+        }
+        let flat = match ctx.held {
+            Some(held) => held.tensor().clone(),
+            None => self.link.up(Kind::Weights, ctx.weights, ctx.weights.len())?,
+        };
         let all = self.subgraph.weights.iter().map(|weight| {
-            let values = &values[weight.place.clone()];
-            let shape = weight.shape.as_slice();
-            Ok(if training && weight.trained {
-                Var::from_slice(values, shape, &self.device)?.into_inner()
+            let place = &weight.place;
+            let own = flat.narrow(0, place.start, place.len())?;
+            let own = own.reshape(weight.shape.as_slice())?;
+            Ok(if ctx.training.is_some() && weight.trained {
+                Var::from_tensor(&own)?.into_inner()
             } else {
-                Tensor::from_slice(values, shape, &self.device)?
+                own
             })
         });
         all.collect()
@@ -83,26 +89,15 @@ impl Segment {
     /// All rows of the inputs on the device.
     fn uploaded(&self, inputs: &[&[f32]], rows: usize) -> Result<Vec<Tensor>, DeviceError> {
         let all = inputs.iter().zip(&self.subgraph.inputs);
-        all.map(|(values, input)| {
-            Ok(Tensor::from_slice(
-                values,
-                batched(rows, &input.shape),
-                &self.device,
-            )?)
-        })
-        .collect()
+        all.map(|(values, input)| self.link.up(Kind::Rows, values, batched(rows, &input.shape)))
+            .collect()
     }
 
-    fn score(
-        &self,
-        weights: &[f32],
-        inputs: &[&[f32]],
-        output: &mut [f32],
-        rows: usize,
-    ) -> Result<(), DeviceError> {
-        let inputs = self.uploaded(inputs, rows)?;
-        let weights = self.weights(weights, false)?;
-        download(&self.subgraph.run(&inputs, &weights, None)?, output)
+    fn score(&self, ctx: &Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), DeviceError> {
+        let inputs = self.uploaded(inputs, ctx.rows)?;
+        let weights = self.weights(ctx)?;
+        let outputs = self.subgraph.run(&inputs, &weights, None, &self.link)?;
+        self.link.down_into(Kind::Rows, &outputs, output)
     }
 
     fn train(
@@ -115,7 +110,7 @@ impl Segment {
         let mut saved = self.saved();
         saved.slices.clear();
         saved.gradients.clear();
-        saved.weights = self.weights(ctx.weights, true)?;
+        saved.weights = self.weights(ctx)?;
         let inputs = self.uploaded(inputs, ctx.rows)?;
         let mut start = 0;
         for slice in training.slices.iter().filter(|slice| slice.rows > 0) {
@@ -127,8 +122,10 @@ impl Segment {
         let outputs: Vec<&Tensor> = saved.slices.iter().map(|slice| &slice.output).collect();
         match outputs.as_slice() {
             [] => Ok(()),
-            [one] => download(one, output),
-            _ => download(&Tensor::cat(&outputs, 0)?, output),
+            [one] => self.link.down_into(Kind::Rows, one, output),
+            _ => self
+                .link
+                .down_into(Kind::Rows, &Tensor::cat(&outputs, 0)?, output),
         }
     }
 
@@ -145,7 +142,7 @@ impl Segment {
         for (tensor, input) in inputs.iter().zip(&self.subgraph.inputs) {
             let own = tensor.narrow(0, rows.start, rows.len())?;
             // Nobody needs a gradient of the features.
-            if input.value == crate::network::ValueRef::Features {
+            if input.value == ValueRef::Features {
                 read.push(own);
                 variables.push(None);
             } else {
@@ -162,7 +159,7 @@ impl Segment {
         Ok(Sliced {
             rows,
             inputs: variables,
-            output: self.subgraph.run(&read, weights, Some(which))?,
+            output: self.subgraph.run(&read, weights, Some(which), &self.link)?,
         })
     }
 
@@ -174,7 +171,8 @@ impl Segment {
     ) -> Result<(), DeviceError> {
         let mut saved = self.saved();
         let saved = &mut *saved;
-        let gradient = Tensor::from_slice(gradient, (rows, self.subgraph.width()), &self.device)?;
+        let shape = (rows, self.subgraph.width());
+        let gradient = self.link.up(Kind::Rows, gradient, shape)?;
         for slice in saved.slices.drain(..) {
             let own = gradient.narrow(0, slice.rows.start, slice.rows.len())?;
             // The gradient of Σ output · g by the output is g.
@@ -186,21 +184,27 @@ impl Segment {
                 let width: usize = input.shape.iter().product();
                 let place = slice.rows.start * width..slice.rows.end * width;
                 match tape.get(variable) {
-                    Some(gradient) => download(gradient, &mut into[place])?,
+                    Some(gradient) => self.link.down_into(Kind::Rows, gradient, &mut into[place])?,
                     None => into[place].fill(0.0),
                 }
             }
-            saved.gradients.push(SliceGradient {
-                start: slice.rows.start,
-                values: self.parameter_gradients(&tape, &saved.weights)?,
-            });
+            if let Some(values) = self.parameter_gradients(&tape, &saved.weights)? {
+                saved.gradients.push(SliceGradient {
+                    start: slice.rows.start,
+                    values,
+                });
+            }
         }
         saved.weights.clear();
         Ok(())
     }
 
-    /// All gradients of parameters in one transfer.
-    fn parameter_gradients(&self, tape: &GradStore, weights: &[Tensor]) -> Result<Vec<f32>, DeviceError> {
+    /// The gradients of all parameters, one after another; none where there are no parameters.
+    fn parameter_gradients(
+        &self,
+        tape: &GradStore,
+        weights: &[Tensor],
+    ) -> Result<Option<Tensor>, DeviceError> {
         let mut parts = Vec::with_capacity(weights.len());
         for weight in weights {
             parts.push(match tape.get(weight) {
@@ -209,24 +213,34 @@ impl Segment {
             });
         }
         match parts.as_slice() {
-            [] => Ok(Vec::new()),
-            _ => Ok(Tensor::cat(&parts, 0)?.to_vec1::<f32>()?),
+            [] => Ok(None),
+            [one] => Ok(Some(one.contiguous()?)),
+            _ => Ok(Some(Tensor::cat(&parts, 0)?)),
         }
     }
-}
 
-/// Brings a tensor to the host.
-fn download(tensor: &Tensor, into: &mut [f32]) -> Result<(), DeviceError> {
-    let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-    if values.len() != into.len() {
-        return Err(DeviceError::defect(format!(
-            "{} values come from the device, not {}",
-            values.len(),
-            into.len()
-        )));
+    /// The sum over the slices of a node along its tree.
+    fn node(&self, tree: &Program) -> Result<Tensor, DeviceError> {
+        let saved = self.saved();
+        let wrong = || DeviceError::defect("a node of the tree without its gradients".to_owned());
+        let mut stack: Vec<Tensor> = Vec::with_capacity(tree.depth());
+        for step in tree.steps() {
+            let value = match step {
+                Step::Push(leaf) => {
+                    let at = saved
+                        .gradients
+                        .binary_search_by_key(&leaf.start, |gradient| gradient.start);
+                    saved.gradients[at.map_err(|_| wrong())?].values.clone()
+                }
+                Step::Add => {
+                    let (right, left) = (stack.pop(), stack.pop());
+                    (left.ok_or_else(wrong)? + right.ok_or_else(wrong)?)?
+                }
+            };
+            stack.push(value);
+        }
+        stack.pop().ok_or_else(wrong)
     }
-    into.copy_from_slice(&values);
-    Ok(())
 }
 
 impl Module for Segment {
@@ -242,16 +256,16 @@ impl Module for Segment {
     fn instance(&self) -> Option<Arc<dyn Module>> {
         Some(Arc::new(Segment::new(
             Arc::clone(&self.subgraph),
-            self.device.clone(),
+            Arc::clone(&self.link),
         )))
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let done = match ctx.training {
             Some(training) => self.train(ctx, training, inputs, output),
-            None => self.score(ctx.weights, inputs, output, ctx.rows),
+            None => self.score(ctx, inputs, output),
         };
-        done.map_err(|error| self.failure(error))
+        done.map_err(|error| self.link.failure(error))
     }
 
     fn backward(
@@ -261,27 +275,12 @@ impl Module for Segment {
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
         self.back(ends.gradient, ctx.rows, into)
-            .map_err(|error| self.failure(error))
+            .map_err(|error| self.link.failure(error))
     }
 
-    fn parameter_gradient(
-        &self,
-        ctx: &mut Context<'_>,
-        parameter: usize,
-        tree: &Program,
-        _ends: BackwardInputs<'_>,
-        into: &mut [f32],
-    ) {
-        let mut saved = self.saved();
-        let Saved { gradients, spare, .. } = &mut *saved;
-        let (place, level) = (&self.subgraph.weights[parameter].place, ctx.kernels.level());
-        let leaf = |start: usize, _rows: usize, into: &mut [f32]| match gradients
-            .binary_search_by_key(&start, |gradient| gradient.start)
-        {
-            Ok(at) => into.copy_from_slice(&gradients[at].values[place.clone()]),
-            Err(_) => into.fill(0.0),
-        };
-        tree.evaluate(into, spare, leaf, |left, right| add_into(level, left, right));
+    fn held_gradient(&self, tree: &Program) -> Result<Option<DeviceVec>, Failure> {
+        let sum = self.node(tree).map_err(|error| self.link.failure(error))?;
+        Ok(Some(DeviceVec::of(sum, &self.link)))
     }
 }
 

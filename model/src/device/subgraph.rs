@@ -6,6 +6,7 @@ use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
 use crate::network::{LayerNode, Network, ValueRef};
+use crate::resident::Link;
 use candle_core::Tensor;
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -159,7 +160,13 @@ impl Subgraph {
 
     /// The outputs, one after another in a row: [rows, [`Subgraph::width`]]. Inputs have their shapes after the batch,
     /// weights theirs.
-    pub(super) fn run(&self, inputs: &[Tensor], weights: &[Tensor], training: Option<Rows<'_>>) -> Answer {
+    pub(super) fn run(
+        &self,
+        inputs: &[Tensor],
+        weights: &[Tensor],
+        training: Option<Rows<'_>>,
+        link: &Link,
+    ) -> Answer {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let read: Vec<Tensor> = node
@@ -188,6 +195,7 @@ impl Subgraph {
                         parameters: &parameters,
                         operation: &node.operation,
                         training,
+                        link,
                     })?
                 }
             };

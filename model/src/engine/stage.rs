@@ -4,6 +4,7 @@ use super::features::Input;
 use super::plan::{Plan, Source, Stage};
 use crate::kernels::Kernels;
 use crate::layers::{Context, ElementwiseContext, Exchange, Operation, Training};
+use crate::resident::FlatRef;
 use candlewick_protocol::Failure;
 
 /// Additions that are worth a thread.
@@ -60,7 +61,7 @@ pub(super) fn taken(place: &mut Vec<f32>, length: usize) -> Vec<f32> {
 /// What a stage is computed from.
 pub(super) struct StageCall<'a> {
     /// Weights of the whole network.
-    pub weights: &'a [f32],
+    pub weights: FlatRef<'a>,
     /// Features of the rows.
     pub input: Input<'a>,
     /// Number of rows.
@@ -119,7 +120,8 @@ pub(super) fn run_stage(
             let inputs = memory.inputs(plan, stage, call.input.dense, call.rows);
             let mut ctx = Context {
                 kernels,
-                weights: &call.weights[stage.weights.clone()],
+                weights: &call.weights.host()[stage.weights.clone()],
+                held: call.weights.run(&stage.weights),
                 rows: call.rows,
                 sparse: call.input.sparse_of(stage),
                 saved: &mut saved[..saved_length],

@@ -5,6 +5,7 @@ use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
 use crate::kernels::{Arithmetic, ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
+use crate::resident::DeviceVec;
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -98,6 +99,8 @@ pub(crate) struct Context<'a> {
     pub kernels: &'a mut Kernels,
     /// The module's own weights, its parameters one after another.
     pub weights: &'a [f32],
+    /// The same where they stay on a device: what `weights` holds then means nothing.
+    pub held: Option<&'a DeviceVec>,
     /// Rows of the batch.
     pub rows: usize,
     /// What the module reads, where that is the features and only what is not zero of them is there: the input has no values then.
@@ -197,6 +200,15 @@ pub(crate) trait Module: Debug + Send + Sync {
         _ends: BackwardInputs<'_>,
         _into: &mut [f32],
     ) {
+    }
+
+    /// The gradients of all parameters over a node, one after another as the weights lie, where the module has them on a device;
+    /// [`Module::parameter_gradient`] is not called then. There are rows under the node.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn held_gradient(&self, _tree: &Program) -> Result<Option<DeviceVec>, Failure> {
+        Ok(None)
     }
 
     /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node (of a matrix that meets
