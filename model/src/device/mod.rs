@@ -9,6 +9,8 @@
 #[cfg(any(test, feature = "candle"))]
 mod lowering;
 #[cfg(any(test, feature = "candle"))]
+mod norm;
+#[cfg(any(test, feature = "candle"))]
 mod partition;
 #[cfg(any(test, feature = "candle"))]
 mod segment;

@@ -23,7 +23,9 @@ struct Sliced {
     rows: Range<usize>,
     /// The inputs that want a gradient.
     inputs: Vec<Option<Var>>,
-    output: Tensor,
+    /// What goes to the host, and what stays.
+    output: Option<Tensor>,
+    held: Vec<Tensor>,
 }
 
 /// The gradients of all parameters over a slice, as they lie in the weights.
@@ -39,6 +41,54 @@ struct Saved {
     slices: Vec<Sliced>,
     weights: Vec<Tensor>,
     gradients: Vec<SliceGradient>,
+}
+
+/// An input on the device.
+enum Arrived {
+    /// All rows.
+    Whole(Tensor),
+    /// Those of each slice.
+    Slices(Vec<Tensor>),
+}
+
+impl Arrived {
+    /// The rows of a slice.
+    fn slice(&self, at: usize, rows: Range<usize>) -> Result<Tensor, DeviceError> {
+        match self {
+            Arrived::Whole(tensor) => Ok(tensor.narrow(0, rows.start, rows.len())?),
+            Arrived::Slices(slices) => {
+                let missing = || DeviceError::defect(format!("slice {at} is not on the device"));
+                slices.get(at).cloned().ok_or_else(missing)
+            }
+        }
+    }
+}
+
+/// The gradients of a slice; none where nobody gave one of what it put out.
+fn tape<'a>(
+    slice: &Sliced,
+    gradient: Option<&Tensor>,
+    held: impl Iterator<Item = Option<&'a DeviceVec>>,
+) -> Result<Option<GradStore>, DeviceError> {
+    // The gradient of Σ output · g by the output is g.
+    let mut terms = Vec::new();
+    if let (Some(output), Some(gradient)) = (&slice.output, gradient) {
+        let own = gradient.narrow(0, slice.rows.start, slice.rows.len())?;
+        terms.push((output * own)?.sum_all()?);
+    }
+    for (output, gradient) in slice.held.iter().zip(held) {
+        if let Some(gradient) = gradient {
+            terms.push((output * gradient.tensor())?.sum_all()?);
+        }
+    }
+    let mut terms = terms.into_iter();
+    let Some(mut sum) = terms.next() else {
+        return Ok(None);
+    };
+    for term in terms {
+        sum = (sum + term)?;
+    }
+    Ok(Some(sum.backward()?))
 }
 
 /// A run of layers on a device.
@@ -86,23 +136,52 @@ impl Segment {
         all.collect()
     }
 
-    /// All rows of the inputs on the device.
-    fn uploaded(&self, inputs: &[&[f32]], rows: usize) -> Result<Vec<Tensor>, DeviceError> {
+    /// The inputs on the device: all rows of those of the host, the slices of the others.
+    fn arrived(&self, ctx: &Context<'_>, inputs: &[&[f32]]) -> Result<Vec<Arrived>, DeviceError> {
         let all = inputs.iter().zip(&self.subgraph.inputs);
-        all.map(|(values, input)| self.link.up(Kind::Rows, values, batched(rows, &input.shape)))
-            .collect()
+        all.map(|(values, input)| match input.held {
+            None => {
+                let shape = batched(ctx.rows, &input.shape);
+                Ok(Arrived::Whole(self.link.up(Kind::Rows, values, shape)?))
+            }
+            Some(layer) => {
+                let slices = ctx.values.get(layer).map_err(DeviceError::Failure)?;
+                Ok(Arrived::Slices(
+                    slices.iter().map(|slice| slice.tensor().clone()).collect(),
+                ))
+            }
+        })
+        .collect()
     }
 
-    fn score(&self, ctx: &Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), DeviceError> {
-        let inputs = self.uploaded(inputs, ctx.rows)?;
+    /// Leaves what stays to those that read it: by output, of each a tensor for every slice.
+    fn leave(&self, ctx: &mut Context<'_>, slices: &[Vec<Tensor>]) {
+        for (at, layer) in self.subgraph.held.iter().enumerate() {
+            let own = slices
+                .iter()
+                .map(|held| DeviceVec::of(held[at].detach(), &self.link));
+            ctx.values.put(*layer, own.collect());
+        }
+    }
+
+    fn score(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), DeviceError> {
+        let inputs = self.arrived(ctx, inputs)?;
+        let inputs: Vec<Tensor> = inputs
+            .iter()
+            .map(|input| input.slice(0, 0..ctx.rows))
+            .collect::<Result<_, _>>()?;
         let weights = self.weights(ctx)?;
-        let outputs = self.subgraph.run(&inputs, &weights, None, &self.link)?;
-        self.link.down_into(Kind::Rows, &outputs, output)
+        let (outputs, held) = self.subgraph.run_all(&inputs, &weights, None, &self.link)?;
+        self.leave(ctx, &[held]);
+        match outputs {
+            Some(outputs) => self.link.down_into(Kind::Rows, &outputs, output),
+            None => Ok(()),
+        }
     }
 
     fn train(
         &self,
-        ctx: &Context<'_>,
+        ctx: &mut Context<'_>,
         training: Training<'_>,
         inputs: &[&[f32]],
         output: &mut [f32],
@@ -111,15 +190,22 @@ impl Segment {
         saved.slices.clear();
         saved.gradients.clear();
         saved.weights = self.weights(ctx)?;
-        let inputs = self.uploaded(inputs, ctx.rows)?;
+        let inputs = self.arrived(ctx, inputs)?;
         let mut start = 0;
-        for slice in training.slices.iter().filter(|slice| slice.rows > 0) {
+        let slices = training.slices.iter().filter(|slice| slice.rows > 0);
+        for (at, slice) in slices.enumerate() {
             let rows = start..start + slice.rows;
             start = rows.end;
-            let sliced = self.slice(&saved.weights, training, &inputs, rows)?;
+            let sliced = self.slice(&saved.weights, training, &inputs, (at, rows))?;
             saved.slices.push(sliced);
         }
-        let outputs: Vec<&Tensor> = saved.slices.iter().map(|slice| &slice.output).collect();
+        let held: Vec<Vec<Tensor>> = saved.slices.iter().map(|slice| slice.held.clone()).collect();
+        self.leave(ctx, &held);
+        let outputs: Vec<&Tensor> = saved
+            .slices
+            .iter()
+            .filter_map(|slice| slice.output.as_ref())
+            .collect();
         match outputs.as_slice() {
             [] => Ok(()),
             [one] => self.link.down_into(Kind::Rows, one, output),
@@ -134,13 +220,13 @@ impl Segment {
         &self,
         weights: &[Tensor],
         training: Training<'_>,
-        inputs: &[Tensor],
-        rows: Range<usize>,
+        inputs: &[Arrived],
+        (at, rows): (usize, Range<usize>),
     ) -> Result<Sliced, DeviceError> {
         let mut read = Vec::with_capacity(inputs.len());
         let mut variables = Vec::with_capacity(inputs.len());
         for (tensor, input) in inputs.iter().zip(&self.subgraph.inputs) {
-            let own = tensor.narrow(0, rows.start, rows.len())?;
+            let own = tensor.slice(at, rows.clone())?;
             // Nobody needs a gradient of the features.
             if input.value == ValueRef::Features {
                 read.push(own);
@@ -156,39 +242,58 @@ impl Segment {
             step: training.step,
             keys: &training.rows[rows.clone()],
         };
+        let (output, held) = self.subgraph.run_all(&read, weights, Some(which), &self.link)?;
         Ok(Sliced {
             rows,
             inputs: variables,
-            output: self.subgraph.run(&read, weights, Some(which), &self.link)?,
+            output,
+            held,
         })
     }
 
     fn back(
         &self,
+        ctx: &mut Context<'_>,
         gradient: &[f32],
-        rows: usize,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), DeviceError> {
         let mut saved = self.saved();
         let saved = &mut *saved;
-        let shape = (rows, self.subgraph.width());
-        let gradient = self.link.up(Kind::Rows, gradient, shape)?;
-        for slice in saved.slices.drain(..) {
-            let own = gradient.narrow(0, slice.rows.start, slice.rows.len())?;
-            // The gradient of Σ output · g by the output is g.
-            let tape = (slice.output * own)?.sum_all()?.backward()?;
-            for ((variable, into), input) in slice.inputs.iter().zip(&mut *into).zip(&self.subgraph.inputs) {
+        let width = self.subgraph.width();
+        let gradient = match width {
+            0 => None,
+            _ => Some(self.link.up(Kind::Rows, gradient, (ctx.rows, width))?),
+        };
+        let held = self.subgraph.held.iter();
+        let held: Vec<Option<Vec<DeviceVec>>> = held.map(|layer| ctx.values.take_gradient(*layer)).collect();
+        let mut given: Vec<Vec<DeviceVec>> = vec![Vec::new(); self.subgraph.inputs.len()];
+        for (at, slice) in saved.slices.drain(..).enumerate() {
+            let tape = tape(
+                &slice,
+                gradient.as_ref(),
+                held.iter().map(|all| Some(&all.as_ref()?[at])),
+            )?;
+            let inputs = self.subgraph.inputs.iter().zip(&mut given);
+            for ((variable, into), (input, given)) in slice.inputs.iter().zip(&mut *into).zip(inputs) {
                 let (Some(variable), Some(into)) = (variable, into) else {
                     continue;
                 };
+                let gradient = tape.as_ref().and_then(|tape| tape.get(variable));
+                if input.held.is_some() {
+                    let own = gradient.map_or_else(|| variable.zeros_like(), |own| Ok(own.clone()))?;
+                    given.push(DeviceVec::of(own, &self.link));
+                    // The host has nothing of it, or something of others that has no part in this.
+                    into.fill(0.0);
+                    continue;
+                }
                 let width: usize = input.shape.iter().product();
                 let place = slice.rows.start * width..slice.rows.end * width;
-                match tape.get(variable) {
+                match gradient {
                     Some(gradient) => self.link.down_into(Kind::Rows, gradient, &mut into[place])?,
                     None => into[place].fill(0.0),
                 }
             }
-            if let Some(values) = self.parameter_gradients(&tape, &saved.weights)? {
+            if let Some(values) = self.parameter_gradients(tape.as_ref(), &saved.weights)? {
                 saved.gradients.push(SliceGradient {
                     start: slice.rows.start,
                     values,
@@ -196,18 +301,24 @@ impl Segment {
             }
         }
         saved.weights.clear();
+        for (input, given) in self.subgraph.inputs.iter().zip(given) {
+            if let (Some(layer), false) = (input.held, given.is_empty()) {
+                let added = ctx.values.add_gradient(layer, given);
+                added.map_err(DeviceError::Failure)?;
+            }
+        }
         Ok(())
     }
 
     /// The gradients of all parameters, one after another; none where there are no parameters.
     fn parameter_gradients(
         &self,
-        tape: &GradStore,
+        tape: Option<&GradStore>,
         weights: &[Tensor],
     ) -> Result<Option<Tensor>, DeviceError> {
         let mut parts = Vec::with_capacity(weights.len());
         for weight in weights {
-            parts.push(match tape.get(weight) {
+            parts.push(match tape.and_then(|tape| tape.get(weight)) {
                 Some(gradient) => gradient.flatten_all()?,
                 None => weight.zeros_like()?.flatten_all()?,
             });
@@ -274,7 +385,7 @@ impl Module for Segment {
         ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        self.back(ends.gradient, ctx.rows, into)
+        self.back(ctx, ends.gradient, into)
             .map_err(|error| self.link.failure(error))
     }
 

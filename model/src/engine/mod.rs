@@ -358,6 +358,7 @@ impl Engine {
         }
         let saved_length = module.saved(rows, true);
         let mut saved = std::mem::take(&mut self.memory.saved[at]);
+        let mut device = std::mem::take(&mut self.memory.device);
         let inputs = self.memory.inputs(&self.plan, stage, input.dense, rows);
         let ends = BackwardInputs {
             inputs: &inputs,
@@ -371,6 +372,7 @@ impl Engine {
             sparse: input.sparse_of(stage),
             saved: &mut saved[..saved_length],
             training: Some(training(self.seed, batch, &self.rows)),
+            values: &mut device,
             exchange,
         };
         let mut into: Vec<Option<&mut [f32]>> = targets
@@ -383,6 +385,7 @@ impl Engine {
             done = gradients.of_parameters(&mut ctx, stage, ends);
         }
         self.memory.saved[at] = saved;
+        self.memory.device = device;
         for ((target, into), width) in targets.into_iter().zip(&stage.grad_targets).zip(&stage.widths) {
             let (Some(target), GradTarget::Set(slot) | GradTarget::Add(_, slot)) = (target, *into) else {
                 continue;

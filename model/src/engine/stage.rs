@@ -4,7 +4,7 @@ use super::features::Input;
 use super::plan::{Plan, Source, Stage};
 use crate::kernels::Kernels;
 use crate::layers::{Context, ElementwiseContext, Exchange, Operation, Training};
-use crate::resident::FlatRef;
+use crate::resident::{DeviceValues, FlatRef};
 use candlewick_protocol::Failure;
 
 /// Additions that are worth a thread.
@@ -19,6 +19,8 @@ pub(super) struct Memory {
     pub gradients: Vec<Vec<f32>>,
     /// What every stage keeps from forward to backward.
     pub saved: Vec<Vec<f32>>,
+    /// What stages on a device give to each other.
+    pub device: DeviceValues,
 }
 
 impl Memory {
@@ -27,6 +29,7 @@ impl Memory {
             values: vec![Vec::new(); plan.buffers],
             gradients: vec![Vec::new(); plan.slots],
             saved: vec![Vec::new(); plan.stages.len()],
+            device: DeviceValues::default(),
         }
     }
 
@@ -117,6 +120,7 @@ pub(super) fn run_stage(
         Operation::Module(module) => {
             let saved_length = module.saved(call.rows, call.training.is_some());
             let mut saved = taken(&mut memory.saved[at], saved_length);
+            let mut device = std::mem::take(&mut memory.device);
             let inputs = memory.inputs(plan, stage, call.input.dense, call.rows);
             let mut ctx = Context {
                 kernels,
@@ -126,10 +130,12 @@ pub(super) fn run_stage(
                 sparse: call.input.sparse_of(stage),
                 saved: &mut saved[..saved_length],
                 training: call.training,
+                values: &mut device,
                 exchange,
             };
             let done = module.forward(&mut ctx, &inputs, &mut output[..length]);
             memory.saved[at] = saved;
+            memory.device = device;
             done?;
         }
         Operation::Elementwise(function) => {

@@ -1,11 +1,13 @@
 //! What a layer is to the engine: an elementwise function, a module with parameters, or a change of shape.
 
 use super::error::LayerError;
+#[cfg(any(test, feature = "candle"))]
+use super::normalization::{NormBackward, NormForward};
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
 use crate::kernels::{Arithmetic, ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
-use crate::resident::DeviceVec;
+use crate::resident::{DeviceValues, DeviceVec};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -111,8 +113,30 @@ pub(crate) struct Context<'a> {
     pub saved: &'a mut [f32],
     /// While training.
     pub training: Option<Training<'a>>,
+    /// What layers on a device give to each other.
+    #[cfg_attr(
+        not(any(test, feature = "candle")),
+        expect(dead_code, reason = "only layers on devices use it")
+    )]
+    pub values: &'a mut DeviceValues,
     /// The trainers of the job, for what is normalised over the whole step (rule B7).
     pub exchange: &'a mut (dyn Exchange + Send),
+}
+
+/// What normalises over the rows of a step (rule B7), wherever its values lie.
+#[cfg(any(test, feature = "candle"))]
+pub(crate) trait StepNorm {
+    /// Forward.
+    ///
+    /// # Errors
+    /// Those of [`Context::exchange`], and of a device.
+    fn forward_over(&self, ctx: &mut Context<'_>, ends: &mut dyn NormForward) -> Result<(), Failure>;
+
+    /// Backward.
+    ///
+    /// # Errors
+    /// As forward.
+    fn backward_over(&self, ctx: &mut Context<'_>, ends: &mut dyn NormBackward) -> Result<(), Failure>;
 }
 
 /// A layer with parameters, with several inputs, or one that mixes the elements of a row.
@@ -170,6 +194,12 @@ pub(crate) trait Module: Debug + Send + Sync {
     /// The module with its `weights` packed, where it is a linear map: gives what [`Module::forward`] gives when scoring, without
     /// packing them again for every block of rows.
     fn packed(&self, _arithmetic: Arithmetic, _weights: &[f32]) -> Option<PackedLinear> {
+        None
+    }
+
+    /// The module as what normalises over the rows of a step, where it is that.
+    #[cfg(any(test, feature = "candle"))]
+    fn step_norm(&self) -> Option<&dyn StepNorm> {
         None
     }
 

@@ -74,3 +74,7 @@ impl DeviceVec {
         }
     }
 }
+
+/// There are none.
+#[derive(Debug, Default)]
+pub(crate) struct DeviceValues;

@@ -4,6 +4,7 @@ use super::error::DeviceError;
 use super::traffic::{Amounts, Traffic};
 use candle_core::{Device, Shape, Tensor, WithDType};
 use candlewick_protocol::Failure;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What crosses, see [`Amounts`].
@@ -26,11 +27,16 @@ impl Kind {
     }
 }
 
+/// Indices that are kept on a device at most: 64 MiB.
+const MOST_INDICES: usize = 1 << 24;
+
 /// The way to a device: all that goes there or comes from there is counted.
 #[derive(Debug)]
 pub(crate) struct Link {
     device: Device,
     traffic: Mutex<Traffic>,
+    /// Places that kernels gather from: they follow from a layer's shapes, so a step has those of the one before.
+    indices: Mutex<BTreeMap<Vec<u32>, Tensor>>,
 }
 
 impl Link {
@@ -38,6 +44,7 @@ impl Link {
         Link {
             device,
             traffic: Mutex::default(),
+            indices: Mutex::default(),
         }
     }
 
@@ -63,6 +70,20 @@ impl Link {
     ) -> Result<Tensor, DeviceError> {
         *kind.of(&mut self.counted().up) += size_of_val(values) as u64;
         Ok(Tensor::from_slice(values, shape, &self.device)?)
+    }
+
+    /// Indices as a tensor on the device, which are brought up once and kept as long as there is room.
+    pub(crate) fn indices(&self, indices: &[u32]) -> Result<Tensor, DeviceError> {
+        let mut kept = self.indices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(indices) {
+            return Ok(known.clone());
+        }
+        let tensor = self.up(Kind::Constants, indices, indices.len())?;
+        let held: usize = kept.keys().map(Vec::len).sum();
+        if held + indices.len() <= MOST_INDICES {
+            kept.insert(indices.to_vec(), tensor.clone());
+        }
+        Ok(tensor)
     }
 
     /// The elements of a tensor on the host.

@@ -15,10 +15,12 @@ mod link;
 mod tests;
 mod traffic;
 #[cfg(any(test, feature = "candle"))]
+mod values;
+#[cfg(any(test, feature = "candle"))]
 mod vector;
 
 #[cfg(not(any(test, feature = "candle")))]
-pub(crate) use absent::{DeviceVec, Link};
+pub(crate) use absent::{DeviceValues, DeviceVec, Link};
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use error::{DeviceError, first_line};
 pub use flat::{Flat, FlatMut, FlatRef};
@@ -26,5 +28,7 @@ pub(crate) use flat::{Residence, Run, gaps};
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use link::{Kind, Link};
 pub use traffic::{Amounts, Traffic};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use values::DeviceValues;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use vector::DeviceVec;

@@ -58,6 +58,21 @@ fn parts_are_put_back_and_copies_stay_as_they_are() {
 }
 
 #[test]
+fn indices_go_up_once_as_long_as_there_is_room() {
+    let link = link();
+    for _ in 0..3 {
+        assert_eq!(link.indices(&[3, 1]).unwrap().to_vec1::<u32>().unwrap(), [3, 1]);
+        assert_eq!(link.indices(&[1, 3]).unwrap().to_vec1::<u32>().unwrap(), [1, 3]);
+    }
+    assert_eq!(link.traffic().up.constants, 2 * 2 * 4);
+    let many: Vec<u32> = vec![0; 1 << 24];
+    for _ in 0..2 {
+        link.indices(&many).unwrap();
+    }
+    assert_eq!(link.traffic().up.constants, 2 * 2 * 4 + 2 * (4 << 24));
+}
+
+#[test]
 fn sums_over_many_blocks_come_in_one_transfer() {
     let link = link();
     for length in [1, 4_096, 10_000, (4_096 << 12) + 5_000] {

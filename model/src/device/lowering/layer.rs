@@ -96,7 +96,7 @@ impl Layer<'_> {
 
     /// Indices on the device of the inputs.
     pub(in crate::device) fn indices(&self, indices: &[u32]) -> Answer {
-        self.link.up(Kind::Constants, indices, indices.len())
+        self.link.indices(indices)
     }
 
     /// The factors 0 and 1 / (1 - p) of random zeros, row by row as the engine draws them (rule B8).

@@ -16,7 +16,7 @@ use crate::layers::{
 };
 use crate::network::{LayerNode, Network, ValueRef};
 use crate::philox::{Key, uniform};
-use crate::resident::{DeviceError, Link};
+use crate::resident::{DeviceError, DeviceValues, Link};
 use candle_core::{DType, Device, Tensor, Var};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::rows::SparseRows;
@@ -204,6 +204,7 @@ impl<'a> Subject<'a> {
                 rows: &keys,
                 slices: &slices,
             }),
+            values: &mut DeviceValues::default(),
             exchange: &mut Alone,
         };
         let mut output = vec![0.0; self.gradient.len()];

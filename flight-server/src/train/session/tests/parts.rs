@@ -71,7 +71,11 @@ fn parts_have_the_bits_of_the_whole_and_the_history_says_what_was_hidden() {
             for (trained, mut history) in all {
                 assert_eq!(trained, alone.trained, "{name}, {ranks} trainers");
                 for record in &mut history {
-                    match record.metrics.remove("exchangeHidden").map(|hidden| hidden.as_f64()) {
+                    match record
+                        .metrics
+                        .remove("exchangeHidden")
+                        .map(|hidden| hidden.as_f64())
+                    {
                         Some(hidden) => {
                             let hidden = hidden.unwrap();
                             assert!((0.0..=1.0).contains(&hidden), "{name}: {hidden}");
