@@ -21,22 +21,20 @@ const SEGMENT: &str = "Segment";
 fn is_lowered(network: &Network, node: &LayerNode) -> bool {
     let mut sparse = network.sparse_parameters().iter();
     let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
-    // A segment gives its parameters' gradients one after another; those of further calls lie elsewhere.
-    let again = node.repeats.is_some();
     // Masks of padding are computed here.
     let masked = match node.name {
         "RNN" | "LSTM" | "GRU" => node.inputs.len() == 2,
         "MultiheadAttention" => matches!(node.inputs.len(), 2 | 4),
         _ => false,
     };
-    !has_table && !again && !masked && (is_end(node) || lowering::find(node.name).is_some())
+    !has_table && !masked && (is_end(node) || lowering::find(node.name).is_some())
 }
 
 /// The longest runs of layers that `wanted` holds for, and between them the others one by one.
-fn runs(layers: &[LayerNode], wanted: impl Fn(&LayerNode) -> bool) -> Vec<(Range<usize>, bool)> {
+fn runs(layers: &[LayerNode], wanted: impl Fn(usize, &LayerNode) -> bool) -> Vec<(Range<usize>, bool)> {
     let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
     for (at, node) in layers.iter().enumerate() {
-        let own = wanted(node);
+        let own = wanted(at, node);
         match runs.last_mut() {
             Some((run, true)) if own => run.end = at + 1,
             _ => runs.push((at..at + 1, own)),
@@ -78,7 +76,7 @@ pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failu
 fn divided(network: &Network) -> (Vec<(Range<usize>, bool)>, Vec<bool>) {
     let layers = network.layers();
     let mut there = vec![false; layers.len()];
-    let mut divided = runs(layers, |node| is_lowered(network, node));
+    let mut divided = lowered(network);
     for (run, on_device) in &mut divided {
         let own = &layers[run.clone()];
         let views = |node: &LayerNode| matches!(node.operation, Operation::View);
@@ -91,6 +89,31 @@ fn divided(network: &Network) -> (Vec<(Range<usize>, bool)>, Vec<bool>) {
         there[run.clone()].fill(*on_device);
     }
     (divided, there)
+}
+
+/// The layers in runs of those that are lowered. A layer that is called again is where its first call is in the same run: the tape
+/// adds up the gradients of all calls over a slice then, whoever has it.
+fn lowered(network: &Network) -> Vec<(Range<usize>, bool)> {
+    let layers = network.layers();
+    let first = |node: &LayerNode| {
+        let mut all = layers.iter();
+        all.position(|other| other.repeats.is_none() && other.parameters == node.parameters)
+    };
+    let mut apart: Vec<usize> = Vec::new();
+    loop {
+        let runs = runs(layers, |at, node| {
+            !apart.contains(&at) && is_lowered(network, node)
+        });
+        let alone = runs.iter().filter(|(_, lowered)| *lowered).find_map(|(run, _)| {
+            let again = run.clone().filter(|at| layers[*at].repeats.is_some());
+            let mut again = again.filter(|at| first(&layers[*at]).is_none_or(|first| !run.contains(&first)));
+            again.next()
+        });
+        match alone {
+            Some(layer) => apart.push(layer),
+            None => return runs,
+        }
+    }
 }
 
 fn is_norm(node: &LayerNode) -> bool {
@@ -210,7 +233,9 @@ impl Placing<'_> {
         }
         let subgraph = Arc::new(subgraph);
         let layers = &self.network.layers()[run.clone()];
-        let (first, last) = (&layers[0], &layers[layers.len() - 1]);
+        let mut own = layers.iter().filter(|node| node.repeats.is_none());
+        let first = own.next().unwrap_or(&layers[0]);
+        let last = own.next_back().unwrap_or(first);
         let whole = subgraph.width();
         let inputs = subgraph
             .inputs

@@ -83,6 +83,11 @@ pub(super) fn is_end(node: &LayerNode) -> bool {
     matches!(node.name, "Input" | "Outputs")
 }
 
+/// Whether a layer is another one, called again.
+fn is_same(node: &LayerNode, other: &LayerNode) -> bool {
+    node.repeats.is_some() && other.parameters == node.parameters
+}
+
 impl Subgraph {
     /// The layers `run` of a network, lowered by what `find` finds.
     pub(super) fn of(
@@ -100,7 +105,14 @@ impl Subgraph {
             first: run.start,
         };
         for (at, node) in layers[run.clone()].iter().enumerate() {
-            subgraph.add_weights(network, node, layers[run.start].weights.start);
+            let parameters = match layers[run.clone()][..at]
+                .iter()
+                .position(|other| is_same(node, other))
+            {
+                // Called again.
+                Some(before) => subgraph.nodes[before].parameters.clone(),
+                None => subgraph.add_weights(network, node, layers[run.start].weights.start),
+            };
             let sources = node
                 .inputs
                 .iter()
@@ -112,7 +124,7 @@ impl Subgraph {
                 operation: node.operation.clone(),
                 sources,
                 output: node.output.clone(),
-                parameters: subgraph.weights.len() - node.parameters.len()..subgraph.weights.len(),
+                parameters,
             };
             subgraph.nodes.push(node);
         }
@@ -129,7 +141,8 @@ impl Subgraph {
         Ok(subgraph)
     }
 
-    fn add_weights(&mut self, network: &Network, node: &LayerNode, start: usize) {
+    fn add_weights(&mut self, network: &Network, node: &LayerNode, start: usize) -> Range<usize> {
+        let from = self.weights.len();
         for parameter in &network.parameters()[node.parameters.clone()] {
             let own = parameter.name.strip_prefix(&node.path);
             let own = own.and_then(|name| name.strip_prefix('.'));
@@ -140,6 +153,7 @@ impl Subgraph {
                 trained: parameter.trained,
             });
         }
+        from..self.weights.len()
     }
 
     /// Where a value leads; one from outside becomes an input.

@@ -28,6 +28,8 @@ pub struct Accumulator {
     count: u32,
     denominator: f64,
     sum: Vec<f32>,
+    /// Some step has added to it.
+    begun: bool,
     /// What of it lies on a device; its elements in `sum` mean nothing.
     held: Vec<Run>,
     residence: Residence,
@@ -42,6 +44,7 @@ impl Accumulator {
             count: 0,
             denominator: 0.0,
             sum: Vec::new(),
+            begun: false,
             held: Vec::new(),
             residence: Residence::default(),
         }
@@ -61,15 +64,17 @@ impl Accumulator {
             return Some(self.finish(gradient_sum, denominator));
         }
         if denominator != 0.0 {
-            if self.sum.is_empty() {
-                self.sum = vec![0.0; gradient_sum.len()];
-                for own in self.on_host() {
-                    self.sum[own.clone()].copy_from_slice(&gradient_sum[own]);
-                }
-            } else {
+            if self.begun {
                 for own in self.on_host() {
                     let added = self.sum[own.clone()].iter_mut().zip(&gradient_sum[own]);
                     added.for_each(|(sum, value)| *sum += *value);
+                }
+            } else {
+                self.begun = true;
+                // Its memory is that of the sum before; nothing of a run on a device is ever touched.
+                self.sum.resize(gradient_sum.len(), 0.0);
+                for own in self.on_host() {
+                    self.sum[own.clone()].copy_from_slice(&gradient_sum[own]);
                 }
             }
             self.denominator += denominator;
@@ -127,14 +132,14 @@ impl Accumulator {
 
     /// The elements of the sum that lie on the host.
     fn on_host(&self) -> Vec<Range<usize>> {
-        if self.sum.is_empty() {
+        if !self.begun {
             return Vec::new();
         }
         gaps(self.sum.len(), self.residence.places().iter().cloned()).collect()
     }
 
     fn finish(&mut self, gradient_sum: &mut [f32], denominator: f64) -> f64 {
-        if self.sum.is_empty() && denominator == 0.0 {
+        if !self.begun && denominator == 0.0 {
             gradient_sum.fill(0.0);
         }
         for own in self.on_host() {
@@ -148,7 +153,7 @@ impl Accumulator {
         let total = self.denominator + denominator;
         self.count = 0;
         self.denominator = 0.0;
-        self.sum.clear();
+        self.begun = false;
         total
     }
 
@@ -163,7 +168,7 @@ impl Accumulator {
     /// # Errors
     /// `JobFailed` where a device does that some of it is on.
     pub fn state(&self) -> Result<Saved, Failure> {
-        let mut sum = self.sum.clone();
+        let mut sum = if self.begun { self.sum.clone() } else { Vec::new() };
         for run in &self.held {
             run.values.read(&mut sum[run.place.clone()])?;
         }
@@ -200,10 +205,11 @@ impl Accumulator {
         }
         self.count = u32::try_from(count).unwrap_or(0);
         self.denominator = f64::from_bits(saved.counter(what, "denominator")?);
-        self.held = if sum.values.is_empty() {
-            Vec::new()
-        } else {
+        self.begun = !sum.values.is_empty();
+        self.held = if self.begun {
             self.residence.hold(&sum.values, self.residence.places())?
+        } else {
+            Vec::new()
         };
         self.sum.clone_from(&sum.values);
         Ok(())

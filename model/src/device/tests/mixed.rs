@@ -212,7 +212,7 @@ fn several_values_leave_a_segment() {
             node("b", &["right"], json!({"type": "Flatten"})),
             node("c", &["b"], linear(4)),
             node("normal", &["a"], json!({"type": "BatchNorm1d"})),
-            // Layers that are called again stay on the host.
+            // Layers that are called again in another run stay on the host.
             json!({"name": "more", "inputs": ["a"], "shares": "c"}),
             json!({"name": "other", "inputs": ["b"], "shares": "c"}),
             node("both", &["more", "other"], json!({"type": "Add"})),
@@ -242,6 +242,25 @@ fn several_values_leave_a_segment() {
         "segments, and parts of what they put out"
     );
     same_numbers(&host, &twin, 2e-5);
+    same_bits(&twin);
+}
+
+#[test]
+fn a_layer_that_is_called_again_adds_its_gradients_up() {
+    let node =
+        |name: &str, input: &str, layer: Value| json!({"name": name, "inputs": [input], "layer": layer});
+    let again = |name: &str, input: &str, of: &str| json!({"name": name, "inputs": [input], "shares": of});
+    let document = json!({
+        "format": "candlewick.network/1", "inputs": [{"name": "x", "shape": [4]}],
+        "nodes": [
+            node("a", "x", linear(4)), node("t", "a", json!({"type": "Tanh"})), again("b", "t", "a"),
+            node("c", "b", linear(4)), again("d", "c", "a"), again("e", "d", "c"), node("end", "e", linear(2))],
+        "outputs": ["end"]});
+    let (host, twin) = twins(case("calls", &document, &[4]));
+    assert_eq!(names(&twin.network), ["Segment"]);
+    let places = twin.network.residence().places();
+    assert_eq!(*places, [0..twin.network.num_parameters()]);
+    same_numbers(&host, &twin, 1e-5);
     same_bits(&twin);
 }
 
