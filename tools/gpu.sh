@@ -33,5 +33,6 @@ else
   export CANDLEWICK_TEST_DEVICE=candle
 fi
 cargo test "${build[@]}" --lib device
+cargo test "${build[@]}" --lib train::session
 cargo test "${build[@]}" "${trainers[@]}"
 [ -n "$gpu" ] || echo "gpu: compiled and linked; nothing ran on a GPU"

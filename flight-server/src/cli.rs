@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(not(feature = "cuda"))]
+    #[cfg(not(feature = "candle"))]
     fn the_trainer_for_the_cpu_names_the_other() {
         let failure = start_on(DeviceName::Cuda(0)).unwrap_err();
         assert!(

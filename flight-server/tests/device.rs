@@ -17,7 +17,7 @@ fn refused(program: &str, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-#[cfg(not(feature = "cuda"))]
+#[cfg(not(feature = "candle"))]
 fn a_device_of_the_other_trainer_is_refused() {
     for command in [&["gang"][..], &["serve", "--token-stdin"]] {
         let arguments = [command, &["--device", "cuda:0"]].concat();

@@ -51,6 +51,7 @@ pub mod parameter;
 pub(crate) mod pattern;
 pub mod philox;
 pub mod probe;
+pub mod resident;
 pub mod resolve;
 pub mod saved;
 pub mod summary;

@@ -234,7 +234,10 @@ fn train(
             optimizer.update(weights, &mut flat, 21.0, clip).unwrap();
         }
     }
-    (bits(&training.weights), optimizer.state_hash(&training.weights))
+    (
+        bits(&training.weights),
+        optimizer.state_hash(&training.weights).unwrap(),
+    )
 }
 
 #[test]

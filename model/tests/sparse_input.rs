@@ -286,7 +286,10 @@ fn train(network: &Network, sparse: bool, threads: usize, parts: &Value) -> (Str
             .unwrap();
         engine.update_buffers(&mut weights);
     }
-    (network.weights_hash(&weights), updates.state_hash(&weights))
+    (
+        network.weights_hash(&weights),
+        updates.state_hash(&weights).unwrap(),
+    )
 }
 
 fn optimizers() -> Vec<Value> {

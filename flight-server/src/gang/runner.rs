@@ -437,7 +437,8 @@ impl Runner {
         let Some(session) = &self.session else {
             return Ok(());
         };
-        let file = session.network().weights_file(session.model())?;
+        let model = session.model()?;
+        let file = session.network().weights_file(&model)?;
         let total = file.total();
         let mut offset = 0;
         let halt = self.state.halts().token(generation);

@@ -262,7 +262,7 @@ fn train(
     let history = std::mem::take(&mut *observer.history());
     Ok(Model {
         network: session.network().clone(),
-        weights: session.model().to_vec(),
+        weights: session.model()?.into_owned(),
         history,
         trained,
     })

@@ -2,8 +2,10 @@
 
 use super::TrainPlan;
 use super::batch::HostBatch;
+use candlewick_model::engine::{Gradient, all_finite};
 use candlewick_model::network::Network;
 use candlewick_model::optim::Saved;
+use candlewick_model::resident::FlatRef;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::OnNonFinite;
 use serde_json::{Map, Value};
@@ -35,7 +37,7 @@ pub(super) struct NonFiniteGuard {
 pub(super) struct NonFiniteContext<'a> {
     pub(super) plan: &'a TrainPlan,
     pub(super) network: &'a Network,
-    pub(super) weights: &'a [f32],
+    pub(super) weights: FlatRef<'a>,
     /// The rows of this trainer.
     pub(super) rows: &'a HostBatch,
     pub(super) step: u64,
@@ -58,10 +60,11 @@ impl NonFiniteGuard {
         &mut self,
         loss: f64,
         denominator: f64,
-        gradient: &[f32],
+        gradient: Option<&Gradient>,
         context: &NonFiniteContext<'_>,
     ) -> Result<bool, Failure> {
-        let fine = loss.is_finite() && (self.rule == OnNonFinite::Error || all_finite(gradient));
+        let looked_at = gradient.filter(|_| self.rule == OnNonFinite::Skip && loss.is_finite());
+        let fine = loss.is_finite() && looked_at.map_or(Ok(true), Gradient::is_finite)?;
         if fine {
             if denominator > 0.0 {
                 let mean = loss / denominator;
@@ -90,7 +93,7 @@ impl NonFiniteGuard {
 
     /// After the last step of an epoch: there are finite weights, and not all steps were left out.
     pub(super) fn check_epoch(&self, context: &NonFiniteContext<'_>) -> Result<(), Failure> {
-        if let Some(name) = broken(context.network, context.weights) {
+        if let Some(name) = broken(context.network, &context.weights.all()?) {
             return Err(self.failure(&format!("parameter {name} became NaN or infinite"), context));
         }
         if self.rule == OnNonFinite::Skip && self.skipped == context.plan.step_plan.steps_per_epoch() {
@@ -143,16 +146,19 @@ impl NonFiniteGuard {
         let last = self.last.map_or(String::new(), |loss| {
             format!(" The last finite loss was {}; training ends here.", short(loss))
         });
+        let cause = match self.cause(context) {
+            Ok(cause) => cause,
+            Err(failure) => return failure,
+        };
         Failure::parameter(format!(
-            "{what} in epoch {}, step {} of it (step {} of the training run): {}.{last}",
+            "{what} in epoch {}, step {} of it (step {} of the training run): {cause}.{last}",
             context.step / per_epoch,
             context.step % per_epoch,
             context.step,
-            self.cause(context)
         ))
     }
 
-    fn cause(&self, context: &NonFiniteContext<'_>) -> String {
+    fn cause(&self, context: &NonFiniteContext<'_>) -> Result<String, Failure> {
         let clipped = context.plan.job.train.clip_norm.is_some();
         let lower = format!(
             "lower the learning rate ({:?}){}",
@@ -162,22 +168,24 @@ impl NonFiniteGuard {
         let features = context.rows.rows.values();
         let largest = features.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         if largest > LARGE {
-            return format!(
+            return Ok(format!(
                 "the features are as large as {largest:e}, too large to train on; scale them, for example with a \
                  StandardScaler, or {lower}"
-            );
+            ));
         }
-        if let Some(name) = broken(context.network, context.weights) {
-            return format!("the update before made parameter {name} NaN or infinite; {lower}");
+        if let Some(name) = broken(context.network, &context.weights.all()?) {
+            return Ok(format!(
+                "the update before made parameter {name} NaN or infinite; {lower}"
+            ));
         }
         let labels = &context.rows.rows.labels;
         let label = labels.iter().fold(0.0f64, |most, value| most.max(value.abs()));
         if label > LARGE_LABEL {
-            return format!(
+            return Ok(format!(
                 "there is a label as large as {label:e}; correct it, or scale the labels, for example to deviation 1"
-            );
+            ));
         }
-        match (self.lowest, self.last) {
+        Ok(match (self.lowest, self.last) {
             (None, _) => "non-finite from the first step, with the initial weights; look at the labels and at what the \
                           loss expects of the network's outputs (probabilities or their logarithms, positive \
                           values), and at initialWeights"
@@ -186,7 +194,7 @@ impl NonFiniteGuard {
                 "the loss had been {} and grew to {} before it; {lower}", short(lowest), short(last)
             ),
             _ => format!("{lower}, or scale the features (the largest of this step's is {largest})"),
-        }
+        })
     }
 }
 
@@ -208,16 +216,4 @@ fn broken<'a>(network: &'a Network, weights: &[f32]) -> Option<&'a str> {
     let mut parameters = network.parameters().iter();
     let found = parameters.find(|parameter| !all_finite(values(parameter.offset, parameter.len())));
     found.map(|parameter| parameter.name.as_str())
-}
-
-/// Branch-free within a chunk, so that it costs no more than reading the values.
-fn all_finite(values: &[f32]) -> bool {
-    const MAGNITUDE: u32 = 0x7fff_ffff;
-    const CHUNK: usize = 4096;
-    values.chunks(CHUNK).all(|chunk| {
-        let most = chunk
-            .iter()
-            .fold(0, |most: u32, value| most.max(value.to_bits() & MAGNITUDE));
-        most < f32::INFINITY.to_bits()
-    })
 }

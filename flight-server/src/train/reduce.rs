@@ -33,7 +33,16 @@ pub trait Reduce: Send {
         nodes: &[NodeGradient],
         out: &mut Gradient,
     ) -> Result<Reduced, Interrupt> {
-        out.assign(|values, tables| self.sum(step, scalars, nodes, (values, tables)))
+        let root = match nodes {
+            [root] if root.is_held() => root,
+            _ => return out.assign(|values, tables| self.sum(step, scalars, nodes, (values, tables))),
+        };
+        // Nobody else has a part of it: what is on a device stays there, and only the scalars are told.
+        let mut told = NodeGradient::new(root.lo, root.hi);
+        told.present = root.present;
+        let reduced = self.sum(step, scalars, &[told], (&mut [], &mut []))?;
+        out.set(root);
+        Ok(reduced)
     }
 
     /// Words for each trainer by rank, from each trainer by rank; at most `most` of another. `sequence` counts the

@@ -8,29 +8,29 @@ use super::class_weights::ClassWeights;
 use super::compress::{Compressor, leaves};
 use super::evaluator::Evaluator;
 use super::needs::BATCHES;
-use super::non_finite::NonFiniteContext;
 use super::reduce::StepExchange;
 use super::settled::SettledPoints;
 use super::state::TrainState;
 use super::validation::EvalContext;
 use super::{Interrupt, Observer, Onward, Reduce, TrainPlan, placing};
-use candlewick_collective::Reduced;
-use candlewick_membership::{Schedule, StepSums};
-use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, SliceSums};
+use candlewick_membership::Schedule;
+use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient};
 use candlewick_model::network::Network;
 use candlewick_model::optim::Replicas;
 use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::job::JobSpec;
-use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use candlewick_protocol::{Failure, tree};
+use std::borrow::Cow;
 use std::time::Instant;
 
+mod commit;
 mod delayed;
 mod line;
 mod local;
 
+use commit::{add_up, scalars_of};
 use line::Line;
 use local::Local;
 
@@ -166,8 +166,10 @@ impl Session {
     }
 
     /// The weights of the model, if training ended where it stands.
-    #[must_use]
-    pub fn model(&self) -> &[f32] {
+    ///
+    /// # Errors
+    /// `JobFailed` where they are on a device that fails.
+    pub fn model(&self) -> Result<Cow<'_, [f32]>, Failure> {
         self.state.model()
     }
 
@@ -201,7 +203,7 @@ impl Session {
         Ok(Trained {
             steps: self.counter().step,
             state_hash: self.state.hash()?,
-            weights_hash: self.network.weights_hash(self.state.model()),
+            weights_hash: self.network.weights_hash(&self.state.model()?),
             stopping: self.state.stopping(plan.job.train.epochs),
             class_weights: self.classes.as_ref().map(|classes| classes.0.clone()),
             compression: self.compressor.as_ref().and_then(Compressor::sent),
@@ -387,7 +389,7 @@ impl Session {
             );
             record.metrics.insert(HIDDEN.to_owned(), share.into());
         }
-        self.state.close(&record, observer.epochs_acknowledged());
+        self.state.close(&record, observer.epochs_acknowledged())?;
         self.mark()?;
         observer.epoch(&record)
     }
@@ -402,6 +404,15 @@ impl Session {
             .into_iter()
             .map(|(lo, hi)| NodeGradient::new(lo, hi))
             .collect()
+    }
+
+    /// The same for a line that is direct: of a trainer alone what is on a device stays there.
+    fn direct_nodes(&self, plan: &TrainPlan, reduce: &mut dyn Reduce) -> Vec<NodeGradient> {
+        let nodes = self.nodes(plan);
+        if reduce.rank().1 > 1 || self.compressor.is_some() || self.local.is_some() {
+            return nodes;
+        }
+        nodes.into_iter().map(NodeGradient::staying).collect()
     }
 
     fn step(
@@ -440,7 +451,7 @@ impl Session {
         let mut exchange = StepExchange::new(&mut *reduce, step);
         let sums = match self
             .engine
-            .step_among(&self.state.weights, &batch, nodes, &mut exchange)
+            .step_with(self.state.weights.view(), &batch, nodes, &mut exchange)
         {
             Ok(sums) => sums,
             Err(failure) => return Err(exchange.why(failure)),
@@ -453,146 +464,6 @@ impl Session {
         self.evaluator.append(&self.engine, &own, &mut scalars);
         Ok(scalars)
     }
-
-    /// Completes a step by what all trainers come to. Its statistics are the engine's where no other step was computed since.
-    fn finish(
-        &mut self,
-        plan: &TrainPlan,
-        of_step: (&HostBatch, Option<&[f32]>),
-        (nodes, reduced): (&[NodeGradient], &Reduced),
-        reduce: &mut dyn Reduce,
-    ) -> Result<(), Interrupt> {
-        let left = self.left(plan, nodes, reduce)?;
-        // From here on nobody is waited for: the step is committed as a whole.
-        self.commit(plan, of_step, reduced)?;
-        if let (Some(compressor), Some(left)) = (&mut self.compressor, left) {
-            compressor.deal(&plan.owned(), &left);
-            self.state.left = left;
-        }
-        self.mark()?;
-        Ok(())
-    }
-
-    /// What is left over all shards, where it is added up after this step.
-    fn left(
-        &self,
-        plan: &TrainPlan,
-        nodes: &[NodeGradient],
-        reduce: &mut dyn Reduce,
-    ) -> Result<Option<Vec<f32>>, Interrupt> {
-        let (step, steps) = (self.counter().step, plan.step_plan.steps_per_epoch());
-        let due = self.settled.is_due(step % steps, steps);
-        let compressor = self.compressor.as_ref().filter(|one| due && one.remembers());
-        compressor
-            .map(|compressor| compressor.add_up(step, nodes, reduce))
-            .transpose()
-    }
-
-    /// Applies what the step of all trainers came to.
-    fn commit(
-        &mut self,
-        plan: &TrainPlan,
-        (prepared, statistics): (&HostBatch, Option<&[f32]>),
-        reduced: &Reduced,
-    ) -> Result<(), Failure> {
-        let [loss, denominator, rows] = add_up(&reduced.scalars);
-        let denominator = self.engine.denominator(denominator);
-        let schedule = self.schedule(plan);
-        let state = &mut self.state;
-        let step = state.course.counter().step;
-        let context = NonFiniteContext {
-            plan,
-            network: &self.network,
-            weights: &state.weights,
-            rows: prepared,
-            step,
-            lr: state.updates.lr(),
-        };
-        let gradient: &[f32] = if reduced.present { &self.gradient } else { &[] };
-        let counts = state.guard.counts(loss, denominator, gradient, &context)?;
-        // Where no row counts (denominator 0) nothing is updated, rule B6.
-        let applied = if reduced.present && counts {
-            denominator
-        } else {
-            0.0
-        };
-        let by_running = applied != 0.0
-            && !match statistics {
-                Some(kept) => self.engine.update_buffers_by(kept, &mut state.weights),
-                None => self.engine.update_buffers(&mut state.weights),
-            };
-        state
-            .updates
-            .step(&mut state.weights, &mut self.gradient, applied, step)?;
-        if counts {
-            let training = self.evaluator.training();
-            training.add(state.course.tally(), &reduced.scalars, SCALARS);
-        }
-        let sums = StepSums {
-            loss,
-            denominator,
-            rows,
-            counts,
-            by_running,
-        };
-        state.course.step(&schedule, &sums);
-        self.made = step + 1;
-        if (step + 1).is_multiple_of(schedule.steps_per_epoch) {
-            self.check_epoch(plan, prepared)?;
-        }
-        Ok(())
-    }
-
-    /// After the last step of an epoch.
-    fn check_epoch(&self, plan: &TrainPlan, prepared: &HostBatch) -> Result<(), Failure> {
-        let state = &self.state;
-        state.guard.check_epoch(&NonFiniteContext {
-            plan,
-            network: &self.network,
-            weights: &state.weights,
-            rows: prepared,
-            step: state.course.counter().step - 1,
-            lr: state.updates.lr(),
-        })?;
-        if state.course.counts() {
-            return Ok(());
-        }
-        Err(Failure::data(format!(
-            "no row of epoch {} counts in the loss: all weights (weightCol, classWeight) are 0, or all labels are the loss's ignore_index",
-            state.course.counter().epoch
-        )))
-    }
-
-    /// The record of the epoch that is about to be closed; changes nothing.
-    fn record(&self, plan: &TrainPlan) -> Result<EpochRecord, Failure> {
-        let (rows, lr) = (plan.step_plan.rows_per_epoch(), self.state.updates.lr());
-        let schedule = self.schedule(plan);
-        self.state.course.record(&schedule, (rows, lr), |metrics, tally| {
-            self.state.guard.complete(metrics);
-            metrics.extend(self.evaluator.training().values(tally));
-        })
-    }
-}
-
-/// A slice without rows is absent, not zero (rule B5).
-#[expect(clippy::cast_precision_loss, reason = "a slice has far fewer than 2^53 rows")]
-fn scalars_of(sums: &SliceSums) -> Scalars {
-    let present = sums.rows > 0;
-    (
-        sums.shard,
-        present.then(|| vec![sums.loss, sums.denominator, sums.rows as f64]),
-    )
-}
-
-/// Sums over the shards along the tree, each scalar by itself.
-fn add_up(by_shard: &[Option<Vec<f64>>]) -> [f64; SCALARS] {
-    std::array::from_fn(|index| {
-        let leaves: Vec<Option<f64>> = by_shard
-            .iter()
-            .map(|leaf| leaf.as_ref().and_then(|values| values.get(index).copied()))
-            .collect();
-        tree::reduce_f64(&leaves).unwrap_or(0.0)
-    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use candlewick_membership::{Course, Noted, Schedule};
 use candlewick_model::engine::Engine;
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Saved, SavedTensor, Updates};
+use candlewick_model::resident::{Flat, FlatRef};
 use candlewick_model::weights::update_with_values;
 use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramPhase;
@@ -19,6 +20,7 @@ use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::borrow::Cow;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Format of a saved state.
@@ -40,7 +42,8 @@ const STOPPING: &str = "stopping";
 pub(super) struct TrainState {
     /// Where it stands, the sums of the epoch at hand, and the records that are not acknowledged.
     pub(super) course: Course,
-    pub(super) weights: Vec<f32>,
+    /// On the device of this process as far as they are computed there, but for shards that make steps by themselves.
+    pub(super) weights: Flat,
     pub(super) updates: Updates,
     pub(super) guard: NonFiniteGuard,
     pub(super) stopper: Option<Stopper>,
@@ -59,9 +62,15 @@ impl TrainState {
         engine: &Engine,
         weights: Vec<f32>,
     ) -> Result<Self, Failure> {
+        let mut updates = Updates::new(train, network, engine, &weights)?;
+        let weights = if train.local_steps.is_some() {
+            weights.into()
+        } else {
+            updates.move_to_device(network, weights)?
+        };
         Ok(TrainState {
             course: Course::default(),
-            updates: Updates::new(train, network, engine, &weights)?,
+            updates,
             weights,
             guard: NonFiniteGuard::new(train.on_non_finite),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
@@ -71,14 +80,16 @@ impl TrainState {
     }
 
     /// The weights that are evaluated: their moving average where there is one.
-    pub(super) fn judged(&self) -> &[f32] {
-        self.updates.judged(&self.weights)
+    pub(super) fn judged(&self) -> FlatRef<'_> {
+        self.updates.judged(self.weights.view())
     }
 
     /// The weights of the model, if training ended here: those of the best epoch where early stopping keeps them.
-    pub(super) fn model(&self) -> &[f32] {
-        let best = self.stopper.as_ref().and_then(Stopper::best);
-        best.unwrap_or_else(|| self.judged())
+    pub(super) fn model(&self) -> Result<Cow<'_, [f32]>, Failure> {
+        match self.stopper.as_ref().and_then(Stopper::best) {
+            Some(best) => Ok(Cow::Borrowed(best)),
+            None => self.judged().all(),
+        }
     }
 
     /// How early stopping went, where it was asked for.
@@ -93,21 +104,23 @@ impl TrainState {
     }
 
     /// Closes the epoch of `record`, where those before `acknowledged` are known to the coordinator. Nothing else changes the
-    /// state at the end of an epoch, and nothing in it can fail or be halted.
-    pub(super) fn close(&mut self, record: &EpochRecord, acknowledged: u32) {
-        let judged = self.updates.judged(&self.weights);
+    /// state at the end of an epoch, and nothing in it can be halted; what can fail is to bring the best weights from a device.
+    pub(super) fn close(&mut self, record: &EpochRecord, acknowledged: u32) -> Result<(), Failure> {
+        let judged = self.updates.judged(self.weights.view());
         if let Some(stopper) = &mut self.stopper {
-            stopper.observe(record, judged);
+            stopper.observe(record, judged)?;
         }
         self.updates.epoch(record);
         self.guard.close();
         self.course.close(record, acknowledged);
+        Ok(())
     }
 
     /// Hash of all that what comes next depends on: equal on all trainers at all times (rule B11).
     pub(super) fn hash(&self) -> Result<String, Failure> {
         let mut hasher = Xxh3::new();
-        hasher.update(self.updates.state_hash(&self.weights).as_bytes());
+        let updates = self.updates.state_hash(&self.weights.all()?)?;
+        hasher.update(updates.as_bytes());
         let small = self.small()?;
         for (name, value) in &small.counters {
             hasher.update(name.as_bytes());
@@ -146,14 +159,14 @@ impl TrainState {
         let mut saved = self.small()?;
         saved.notes.insert("format".to_owned(), FORMAT.into());
         saved.notes.extend([self.course.noted_records()]);
-        saved.put(WEIGHTS, tensors(network, &self.weights));
+        saved.put(WEIGHTS, tensors(network, &self.weights.all()?));
         if let Some(best) = self.stopper.as_ref().and_then(Stopper::best) {
             saved.put(BEST, tensors(network, best));
         }
         if !self.left.is_empty() {
             saved.put(COMPRESSION, self.saved_left());
         }
-        let updates = self.updates.state();
+        let updates = self.updates.state()?;
         saved.put("", updates);
         Ok(saved)
     }
@@ -191,7 +204,7 @@ impl TrainState {
         };
         self.course.restore(&mut noted, steps_per_epoch)?;
         (saved.counters, saved.notes) = (noted.counters, noted.notes);
-        self.weights = values(network, &saved.take(WEIGHTS))?;
+        self.weights.set(&values(network, &saved.take(WEIGHTS))?)?;
         let best = saved.take(BEST);
         let best = (!best.tensors.is_empty())
             .then(|| values(network, &best))

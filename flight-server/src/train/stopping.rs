@@ -1,6 +1,7 @@
 //! Early stopping in a training run: the decision (a pure function of the records, so the same everywhere) and the best
 //! weights, a copy beside those that train.
 
+use candlewick_model::resident::FlatRef;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::{EarlyStopping, Patience, StoppingReport};
@@ -26,17 +27,22 @@ impl Stopper {
     }
 
     /// Takes the record of an epoch and the weights at its end.
-    pub(super) fn observe(&mut self, record: &EpochRecord, weights: &[f32]) {
+    ///
+    /// # Errors
+    /// `JobFailed` where they cannot be brought from a device.
+    pub(super) fn observe(&mut self, record: &EpochRecord, weights: FlatRef<'_>) -> Result<(), Failure> {
         // A value that is not defined is no better.
         let value = record.value(&self.rule.metric);
         self.seen += 1;
         let better = self.patience.observe(&self.rule, record.epoch, value);
         if better && self.rule.restore_best {
+            let weights = weights.all()?;
             match &mut self.best {
-                Some(best) => best.copy_from_slice(weights),
-                none => *none = Some(weights.to_vec()),
+                Some(best) => best.copy_from_slice(&weights),
+                none => *none = Some(weights.into_owned()),
             }
         }
+        Ok(())
     }
 
     /// True where training is to end.

@@ -12,6 +12,7 @@ use crate::rows::Gathered;
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
 use candlewick_model::network::Network;
+use candlewick_model::resident::FlatRef;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::{Failure, tree};
 use serde_json::{Map, Value};
@@ -36,7 +37,7 @@ pub(super) struct Validator {
 pub(super) struct EvalContext<'a> {
     pub(super) plan: &'a TrainPlan,
     pub(super) observer: &'a dyn Observer,
-    pub(super) weights: &'a [f32],
+    pub(super) weights: FlatRef<'a>,
     /// What rows of each class weigh.
     pub(super) classes: Option<&'a ClassWeights>,
     /// For the observer.
@@ -141,7 +142,7 @@ impl Validator {
             let labels = &self.rows.labels;
             let outputs = self
                 .predictor
-                .predict_features(context.weights, features, weights.len())?;
+                .predict_with(context.weights, features, weights.len())?;
             let in_loss = match context.classes {
                 Some(classes) => {
                     classes.apply(labels, weights, &mut self.weighed);

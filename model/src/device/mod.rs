@@ -7,9 +7,9 @@
 //! Only builds with the feature `candle` or `cuda` know other devices than `cpu`.
 
 #[cfg(any(test, feature = "candle"))]
-mod error;
-#[cfg(any(test, feature = "candle"))]
 mod lowering;
+#[cfg(any(test, feature = "candle"))]
+mod norm;
 #[cfg(any(test, feature = "candle"))]
 mod partition;
 #[cfg(any(test, feature = "candle"))]
@@ -25,8 +25,8 @@ use std::fmt;
 use std::str::FromStr;
 #[cfg(any(test, feature = "candle"))]
 use {
+    crate::resident::first_line,
     candle_core::Device,
-    error::first_line,
     std::sync::{Mutex, PoisonError},
 };
 
@@ -123,6 +123,12 @@ pub fn placed(network: &Network) -> Result<Network, Failure> {
         }
     }
     Ok(network.clone())
+}
+
+/// The network on a device of candle's, for tests of what is made of networks.
+#[cfg(test)]
+pub(crate) fn on(network: &Network, device: &Device) -> Result<Network, Failure> {
+    partition::place(network, device)
 }
 
 /// The device of a name; none for the engine.

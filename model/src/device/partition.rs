@@ -1,37 +1,40 @@
 //! A network on a device: its runs of layers that candle can compute become segments, the others stay.
 
 use super::lowering;
+use super::norm::DeviceNorm;
 use super::segment::{Part, Segment};
 use super::subgraph::{Subgraph, is_end};
 use crate::layers::{Module, Operation};
 use crate::network::{LayerNode, Network, ValueRef};
+use crate::resident::{Link, Residence};
 use candle_core::Device;
 use candlewick_protocol::Failure;
 use serde_json::Value;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What a run of layers on the device is called.
+const SEGMENT: &str = "Segment";
+
 /// Whether a layer goes to the device. Tables do not, though they could: a step reads and moves few of their rows,
 /// which is soon done where they lie, but the device would be given the whole table in every step.
 fn is_lowered(network: &Network, node: &LayerNode) -> bool {
     let mut sparse = network.sparse_parameters().iter();
     let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
-    // A segment gives its parameters' gradients one after another; those of further calls lie elsewhere.
-    let again = node.repeats.is_some();
     // Masks of padding are computed here.
     let masked = match node.name {
         "RNN" | "LSTM" | "GRU" => node.inputs.len() == 2,
         "MultiheadAttention" => matches!(node.inputs.len(), 2 | 4),
         _ => false,
     };
-    !has_table && !again && !masked && (is_end(node) || lowering::find(node.name).is_some())
+    !has_table && !masked && (is_end(node) || lowering::find(node.name).is_some())
 }
 
 /// The longest runs of layers that `wanted` holds for, and between them the others one by one.
-fn runs(layers: &[LayerNode], wanted: impl Fn(&LayerNode) -> bool) -> Vec<(Range<usize>, bool)> {
+fn runs(layers: &[LayerNode], wanted: impl Fn(usize, &LayerNode) -> bool) -> Vec<(Range<usize>, bool)> {
     let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
     for (at, node) in layers.iter().enumerate() {
-        let own = wanted(node);
+        let own = wanted(at, node);
         match runs.last_mut() {
             Some((run, true)) if own => run.end = at + 1,
             _ => runs.push((at..at + 1, own)),
@@ -45,31 +48,103 @@ fn runs(layers: &[LayerNode], wanted: impl Fn(&LayerNode) -> bool) -> Vec<(Range
 /// # Errors
 /// `Internal` where the network's documents cannot be read again.
 pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failure> {
+    let link = Arc::new(Link::new(device.clone()));
     let mut placing = Placing {
-        device,
+        link: Arc::clone(&link),
         network,
         layers: Vec::new(),
+        there: Vec::new(),
         values: Vec::with_capacity(network.layers().len()),
+        stages: Vec::with_capacity(network.layers().len()),
     };
-    for (run, lowered) in runs(network.layers(), |node| is_lowered(network, node)) {
-        let layers = &network.layers()[run.clone()];
-        let views = |node: &LayerNode| matches!(node.operation, Operation::View);
-        if lowered && !layers.iter().all(views) {
-            placing.segment(run)?;
-        } else {
-            layers.iter().for_each(|node| placing.stay(node));
+    let (runs, there) = divided(network);
+    placing.there = there;
+    for (run, on_device) in runs {
+        match (on_device, placing.norm(run.start)) {
+            (true, None) => placing.segment(run)?,
+            (true, Some(module)) => placing.normalise(run.start, module),
+            (false, _) => network.layers()[run].iter().for_each(|node| placing.stay(node)),
         }
     }
     let output = placing.value(network.output_value());
-    Ok(network.with_layers(placing.layers, output))
+    let residence = Residence::new(resident(&placing.layers), link);
+    Ok(network.with_layers(placing.layers, output, residence))
+}
+
+/// The layers in runs, each with whether it is computed on the device; then the same of every layer. A BatchNorm is, where it
+/// normalises what is there already.
+fn divided(network: &Network) -> (Vec<(Range<usize>, bool)>, Vec<bool>) {
+    let layers = network.layers();
+    let mut there = vec![false; layers.len()];
+    let mut divided = lowered(network);
+    for (run, on_device) in &mut divided {
+        let own = &layers[run.clone()];
+        let views = |node: &LayerNode| matches!(node.operation, Operation::View);
+        *on_device = if *on_device {
+            !own.iter().all(views)
+        } else {
+            let norm = is_norm(&own[0]) && own[0].repeats.is_none();
+            norm && matches!(own[0].inputs[..], [ValueRef::Layer(input)] if there[input])
+        };
+        there[run.clone()].fill(*on_device);
+    }
+    (divided, there)
+}
+
+/// The layers in runs of those that are lowered. A layer that is called again is where its first call is in the same run: the tape
+/// adds up the gradients of all calls over a slice then, whoever has it.
+fn lowered(network: &Network) -> Vec<(Range<usize>, bool)> {
+    let layers = network.layers();
+    let first = |node: &LayerNode| {
+        let mut all = layers.iter();
+        all.position(|other| other.repeats.is_none() && other.parameters == node.parameters)
+    };
+    let mut apart: Vec<usize> = Vec::new();
+    loop {
+        let runs = runs(layers, |at, node| {
+            !apart.contains(&at) && is_lowered(network, node)
+        });
+        let alone = runs.iter().filter(|(_, lowered)| *lowered).find_map(|(run, _)| {
+            let again = run.clone().filter(|at| layers[*at].repeats.is_some());
+            let mut again = again.filter(|at| first(&layers[*at]).is_none_or(|first| !run.contains(&first)));
+            again.next()
+        });
+        match alone {
+            Some(layer) => apart.push(layer),
+            None => return runs,
+        }
+    }
+}
+
+fn is_norm(node: &LayerNode) -> bool {
+    match &node.operation {
+        Operation::Module(module) => module.step_norm().is_some(),
+        _ => false,
+    }
+}
+
+/// The weights that stay on the device from step to step: those of segments that no layer of the host reads too.
+fn resident(layers: &[LayerNode]) -> Vec<Range<usize>> {
+    let with_weights = layers.iter().filter(|node| !node.weights.is_empty());
+    let (segments, others): (Vec<_>, Vec<_>) = with_weights.partition(|node| node.name == SEGMENT);
+    let read = |place: &Range<usize>| {
+        let mut others = others.iter();
+        others.any(|node| node.weights.start < place.end && place.start < node.weights.end)
+    };
+    let places = segments.iter().map(|node| node.weights.clone());
+    places.filter(|place| !read(place)).collect()
 }
 
 struct Placing<'a> {
-    device: &'a Device,
+    link: Arc<Link>,
     network: &'a Network,
     layers: Vec<LayerNode>,
-    /// Where the values of the network's layers are to be read; of those within a segment it is not known.
+    /// Which layers are computed on the device.
+    there: Vec<bool>,
+    /// Where the values of the network's layers are to be read on the host; of those that do not come there it is not known.
     values: Vec<Option<ValueRef>>,
+    /// What computes each of them.
+    stages: Vec<ValueRef>,
 }
 
 impl Placing<'_> {
@@ -90,36 +165,90 @@ impl Placing<'_> {
         let inputs = node.inputs.iter().map(|value| self.value(*value)).collect();
         let value = self.push(LayerNode {
             inputs,
-            place: node.place.clone(),
-            path: node.path.clone(),
-            name: node.name,
-            operation: node.operation.clone(),
-            arguments: node.arguments.clone(),
-            output: node.output.clone(),
-            parameters: node.parameters.clone(),
-            weights: node.weights.clone(),
-            repeats: node.repeats,
+            ..node.clone()
         });
         self.values.push(Some(value));
+        self.stages.push(value);
     }
 
-    /// Layers that become one segment; where several of their values go out, each is a part of its output.
+    /// Whether somebody on the host, and whether somebody else on the device reads what a layer puts out; `end` is where its run
+    /// ends.
+    fn readers(&self, layer: usize, end: usize) -> (bool, bool) {
+        let value = ValueRef::Layer(layer);
+        let later = self.network.layers()[end..].iter().zip(&self.there[end..]);
+        let readers = later.filter(|(node, _)| node.inputs.contains(&value));
+        let (device, host): (Vec<_>, Vec<_>) = readers.partition(|(_, there)| **there);
+        let host = !host.is_empty() || self.network.output_value() == value;
+        (host, !device.is_empty())
+    }
+
+    /// Where a layer on the device reads a value, and the layer whose value it is where it comes from the device.
+    fn arrives(&self, value: ValueRef) -> (ValueRef, Option<usize>) {
+        match value {
+            ValueRef::Layer(layer) if self.there[layer] => (self.stages[layer], Some(layer)),
+            _ => (self.value(value), None),
+        }
+    }
+
+    /// The BatchNorm at `layer`, where it is one.
+    fn norm(&self, layer: usize) -> Option<Arc<dyn Module>> {
+        match &self.network.layers()[layer].operation {
+            Operation::Module(module) if module.step_norm().is_some() => Some(Arc::clone(module)),
+            _ => None,
+        }
+    }
+
+    /// A BatchNorm of what is on the device.
+    fn normalise(&mut self, layer: usize, module: Arc<dyn Module>) {
+        let node = &self.network.layers()[layer];
+        let (stage, input) = self.arrives(node.inputs[0]);
+        let (to_host, _) = self.readers(layer, layer + 1);
+        let norm = DeviceNorm {
+            module,
+            link: Arc::clone(&self.link),
+            input: input.unwrap_or_default(),
+            layer,
+            to_host,
+        };
+        let value = self.push(LayerNode {
+            operation: Operation::Module(Arc::new(norm)),
+            inputs: vec![stage],
+            output: if to_host { node.output.clone() } else { vec![0] },
+            ..node.clone()
+        });
+        self.values.push(to_host.then_some(value));
+        self.stages.push(value);
+    }
+
+    /// Layers that become one segment; where several of their values go to the host, each is a part of its output.
     fn segment(&mut self, run: Range<usize>) -> Result<(), Failure> {
-        let subgraph = Arc::new(Subgraph::of(self.network, run.clone(), &lowering::find)?);
+        let mut subgraph = Subgraph::of(self.network, run.clone(), &lowering::find)?;
+        let read = |(layer, _): &(usize, usize)| self.readers(*layer, run.end);
+        let outputs = std::mem::take(&mut subgraph.outputs);
+        let held = outputs.iter().filter(|output| read(output).1);
+        subgraph.held = held.map(|(layer, _)| *layer).collect();
+        subgraph.outputs = outputs.into_iter().filter(|output| read(output).0).collect();
+        for input in &mut subgraph.inputs {
+            input.held = self.arrives(input.value).1;
+        }
+        let subgraph = Arc::new(subgraph);
         let layers = &self.network.layers()[run.clone()];
-        let (first, last) = (&layers[0], &layers[layers.len() - 1]);
+        let mut own = layers.iter().filter(|node| node.repeats.is_none());
+        let first = own.next().unwrap_or(&layers[0]);
+        let last = own.next_back().unwrap_or(first);
         let whole = subgraph.width();
         let inputs = subgraph
             .inputs
             .iter()
-            .map(|input| self.value(input.value))
+            .map(|input| self.arrives(input.value).0)
             .collect();
-        let module = Segment::new(Arc::clone(&subgraph), self.device.clone());
+        let module = Segment::new(Arc::clone(&subgraph), Arc::clone(&self.link));
         let mut segment = added(module, format!("{} to {}", first.place, last.place), whole);
         segment.inputs = inputs;
         segment.parameters = first.parameters.start..last.parameters.end;
         segment.weights = first.weights.start..last.weights.end;
         let value = self.push(segment);
+        self.stages.extend(run.clone().map(|_| value));
         self.values.extend(run.map(|_| None));
         let mut start = 0;
         for (layer, width) in &subgraph.outputs {
@@ -142,7 +271,7 @@ fn added(module: impl Module + 'static, place: String, width: usize) -> LayerNod
     LayerNode {
         place,
         path: String::new(),
-        name: "Segment",
+        name: SEGMENT,
         operation: Operation::Module(Arc::new(module)),
         arguments: Value::Null,
         inputs: Vec::new(),

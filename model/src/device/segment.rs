@@ -1,17 +1,19 @@
 //! A run of layers on a device, for the engine one module: values of the host go in and come out.
 //!
 //! Training runs slice by slice, forward and backward: what a slice's rows give then depends on the slice alone (rule
-//! B2), whoever holds it. Gradients of parameters come to the host slice by slice too and are combined there along
-//! the tree of rule B5.
+//! B2), whoever holds it. Gradients of parameters stay on the device and are combined there along the tree of rule B5; what
+//! comes of a node stays too where the weights do and nobody else wants it, else it comes to the host in one transfer.
 
-use super::error::DeviceError;
 use super::lowering::layer::{Rows, batched};
 use super::subgraph::Subgraph;
-use crate::kernels::{Program, add_into};
+use crate::kernels::Program;
 use crate::layers::{BackwardInputs, Context, Module, ParameterSpec, SavedForBackward, Training};
+use crate::network::ValueRef;
+use crate::resident::{DeviceError, DeviceVec, Kind, Link};
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use candlewick_protocol::Failure;
+use candlewick_protocol::tree::Step;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,14 +23,16 @@ struct Sliced {
     rows: Range<usize>,
     /// The inputs that want a gradient.
     inputs: Vec<Option<Var>>,
-    output: Tensor,
+    /// What goes to the host, and what stays.
+    output: Option<Tensor>,
+    held: Vec<Tensor>,
 }
 
 /// The gradients of all parameters over a slice, as they lie in the weights.
 #[derive(Debug)]
 struct SliceGradient {
     start: usize,
-    values: Vec<f32>,
+    values: Tensor,
 }
 
 /// What is saved from forward to backward to the gradients of the parameters.
@@ -37,22 +41,69 @@ struct Saved {
     slices: Vec<Sliced>,
     weights: Vec<Tensor>,
     gradients: Vec<SliceGradient>,
-    spare: Vec<Vec<f32>>,
+}
+
+/// An input on the device.
+enum Arrived {
+    /// All rows.
+    Whole(Tensor),
+    /// Those of each slice.
+    Slices(Vec<Tensor>),
+}
+
+impl Arrived {
+    /// The rows of a slice.
+    fn slice(&self, at: usize, rows: Range<usize>) -> Result<Tensor, DeviceError> {
+        match self {
+            Arrived::Whole(tensor) => Ok(tensor.narrow(0, rows.start, rows.len())?),
+            Arrived::Slices(slices) => {
+                let missing = || DeviceError::defect(format!("slice {at} is not on the device"));
+                slices.get(at).cloned().ok_or_else(missing)
+            }
+        }
+    }
+}
+
+/// The gradients of a slice; none where nobody gave one of what it put out.
+fn tape<'a>(
+    slice: &Sliced,
+    gradient: Option<&Tensor>,
+    held: impl Iterator<Item = Option<&'a DeviceVec>>,
+) -> Result<Option<GradStore>, DeviceError> {
+    // The gradient of Σ output · g by the output is g.
+    let mut terms = Vec::new();
+    if let (Some(output), Some(gradient)) = (&slice.output, gradient) {
+        let own = gradient.narrow(0, slice.rows.start, slice.rows.len())?;
+        terms.push((output * own)?.sum_all()?);
+    }
+    for (output, gradient) in slice.held.iter().zip(held) {
+        if let Some(gradient) = gradient {
+            terms.push((output * gradient.tensor())?.sum_all()?);
+        }
+    }
+    let mut terms = terms.into_iter();
+    let Some(mut sum) = terms.next() else {
+        return Ok(None);
+    };
+    for term in terms {
+        sum = (sum + term)?;
+    }
+    Ok(Some(sum.backward()?))
 }
 
 /// A run of layers on a device.
 #[derive(Debug)]
 pub(super) struct Segment {
     subgraph: Arc<Subgraph>,
-    device: Device,
+    link: Arc<Link>,
     saved: Mutex<Saved>,
 }
 
 impl Segment {
-    pub(super) fn new(subgraph: Arc<Subgraph>, device: Device) -> Self {
+    pub(super) fn new(subgraph: Arc<Subgraph>, link: Arc<Link>) -> Self {
         Segment {
             subgraph,
-            device,
+            link,
             saved: Mutex::default(),
         }
     }
@@ -62,52 +113,75 @@ impl Segment {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failure(&self, error: DeviceError) -> Failure {
-        error.on(&self.device)
-    }
-
-    /// The weights on the device; while training gradients can be had for those that are trained.
-    fn weights(&self, values: &[f32], training: bool) -> Result<Vec<Tensor>, DeviceError> {
+    /// The weights on the device, which stay there or are brought up; while training gradients can be had for those that are
+    /// trained.
+    fn weights(&self, ctx: &Context<'_>) -> Result<Vec<Tensor>, DeviceError> {
+        if self.subgraph.weights.is_empty() {
+            return Ok(Vec::new());
+        }
+        let flat = match ctx.held {
+            Some(held) => held.tensor().clone(),
+            None => self.link.up(Kind::Weights, ctx.weights, ctx.weights.len())?,
+        };
         let all = self.subgraph.weights.iter().map(|weight| {
-            let values = &values[weight.place.clone()];
-            let shape = weight.shape.as_slice();
-            Ok(if training && weight.trained {
-                Var::from_slice(values, shape, &self.device)?.into_inner()
+            let place = &weight.place;
+            let own = flat.narrow(0, place.start, place.len())?;
+            let own = own.reshape(weight.shape.as_slice())?;
+            Ok(if ctx.training.is_some() && weight.trained {
+                Var::from_tensor(&own)?.into_inner()
             } else {
-                Tensor::from_slice(values, shape, &self.device)?
+                own
             })
         });
         all.collect()
     }
 
-    /// All rows of the inputs on the device.
-    fn uploaded(&self, inputs: &[&[f32]], rows: usize) -> Result<Vec<Tensor>, DeviceError> {
+    /// The inputs on the device: all rows of those of the host, the slices of the others.
+    fn arrived(&self, ctx: &Context<'_>, inputs: &[&[f32]]) -> Result<Vec<Arrived>, DeviceError> {
         let all = inputs.iter().zip(&self.subgraph.inputs);
-        all.map(|(values, input)| {
-            Ok(Tensor::from_slice(
-                values,
-                batched(rows, &input.shape),
-                &self.device,
-            )?)
+        all.map(|(values, input)| match input.held {
+            None => {
+                let shape = batched(ctx.rows, &input.shape);
+                Ok(Arrived::Whole(self.link.up(Kind::Rows, values, shape)?))
+            }
+            Some(layer) => {
+                let slices = ctx.values.get(layer).map_err(DeviceError::Failure)?;
+                Ok(Arrived::Slices(
+                    slices.iter().map(|slice| slice.tensor().clone()).collect(),
+                ))
+            }
         })
         .collect()
     }
 
-    fn score(
-        &self,
-        weights: &[f32],
-        inputs: &[&[f32]],
-        output: &mut [f32],
-        rows: usize,
-    ) -> Result<(), DeviceError> {
-        let inputs = self.uploaded(inputs, rows)?;
-        let weights = self.weights(weights, false)?;
-        download(&self.subgraph.run(&inputs, &weights, None)?, output)
+    /// Leaves what stays to those that read it: by output, of each a tensor for every slice.
+    fn leave(&self, ctx: &mut Context<'_>, slices: &[Vec<Tensor>]) {
+        for (at, layer) in self.subgraph.held.iter().enumerate() {
+            let own = slices
+                .iter()
+                .map(|held| DeviceVec::of(held[at].detach(), &self.link));
+            ctx.values.put(*layer, own.collect());
+        }
+    }
+
+    fn score(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), DeviceError> {
+        let inputs = self.arrived(ctx, inputs)?;
+        let inputs: Vec<Tensor> = inputs
+            .iter()
+            .map(|input| input.slice(0, 0..ctx.rows))
+            .collect::<Result<_, _>>()?;
+        let weights = self.weights(ctx)?;
+        let (outputs, held) = self.subgraph.run_all(&inputs, &weights, None, &self.link)?;
+        self.leave(ctx, &[held]);
+        match outputs {
+            Some(outputs) => self.link.down_into(Kind::Rows, &outputs, output),
+            None => Ok(()),
+        }
     }
 
     fn train(
         &self,
-        ctx: &Context<'_>,
+        ctx: &mut Context<'_>,
         training: Training<'_>,
         inputs: &[&[f32]],
         output: &mut [f32],
@@ -115,20 +189,29 @@ impl Segment {
         let mut saved = self.saved();
         saved.slices.clear();
         saved.gradients.clear();
-        saved.weights = self.weights(ctx.weights, true)?;
-        let inputs = self.uploaded(inputs, ctx.rows)?;
+        saved.weights = self.weights(ctx)?;
+        let inputs = self.arrived(ctx, inputs)?;
         let mut start = 0;
-        for slice in training.slices.iter().filter(|slice| slice.rows > 0) {
+        let slices = training.slices.iter().filter(|slice| slice.rows > 0);
+        for (at, slice) in slices.enumerate() {
             let rows = start..start + slice.rows;
             start = rows.end;
-            let sliced = self.slice(&saved.weights, training, &inputs, rows)?;
+            let sliced = self.slice(&saved.weights, training, &inputs, (at, rows))?;
             saved.slices.push(sliced);
         }
-        let outputs: Vec<&Tensor> = saved.slices.iter().map(|slice| &slice.output).collect();
+        let held: Vec<Vec<Tensor>> = saved.slices.iter().map(|slice| slice.held.clone()).collect();
+        self.leave(ctx, &held);
+        let outputs: Vec<&Tensor> = saved
+            .slices
+            .iter()
+            .filter_map(|slice| slice.output.as_ref())
+            .collect();
         match outputs.as_slice() {
             [] => Ok(()),
-            [one] => download(one, output),
-            _ => download(&Tensor::cat(&outputs, 0)?, output),
+            [one] => self.link.down_into(Kind::Rows, one, output),
+            _ => self
+                .link
+                .down_into(Kind::Rows, &Tensor::cat(&outputs, 0)?, output),
         }
     }
 
@@ -137,15 +220,15 @@ impl Segment {
         &self,
         weights: &[Tensor],
         training: Training<'_>,
-        inputs: &[Tensor],
-        rows: Range<usize>,
+        inputs: &[Arrived],
+        (at, rows): (usize, Range<usize>),
     ) -> Result<Sliced, DeviceError> {
         let mut read = Vec::with_capacity(inputs.len());
         let mut variables = Vec::with_capacity(inputs.len());
         for (tensor, input) in inputs.iter().zip(&self.subgraph.inputs) {
-            let own = tensor.narrow(0, rows.start, rows.len())?;
+            let own = tensor.slice(at, rows.clone())?;
             // Nobody needs a gradient of the features.
-            if input.value == crate::network::ValueRef::Features {
+            if input.value == ValueRef::Features {
                 read.push(own);
                 variables.push(None);
             } else {
@@ -159,74 +242,116 @@ impl Segment {
             step: training.step,
             keys: &training.rows[rows.clone()],
         };
+        let (output, held) = self.subgraph.run_all(&read, weights, Some(which), &self.link)?;
         Ok(Sliced {
             rows,
             inputs: variables,
-            output: self.subgraph.run(&read, weights, Some(which))?,
+            output,
+            held,
         })
     }
 
     fn back(
         &self,
+        ctx: &mut Context<'_>,
         gradient: &[f32],
-        rows: usize,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), DeviceError> {
         let mut saved = self.saved();
         let saved = &mut *saved;
-        let gradient = Tensor::from_slice(gradient, (rows, self.subgraph.width()), &self.device)?;
-        for slice in saved.slices.drain(..) {
-            let own = gradient.narrow(0, slice.rows.start, slice.rows.len())?;
-            // The gradient of Σ output · g by the output is g.
-            let tape = (slice.output * own)?.sum_all()?.backward()?;
-            for ((variable, into), input) in slice.inputs.iter().zip(&mut *into).zip(&self.subgraph.inputs) {
+        let width = self.subgraph.width();
+        let gradient = match width {
+            0 => None,
+            _ => Some(self.link.up(Kind::Rows, gradient, (ctx.rows, width))?),
+        };
+        let held = self.subgraph.held.iter();
+        let held: Vec<Option<Vec<DeviceVec>>> = held.map(|layer| ctx.values.take_gradient(*layer)).collect();
+        let mut given: Vec<Vec<DeviceVec>> = vec![Vec::new(); self.subgraph.inputs.len()];
+        for (at, slice) in saved.slices.drain(..).enumerate() {
+            let tape = tape(
+                &slice,
+                gradient.as_ref(),
+                held.iter().map(|all| Some(&all.as_ref()?[at])),
+            )?;
+            let inputs = self.subgraph.inputs.iter().zip(&mut given);
+            for ((variable, into), (input, given)) in slice.inputs.iter().zip(&mut *into).zip(inputs) {
                 let (Some(variable), Some(into)) = (variable, into) else {
                     continue;
                 };
+                let gradient = tape.as_ref().and_then(|tape| tape.get(variable));
+                if input.held.is_some() {
+                    let own = gradient.map_or_else(|| variable.zeros_like(), |own| Ok(own.clone()))?;
+                    given.push(DeviceVec::of(own, &self.link));
+                    // The host has nothing of it, or something of others that has no part in this.
+                    into.fill(0.0);
+                    continue;
+                }
                 let width: usize = input.shape.iter().product();
                 let place = slice.rows.start * width..slice.rows.end * width;
-                match tape.get(variable) {
-                    Some(gradient) => download(gradient, &mut into[place])?,
+                match gradient {
+                    Some(gradient) => self.link.down_into(Kind::Rows, gradient, &mut into[place])?,
                     None => into[place].fill(0.0),
                 }
             }
-            saved.gradients.push(SliceGradient {
-                start: slice.rows.start,
-                values: self.parameter_gradients(&tape, &saved.weights)?,
-            });
+            if let Some(values) = self.parameter_gradients(tape.as_ref(), &saved.weights)? {
+                saved.gradients.push(SliceGradient {
+                    start: slice.rows.start,
+                    values,
+                });
+            }
         }
         saved.weights.clear();
+        for (input, given) in self.subgraph.inputs.iter().zip(given) {
+            if let (Some(layer), false) = (input.held, given.is_empty()) {
+                let added = ctx.values.add_gradient(layer, given);
+                added.map_err(DeviceError::Failure)?;
+            }
+        }
         Ok(())
     }
 
-    /// All gradients of parameters in one transfer.
-    fn parameter_gradients(&self, tape: &GradStore, weights: &[Tensor]) -> Result<Vec<f32>, DeviceError> {
+    /// The gradients of all parameters, one after another; none where there are no parameters.
+    fn parameter_gradients(
+        &self,
+        tape: Option<&GradStore>,
+        weights: &[Tensor],
+    ) -> Result<Option<Tensor>, DeviceError> {
         let mut parts = Vec::with_capacity(weights.len());
         for weight in weights {
-            parts.push(match tape.get(weight) {
+            parts.push(match tape.and_then(|tape| tape.get(weight)) {
                 Some(gradient) => gradient.flatten_all()?,
                 None => weight.zeros_like()?.flatten_all()?,
             });
         }
         match parts.as_slice() {
-            [] => Ok(Vec::new()),
-            _ => Ok(Tensor::cat(&parts, 0)?.to_vec1::<f32>()?),
+            [] => Ok(None),
+            [one] => Ok(Some(one.contiguous()?)),
+            _ => Ok(Some(Tensor::cat(&parts, 0)?)),
         }
     }
-}
 
-/// Brings a tensor to the host.
-fn download(tensor: &Tensor, into: &mut [f32]) -> Result<(), DeviceError> {
-    let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-    if values.len() != into.len() {
-        return Err(DeviceError::defect(format!(
-            "{} values come from the device, not {}",
-            values.len(),
-            into.len()
-        )));
+    /// The sum over the slices of a node along its tree.
+    fn node(&self, tree: &Program) -> Result<Tensor, DeviceError> {
+        let saved = self.saved();
+        let wrong = || DeviceError::defect("a node of the tree without its gradients".to_owned());
+        let mut stack: Vec<Tensor> = Vec::with_capacity(tree.depth());
+        for step in tree.steps() {
+            let value = match step {
+                Step::Push(leaf) => {
+                    let at = saved
+                        .gradients
+                        .binary_search_by_key(&leaf.start, |gradient| gradient.start);
+                    saved.gradients[at.map_err(|_| wrong())?].values.clone()
+                }
+                Step::Add => {
+                    let (right, left) = (stack.pop(), stack.pop());
+                    (left.ok_or_else(wrong)? + right.ok_or_else(wrong)?)?
+                }
+            };
+            stack.push(value);
+        }
+        stack.pop().ok_or_else(wrong)
     }
-    into.copy_from_slice(&values);
-    Ok(())
 }
 
 impl Module for Segment {
@@ -242,16 +367,16 @@ impl Module for Segment {
     fn instance(&self) -> Option<Arc<dyn Module>> {
         Some(Arc::new(Segment::new(
             Arc::clone(&self.subgraph),
-            self.device.clone(),
+            Arc::clone(&self.link),
         )))
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let done = match ctx.training {
             Some(training) => self.train(ctx, training, inputs, output),
-            None => self.score(ctx.weights, inputs, output, ctx.rows),
+            None => self.score(ctx, inputs, output),
         };
-        done.map_err(|error| self.failure(error))
+        done.map_err(|error| self.link.failure(error))
     }
 
     fn backward(
@@ -260,28 +385,13 @@ impl Module for Segment {
         ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        self.back(ends.gradient, ctx.rows, into)
-            .map_err(|error| self.failure(error))
+        self.back(ctx, ends.gradient, into)
+            .map_err(|error| self.link.failure(error))
     }
 
-    fn parameter_gradient(
-        &self,
-        ctx: &mut Context<'_>,
-        parameter: usize,
-        tree: &Program,
-        _ends: BackwardInputs<'_>,
-        into: &mut [f32],
-    ) {
-        let mut saved = self.saved();
-        let Saved { gradients, spare, .. } = &mut *saved;
-        let (place, level) = (&self.subgraph.weights[parameter].place, ctx.kernels.level());
-        let leaf = |start: usize, _rows: usize, into: &mut [f32]| match gradients
-            .binary_search_by_key(&start, |gradient| gradient.start)
-        {
-            Ok(at) => into.copy_from_slice(&gradients[at].values[place.clone()]),
-            Err(_) => into.fill(0.0),
-        };
-        tree.evaluate(into, spare, leaf, |left, right| add_into(level, left, right));
+    fn held_gradient(&self, tree: &Program) -> Result<Option<DeviceVec>, Failure> {
+        let sum = self.node(tree).map_err(|error| self.link.failure(error))?;
+        Ok(Some(DeviceVec::of(sum, &self.link)))
     }
 }
 

@@ -1,11 +1,14 @@
 //! Layers that follow each other on a device: what they read, and how they are computed on tensors.
 
 use super::lowering;
-use super::lowering::layer::{Answer, Layer, Lowering, Rows};
+#[cfg(test)]
+use super::lowering::layer::Answer;
+use super::lowering::layer::{Layer, Lowering, Rows};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
 use crate::network::{LayerNode, Network, ValueRef};
+use crate::resident::{DeviceError, Link};
 use candle_core::Tensor;
 use candlewick_protocol::Failure;
 use std::ops::Range;
@@ -46,6 +49,8 @@ pub(super) struct Input {
     pub value: ValueRef,
     /// Shape, without the batch.
     pub shape: Vec<usize>,
+    /// The layer that puts it out, where it comes from the device and not from the host.
+    pub held: Option<usize>,
 }
 
 /// A parameter of one of the layers.
@@ -65,8 +70,10 @@ pub(super) struct Subgraph {
     nodes: Vec<Node>,
     pub inputs: Vec<Input>,
     pub weights: Vec<Weight>,
-    /// Layers of the network whose values go out, and elements of their rows.
+    /// Layers of the network whose values go out to the host, and elements of their rows.
     pub outputs: Vec<(usize, usize)>,
+    /// Layers whose values others on the device read.
+    pub held: Vec<usize>,
     /// First of the layers.
     first: usize,
 }
@@ -74,6 +81,11 @@ pub(super) struct Subgraph {
 /// True for the ends of a graph, which no document names.
 pub(super) fn is_end(node: &LayerNode) -> bool {
     matches!(node.name, "Input" | "Outputs")
+}
+
+/// Whether a layer is another one, called again.
+fn is_same(node: &LayerNode, other: &LayerNode) -> bool {
+    node.repeats.is_some() && other.parameters == node.parameters
 }
 
 impl Subgraph {
@@ -89,10 +101,18 @@ impl Subgraph {
             inputs: Vec::new(),
             weights: Vec::new(),
             outputs: Vec::new(),
+            held: Vec::new(),
             first: run.start,
         };
         for (at, node) in layers[run.clone()].iter().enumerate() {
-            subgraph.add_weights(network, node, layers[run.start].weights.start);
+            let parameters = match layers[run.clone()][..at]
+                .iter()
+                .position(|other| is_same(node, other))
+            {
+                // Called again.
+                Some(before) => subgraph.nodes[before].parameters.clone(),
+                None => subgraph.add_weights(network, node, layers[run.start].weights.start),
+            };
             let sources = node
                 .inputs
                 .iter()
@@ -104,7 +124,7 @@ impl Subgraph {
                 operation: node.operation.clone(),
                 sources,
                 output: node.output.clone(),
-                parameters: subgraph.weights.len() - node.parameters.len()..subgraph.weights.len(),
+                parameters,
             };
             subgraph.nodes.push(node);
         }
@@ -121,7 +141,8 @@ impl Subgraph {
         Ok(subgraph)
     }
 
-    fn add_weights(&mut self, network: &Network, node: &LayerNode, start: usize) {
+    fn add_weights(&mut self, network: &Network, node: &LayerNode, start: usize) -> Range<usize> {
+        let from = self.weights.len();
         for parameter in &network.parameters()[node.parameters.clone()] {
             let own = parameter.name.strip_prefix(&node.path);
             let own = own.and_then(|name| name.strip_prefix('.'));
@@ -132,6 +153,7 @@ impl Subgraph {
                 trained: parameter.trained,
             });
         }
+        from..self.weights.len()
     }
 
     /// Where a value leads; one from outside becomes an input.
@@ -148,7 +170,11 @@ impl Subgraph {
             ValueRef::Features => features_shape(network),
             ValueRef::Layer(layer) => network.layers()[layer].output.clone(),
         };
-        self.inputs.push(Input { value, shape });
+        self.inputs.push(Input {
+            value,
+            shape,
+            held: None,
+        });
         Source::Input(self.inputs.len() - 1)
     }
 
@@ -157,9 +183,46 @@ impl Subgraph {
         self.outputs.iter().map(|(_, width)| width).sum()
     }
 
-    /// The outputs, one after another in a row: [rows, [`Subgraph::width`]]. Inputs have their shapes after the batch,
-    /// weights theirs.
-    pub(super) fn run(&self, inputs: &[Tensor], weights: &[Tensor], training: Option<Rows<'_>>) -> Answer {
+    /// The outputs to the host, one after another in a row: [rows, [`Subgraph::width`]]; none where there are none. Then those that
+    /// stay. Inputs have their shapes after the batch, weights theirs.
+    pub(super) fn run_all(
+        &self,
+        inputs: &[Tensor],
+        weights: &[Tensor],
+        training: Option<Rows<'_>>,
+        link: &Link,
+    ) -> Result<(Option<Tensor>, Vec<Tensor>), DeviceError> {
+        let values = self.values(inputs, weights, training, link)?;
+        let of = |layer: &usize| values[layer - self.first].clone();
+        let outputs: Vec<Tensor> = self.outputs.iter().map(|(layer, _)| of(layer)).collect();
+        let joined = match outputs.as_slice() {
+            [] => None,
+            all => Some(lowering::concat(all)?),
+        };
+        Ok((joined, self.held.iter().map(of).collect()))
+    }
+
+    /// The outputs to the host, of which there are some.
+    #[cfg(test)]
+    pub(super) fn run(
+        &self,
+        inputs: &[Tensor],
+        weights: &[Tensor],
+        training: Option<Rows<'_>>,
+        link: &Link,
+    ) -> Answer {
+        let (outputs, _) = self.run_all(inputs, weights, training, link)?;
+        outputs.ok_or_else(|| DeviceError::defect("nothing goes out".to_owned()))
+    }
+
+    /// What every layer puts out.
+    fn values(
+        &self,
+        inputs: &[Tensor],
+        weights: &[Tensor],
+        training: Option<Rows<'_>>,
+        link: &Link,
+    ) -> Result<Vec<Tensor>, DeviceError> {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let read: Vec<Tensor> = node
@@ -188,17 +251,13 @@ impl Subgraph {
                         parameters: &parameters,
                         operation: &node.operation,
                         training,
+                        link,
                     })?
                 }
             };
             values.push(value);
         }
-        let outputs: Vec<Tensor> = self
-            .outputs
-            .iter()
-            .map(|(layer, _)| values[layer - self.first].clone())
-            .collect();
-        lowering::concat(&outputs)
+        Ok(values)
     }
 }
 

@@ -2,9 +2,11 @@
 //! ([`Network::sparse_parameters`]) are given by those rows: what was not touched is neither computed nor added up nor
 //! sent.
 
-use super::plan::ParamSlot;
+use super::plan::{ParamSlot, Stage};
 use crate::network::Network;
 use crate::parameter::SparseParameter;
+use crate::resident::{DeviceVec, FlatRef, Run, gaps};
+use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::convert::Infallible;
 use std::ops::{Deref, Range};
@@ -25,6 +27,10 @@ pub struct NodeGradient {
     /// The rows that the step touched, of every sparse parameter of the network, and behind them those of further calls of
     /// shared layers.
     pub sparse_rows: Vec<SparseRows>,
+    /// What may stay on a device does.
+    stays: bool,
+    /// What lies on a device, and where it would begin among the values; those mean nothing there.
+    held: Vec<(usize, Run)>,
 }
 
 impl NodeGradient {
@@ -38,7 +44,35 @@ impl NodeGradient {
         }
     }
 
-    /// The gradient of all weights in order, zeros included.
+    /// The same, of which what lies on a device is left there: for who applies it by himself and sends it to nobody.
+    #[must_use]
+    pub fn staying(self) -> Self {
+        NodeGradient { stays: true, ..self }
+    }
+
+    /// Whether some of it is on a device.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Takes the gradient of a stage's weights from a device.
+    pub(super) fn take_held(
+        &mut self,
+        held: DeviceVec,
+        stage: &Stage,
+        resident: bool,
+    ) -> Result<(), Failure> {
+        let from = stage.values_from;
+        if self.stays && resident {
+            let place = stage.weights.clone();
+            self.held.push((from, Run { place, values: held }));
+            return Ok(());
+        }
+        held.read(&mut self.values[from..from + stage.weights.len()])
+    }
+
+    /// The gradient of all weights in order, zeros included, of a node that is on the host.
     #[must_use]
     pub fn flat(&self, network: &Network) -> Vec<f32> {
         let mut gradient = Gradient::new(network);
@@ -48,6 +82,7 @@ impl NodeGradient {
 
     /// Makes room for the gradient of a network.
     pub(super) fn fit(&mut self, network: &Network) {
+        self.held.clear();
         self.values.resize(Repeat::dense_len(network), 0.0);
         let rows = Repeat::rows(network);
         if self.sparse_rows.len() != rows.len() {
@@ -72,6 +107,8 @@ pub struct Gradient {
     rows: Vec<SparseRows>,
     repeats: Vec<Repeat>,
     known: bool,
+    /// What lies on a device; its elements here mean nothing.
+    held: Vec<Run>,
 }
 
 /// What a further call of a shared layer adds to a parameter, and where it lies in a node's gradient.
@@ -160,6 +197,7 @@ impl Gradient {
             packed: vec![0.0; packed],
             dense,
             known: true,
+            held: Vec::new(),
         }
     }
 
@@ -179,6 +217,7 @@ impl Gradient {
     ) -> Result<T, E> {
         self.clear_rows();
         self.known = false;
+        self.held.clear();
         let done = match self.dense.as_slice() {
             [only] if self.packed.is_empty() => fill(&mut self.values[only.clone()], &mut self.rows)?,
             _ => fill(&mut self.packed, &mut self.rows)?,
@@ -219,6 +258,9 @@ impl Gradient {
 
     /// Becomes the gradient of a node, which is present.
     pub fn set(&mut self, node: &NodeGradient) {
+        if !node.held.is_empty() {
+            return self.set_held(node);
+        }
         let Ok(()) = self.assign::<(), Infallible>(|dense, sparse| {
             dense.copy_from_slice(&node.values);
             for (into, rows) in sparse.iter_mut().zip(&node.sparse_rows) {
@@ -226,6 +268,74 @@ impl Gradient {
             }
             Ok(())
         });
+    }
+
+    /// As [`Gradient::set`], where some of it is on a device and stays there. Networks whose layers are called again have nothing
+    /// there that a further call adds to.
+    fn set_held(&mut self, node: &NodeGradient) {
+        self.clear_rows();
+        let mut held: Vec<&(usize, Run)> = node.held.iter().collect();
+        held.sort_by_key(|(from, _)| *from);
+        let runs = held.iter().map(|(from, run)| *from..*from + run.place.len());
+        for gap in gaps(node.values.len(), runs) {
+            if !self.packed.is_empty() {
+                self.packed[gap.clone()].copy_from_slice(&node.values[gap.clone()]);
+            }
+            let mut start = 0;
+            for range in &self.dense {
+                let own = gap.start.max(start)..gap.end.min(start + range.len());
+                if !own.is_empty() {
+                    let to = range.start + own.start - start;
+                    self.values[to..to + own.len()].copy_from_slice(&node.values[own.clone()]);
+                }
+                start += range.len();
+            }
+        }
+        self.held = held.into_iter().map(|(_, run)| run.clone()).collect();
+        for (into, rows) in self.rows.iter_mut().zip(&node.sparse_rows) {
+            into.set(rows.view());
+        }
+        self.add_repeats();
+        for (sparse, rows) in self.sparse_parameters.iter().zip(&self.rows) {
+            let values = &mut self.values[sparse.offset..sparse.offset + sparse.len()];
+            sparse.write(rows.view(), values);
+        }
+        self.known = true;
+    }
+
+    /// Brings up what is to be applied to weights on a device, where it is not there.
+    pub(crate) fn go_up(&mut self, weights: FlatRef<'_>) -> Result<(), Failure> {
+        if self.held.len() == weights.runs().len() {
+            return Ok(());
+        }
+        let values = &self.values;
+        let held = weights.runs().iter().map(|run| {
+            Ok(Run {
+                place: run.place.clone(),
+                values: run.values.beside(&values[run.place.clone()])?,
+            })
+        });
+        self.held = held.collect::<Result<_, Failure>>()?;
+        Ok(())
+    }
+
+    /// What lies on a device.
+    pub(crate) fn held_mut(&mut self) -> &mut Vec<Run> {
+        &mut self.held
+    }
+
+    /// Whether all elements are finite. Of what lies on a device a number comes down.
+    ///
+    /// # Errors
+    /// `JobFailed` where the device does.
+    pub fn is_finite(&self) -> Result<bool, Failure> {
+        let runs = self.held.iter().map(|run| run.place.clone());
+        if !gaps(self.values.len(), runs).all(|gap| all_finite(&self.values[gap])) {
+            return Ok(false);
+        }
+        let flaws = self.held.iter().map(|run| run.values.flaw());
+        let flaws = DeviceVec::sums(&flaws.collect::<Result<Vec<_>, _>>()?)?;
+        Ok(flaws.iter().all(|flaw| *flaw == 0.0))
     }
 
     /// All elements, to be changed at will: the rows that may differ from 0 are not known until the next step sets
@@ -247,9 +357,9 @@ impl Gradient {
         self.rows.iter_mut().for_each(SparseRows::clear);
     }
 
-    /// The elements, and the rows of the sparse parameters where they are known. They stay known: elements of other rows are to
-    /// stay 0.
-    pub(crate) fn touched(&mut self) -> (&mut [f32], Vec<TouchedRows<'_>>) {
+    /// The elements, the rows of the sparse parameters where they are known, and what lies on a device. They stay known: elements
+    /// of other rows are to stay 0.
+    pub(crate) fn touched(&mut self) -> (&mut [f32], Vec<TouchedRows<'_>>, &[Run]) {
         let known = self
             .sparse_parameters
             .iter()
@@ -259,7 +369,7 @@ impl Gradient {
             parameter: *parameter,
             indices: &rows.indices,
         });
-        (&mut self.values, touched.collect())
+        (&mut self.values, touched.collect(), &self.held)
     }
 
     /// The rows that differ from 0 are not known any longer.
@@ -274,4 +384,22 @@ impl Deref for Gradient {
     fn deref(&self) -> &[f32] {
         &self.values
     }
+}
+
+/// Whether all values are finite: branch-free within a chunk, so that it costs no more than reading them.
+///
+/// ```
+/// use candlewick_model::engine::all_finite;
+/// assert!(all_finite(&[1.0, -0.0]) && !all_finite(&[1.0, f32::NAN]));
+/// ```
+#[must_use]
+pub fn all_finite(values: &[f32]) -> bool {
+    const MAGNITUDE: u32 = 0x7fff_ffff;
+    const CHUNK: usize = 4096;
+    values.chunks(CHUNK).all(|chunk| {
+        let most = chunk
+            .iter()
+            .fold(0, |most: u32, value| most.max(value.to_bits() & MAGNITUDE));
+        most < f32::INFINITY.to_bits()
+    })
 }

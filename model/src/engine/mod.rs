@@ -16,7 +16,7 @@ mod statistics;
 pub use crate::layers::{Alone, Exchange, Slice};
 pub use features::Features;
 pub(crate) use gradient::TouchedRows;
-pub use gradient::{Gradient, NodeGradient};
+pub use gradient::{Gradient, NodeGradient, all_finite};
 pub(crate) use plan::step_values;
 pub use predictor::Predictor;
 pub use prepared::Prepared;
@@ -27,10 +27,11 @@ use crate::layers::{
 };
 use crate::losses::{self, Criterion, SliceRows};
 use crate::network::Network;
+use crate::resident::FlatRef;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
 use features::{Input, SparseMemory};
-use plan::{GradTarget, ParamSlot, Plan, Source};
+use plan::{GradTarget, ParamSlot, Plan, Source, Stage};
 use serde_json::Value;
 use stage::{Memory, PARALLEL_COST, StageCall, context, run_stage, taken};
 use std::sync::Arc;
@@ -144,7 +145,21 @@ impl Engine {
         nodes: &mut [NodeGradient],
         exchange: &mut (dyn Exchange + Send),
     ) -> Result<Vec<SliceSums>, Failure> {
-        self.check(weights, batch, nodes)?;
+        self.step_with(weights.into(), batch, nodes, exchange)
+    }
+
+    /// As [`Engine::step_among`], with weights that may live on a device.
+    ///
+    /// # Errors
+    /// As there, and `JobFailed` where the device fails.
+    pub fn step_with(
+        &mut self,
+        weights: FlatRef<'_>,
+        batch: &Batch<'_>,
+        nodes: &mut [NodeGradient],
+        exchange: &mut (dyn Exchange + Send),
+    ) -> Result<Vec<SliceSums>, Failure> {
+        self.check(weights.len(), batch, nodes)?;
         let pool = self.kernels.workers().pool();
         match pool {
             // On a thread of the pool every parallel call below starts without a change of threads.
@@ -167,10 +182,10 @@ impl Engine {
         all
     }
 
-    fn check(&self, weights: &[f32], batch: &Batch<'_>, nodes: &[NodeGradient]) -> Result<(), Failure> {
+    fn check(&self, weights: usize, batch: &Batch<'_>, nodes: &[NodeGradient]) -> Result<(), Failure> {
         let rows: usize = batch.slices.iter().map(|slice| slice.rows).sum();
         for (what, got, wanted) in [
-            ("weights", weights.len(), self.network.num_parameters()),
+            ("weights", weights, self.network.num_parameters()),
             batch.features.count(rows, self.network.input_width()),
             ("labels", batch.labels.len(), rows * self.label_width),
             ("row weights", batch.weights.len(), rows),
@@ -208,7 +223,7 @@ impl Engine {
 
     fn compute(
         &mut self,
-        weights: &[f32],
+        weights: FlatRef<'_>,
         batch: &Batch<'_>,
         nodes: &mut [NodeGradient],
         exchange: &mut (dyn Exchange + Send),
@@ -233,7 +248,7 @@ impl Engine {
 
     fn compute_from(
         &mut self,
-        weights: &[f32],
+        weights: FlatRef<'_>,
         batch: &Batch<'_>,
         input: Input<'_>,
         nodes: &mut [NodeGradient],
@@ -324,7 +339,7 @@ impl Engine {
     fn module_backward(
         &mut self,
         at: usize,
-        (weights, batch, input): (&[f32], &Batch<'_>, Input<'_>),
+        (weights, batch, input): (FlatRef<'_>, &Batch<'_>, Input<'_>),
         gradients: &mut ModuleGradients<'_>,
         exchange: &mut (dyn Exchange + Send),
     ) -> Result<(), Failure> {
@@ -343,6 +358,7 @@ impl Engine {
         }
         let saved_length = module.saved(rows, true);
         let mut saved = std::mem::take(&mut self.memory.saved[at]);
+        let mut device = std::mem::take(&mut self.memory.device);
         let inputs = self.memory.inputs(&self.plan, stage, input.dense, rows);
         let ends = BackwardInputs {
             inputs: &inputs,
@@ -350,11 +366,13 @@ impl Engine {
         };
         let mut ctx = Context {
             kernels: &mut self.kernels,
-            weights: &weights[stage.weights.clone()],
+            weights: &weights.host()[stage.weights.clone()],
+            held: weights.run(&stage.weights),
             rows,
             sparse: input.sparse_of(stage),
             saved: &mut saved[..saved_length],
             training: Some(training(self.seed, batch, &self.rows)),
+            values: &mut device,
             exchange,
         };
         let mut into: Vec<Option<&mut [f32]>> = targets
@@ -362,11 +380,12 @@ impl Engine {
             .zip(&stage.widths)
             .map(|(target, width)| target.as_mut().map(|target| &mut target[..rows * width]))
             .collect();
-        let done = module.backward(&mut ctx, ends, &mut into);
+        let mut done = module.backward(&mut ctx, ends, &mut into);
         if done.is_ok() {
-            gradients.of_parameters(&mut ctx, &stage.parameters, ends);
+            done = gradients.of_parameters(&mut ctx, stage, ends);
         }
         self.memory.saved[at] = saved;
+        self.memory.device = device;
         for ((target, into), width) in targets.into_iter().zip(&stage.grad_targets).zip(&stage.widths) {
             let (Some(target), GradTarget::Set(slot) | GradTarget::Add(_, slot)) = (target, *into) else {
                 continue;
@@ -432,12 +451,20 @@ impl ModuleGradients<'_> {
     fn of_parameters(
         &mut self,
         ctx: &mut Context<'_>,
-        parameters: &[(usize, ParamSlot)],
+        stage: &Stage,
         ends: BackwardInputs<'_>,
-    ) {
+    ) -> Result<(), Failure> {
+        if stage.parameters.is_empty() {
+            return Ok(());
+        }
         let wanted = self.nodes.iter_mut().zip(self.programs);
         for (node, program) in wanted.filter(|(node, _)| node.present) {
-            for (index, place) in parameters {
+            if let Some(held) = self.module.held_gradient(program)? {
+                // Where its weights do not stay, the update wants it on the host.
+                node.take_held(held, stage, ctx.held.is_some())?;
+                continue;
+            }
+            for (index, place) in &stage.parameters {
                 match place {
                     ParamSlot::Values(range) => {
                         let into = &mut node.values[range.clone()];
@@ -450,6 +477,7 @@ impl ModuleGradients<'_> {
                 }
             }
         }
+        Ok(())
     }
 }
 

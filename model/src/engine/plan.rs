@@ -62,8 +62,15 @@ impl ParamSlot {
         {
             return ParamSlot::Sparse(before);
         }
-        let start = parameter.offset - sparse[..before].iter().map(SparseParameter::len).sum::<usize>();
+        let start = ParamSlot::dense_before(parameter.offset, network);
         ParamSlot::Values(start..start + parameter.len())
+    }
+
+    /// How many of the weights before `offset` belong to no sparse parameter.
+    fn dense_before(offset: usize, network: &Network) -> usize {
+        let sparse = network.sparse_parameters();
+        let before = sparse.partition_point(|other| other.offset < offset);
+        offset - sparse[..before].iter().map(SparseParameter::len).sum::<usize>()
     }
 }
 
@@ -82,6 +89,8 @@ pub(super) struct Stage {
     pub width: usize,
     /// The layer's elements in the flat weights.
     pub weights: Range<usize>,
+    /// Where the gradient of the first of them lies in a node's values, where none of them is sparse.
+    pub values_from: usize,
     /// Index within the layer of each parameter that is trained, and where its gradient goes.
     pub parameters: Vec<(usize, ParamSlot)>,
     /// Slot of the output's gradient; none where no parameter lies at or before this stage.
@@ -210,6 +219,7 @@ impl Stage {
             copies: false,
             width: node.output.iter().product(),
             weights: node.weights.clone(),
+            values_from: ParamSlot::dense_before(node.weights.start, network),
             parameters: parameters
                 .iter()
                 .enumerate()

@@ -7,6 +7,7 @@ use super::stage::{Memory, StageCall, run_stage, taken};
 use crate::kernels::{ByInput, Csr, Kernels};
 use crate::layers::{Alone, Operation};
 use crate::network::{InnerValue, Network, ValueRef};
+use crate::resident::FlatRef;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::Precision;
 use std::ops::Range;
@@ -147,6 +148,16 @@ impl Predictor {
         features: &[f32],
         rows: usize,
     ) -> Result<&[f32], Failure> {
+        self.predict_dense(weights.into(), prepared, features, rows)
+    }
+
+    fn predict_dense(
+        &mut self,
+        weights: FlatRef<'_>,
+        prepared: Option<&Prepared>,
+        features: &[f32],
+        rows: usize,
+    ) -> Result<&[f32], Failure> {
         if weights.len() != self.num_parameters || features.len() != rows * self.input_width {
             return Err(Failure::internal(format!(
                 "{} weights and {} feature values to score {rows} rows, not {} and {}",
@@ -190,8 +201,21 @@ impl Predictor {
         features: Features<'_>,
         rows: usize,
     ) -> Result<&[f32], Failure> {
+        self.predict_with(weights.into(), features, rows)
+    }
+
+    /// As [`Predictor::predict_features`], with weights that may live on a device.
+    ///
+    /// # Errors
+    /// As there, and `JobFailed` where the device fails.
+    pub fn predict_with(
+        &mut self,
+        weights: FlatRef<'_>,
+        features: Features<'_>,
+        rows: usize,
+    ) -> Result<&[f32], Failure> {
         let all = match features {
-            Features::Dense(values) => return self.predict(weights, values, rows),
+            Features::Dense(values) => return self.predict_dense(weights, None, values, rows),
             Features::Sparse(all) => all,
         };
         if weights.len() != self.num_parameters || all.rows() != rows || !self.enters_sparse() {
@@ -215,7 +239,7 @@ impl Predictor {
 
     fn compute_sparse(
         &mut self,
-        weights: &[f32],
+        weights: FlatRef<'_>,
         rows: &Csr,
         sparse: &mut SparseMemory,
     ) -> Result<(), Failure> {
@@ -332,7 +356,7 @@ impl Predictor {
         into: &mut [f32],
     ) -> Result<(), Failure> {
         let call = StageCall {
-            weights,
+            weights: weights.into(),
             input: Input::dense(&[]),
             rows: block.len(),
             training: None,
@@ -383,7 +407,7 @@ impl Predictor {
 
     fn compute(
         &mut self,
-        weights: &[f32],
+        weights: FlatRef<'_>,
         prepared: Option<&Prepared>,
         features: &[f32],
     ) -> Result<(), Failure> {
@@ -404,7 +428,7 @@ impl Predictor {
 
     fn block(
         &mut self,
-        (weights, prepared): (&[f32], Option<&Prepared>),
+        (weights, prepared): (FlatRef<'_>, Option<&Prepared>),
         input: Input<'_>,
         rows: usize,
         into: &mut [f32],

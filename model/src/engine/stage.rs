@@ -4,6 +4,7 @@ use super::features::Input;
 use super::plan::{Plan, Source, Stage};
 use crate::kernels::Kernels;
 use crate::layers::{Context, ElementwiseContext, Exchange, Operation, Training};
+use crate::resident::{DeviceValues, FlatRef};
 use candlewick_protocol::Failure;
 
 /// Additions that are worth a thread.
@@ -18,6 +19,8 @@ pub(super) struct Memory {
     pub gradients: Vec<Vec<f32>>,
     /// What every stage keeps from forward to backward.
     pub saved: Vec<Vec<f32>>,
+    /// What stages on a device give to each other.
+    pub device: DeviceValues,
 }
 
 impl Memory {
@@ -26,6 +29,7 @@ impl Memory {
             values: vec![Vec::new(); plan.buffers],
             gradients: vec![Vec::new(); plan.slots],
             saved: vec![Vec::new(); plan.stages.len()],
+            device: DeviceValues::default(),
         }
     }
 
@@ -60,7 +64,7 @@ pub(super) fn taken(place: &mut Vec<f32>, length: usize) -> Vec<f32> {
 /// What a stage is computed from.
 pub(super) struct StageCall<'a> {
     /// Weights of the whole network.
-    pub weights: &'a [f32],
+    pub weights: FlatRef<'a>,
     /// Features of the rows.
     pub input: Input<'a>,
     /// Number of rows.
@@ -116,18 +120,22 @@ pub(super) fn run_stage(
         Operation::Module(module) => {
             let saved_length = module.saved(call.rows, call.training.is_some());
             let mut saved = taken(&mut memory.saved[at], saved_length);
+            let mut device = std::mem::take(&mut memory.device);
             let inputs = memory.inputs(plan, stage, call.input.dense, call.rows);
             let mut ctx = Context {
                 kernels,
-                weights: &call.weights[stage.weights.clone()],
+                weights: &call.weights.host()[stage.weights.clone()],
+                held: call.weights.run(&stage.weights),
                 rows: call.rows,
                 sparse: call.input.sparse_of(stage),
                 saved: &mut saved[..saved_length],
                 training: call.training,
+                values: &mut device,
                 exchange,
             };
             let done = module.forward(&mut ctx, &inputs, &mut output[..length]);
             memory.saved[at] = saved;
+            memory.device = device;
             done?;
         }
         Operation::Elementwise(function) => {

@@ -34,10 +34,16 @@ pub(crate) use dropout::Dropout as RandomZeros;
 use error::LayerError;
 pub(crate) use join::{join_outputs, select};
 pub(crate) use limits::{MAX_ELEMENTS, check_output, elements};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use module::StepNorm;
 pub(crate) use module::{
     BackwardInputs, BuiltLayer, Context, Elementwise, ElementwiseContext, Module, Operation, SavedForBackward,
 };
 use module::{Family, MakeJoin};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use normalization::{
+    Centres, NormBackward, NormForward, NormLayout, NormPart, Slopes, Sums, places,
+};
 pub(crate) use padding::Around;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use padding::sides;

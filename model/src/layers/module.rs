@@ -1,10 +1,13 @@
 //! What a layer is to the engine: an elementwise function, a module with parameters, or a change of shape.
 
 use super::error::LayerError;
+#[cfg(any(test, feature = "candle"))]
+use super::normalization::{NormBackward, NormForward};
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
 use crate::arguments::Arguments;
 use crate::kernels::{Arithmetic, ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
+use crate::resident::{DeviceValues, DeviceVec};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
@@ -98,6 +101,8 @@ pub(crate) struct Context<'a> {
     pub kernels: &'a mut Kernels,
     /// The module's own weights, its parameters one after another.
     pub weights: &'a [f32],
+    /// The same where they stay on a device: what `weights` holds then means nothing.
+    pub held: Option<&'a DeviceVec>,
     /// Rows of the batch.
     pub rows: usize,
     /// What the module reads, where that is the features and only what is not zero of them is there: the input has no values then.
@@ -108,8 +113,30 @@ pub(crate) struct Context<'a> {
     pub saved: &'a mut [f32],
     /// While training.
     pub training: Option<Training<'a>>,
+    /// What layers on a device give to each other.
+    #[cfg_attr(
+        not(any(test, feature = "candle")),
+        expect(dead_code, reason = "only layers on devices use it")
+    )]
+    pub values: &'a mut DeviceValues,
     /// The trainers of the job, for what is normalised over the whole step (rule B7).
     pub exchange: &'a mut (dyn Exchange + Send),
+}
+
+/// What normalises over the rows of a step (rule B7), wherever its values lie.
+#[cfg(any(test, feature = "candle"))]
+pub(crate) trait StepNorm {
+    /// Forward.
+    ///
+    /// # Errors
+    /// Those of [`Context::exchange`], and of a device.
+    fn forward_over(&self, ctx: &mut Context<'_>, ends: &mut dyn NormForward) -> Result<(), Failure>;
+
+    /// Backward.
+    ///
+    /// # Errors
+    /// As forward.
+    fn backward_over(&self, ctx: &mut Context<'_>, ends: &mut dyn NormBackward) -> Result<(), Failure>;
 }
 
 /// A layer with parameters, with several inputs, or one that mixes the elements of a row.
@@ -170,6 +197,12 @@ pub(crate) trait Module: Debug + Send + Sync {
         None
     }
 
+    /// The module as what normalises over the rows of a step, where it is that.
+    #[cfg(any(test, feature = "candle"))]
+    fn step_norm(&self) -> Option<&dyn StepNorm> {
+        None
+    }
+
     /// Output of all rows.
     ///
     /// # Errors
@@ -197,6 +230,15 @@ pub(crate) trait Module: Debug + Send + Sync {
         _ends: BackwardInputs<'_>,
         _into: &mut [f32],
     ) {
+    }
+
+    /// The gradients of all parameters over a node, one after another as the weights lie, where the module has them on a device;
+    /// [`Module::parameter_gradient`] is not called then. There are rows under the node.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn held_gradient(&self, _tree: &Program) -> Result<Option<DeviceVec>, Failure> {
+        Ok(None)
     }
 
     /// As [`Module::parameter_gradient`], of a parameter that is a table: the rows that occur under the node (of a matrix that meets

@@ -6,6 +6,7 @@ use crate::arguments::{Arguments, excerpt};
 use crate::catalogue::{CONTAINER, Kind};
 use crate::layers::{self, BuiltLayer, Init, MAX_ELEMENTS, Operation, ParameterSpec, elements};
 use crate::parameter::{Parameter, SparseLayout, SparseParameter};
+use crate::resident::Residence;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::Precision;
 use serde_json::{Map, Value, json};
@@ -423,6 +424,7 @@ impl Builder {
             repeats: self.repeats,
             sparse_input: false,
             precision: Precision::F32,
+            residence: Residence::default(),
             named: self.named.into_iter().map(InnerValue::of).collect(),
             num_parameters: self.total,
         }

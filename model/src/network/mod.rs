@@ -11,6 +11,7 @@ mod shared;
 mod sparse;
 
 use crate::parameter::{Parameter, SparseParameter};
+use crate::resident::{Residence, Traffic};
 use crate::weights::{self, Loading, Outgoing, Report, Rule};
 use builder::Builder;
 use candlewick_protocol::Failure;
@@ -229,7 +230,12 @@ impl Network {
     /// The same network with other layers, which compute the same and use the same parameters. What belongs to its
     /// document rather than to computing (exports, summaries) is to be asked of the original.
     #[cfg(any(test, feature = "candle"))]
-    pub(crate) fn with_layers(&self, layers: Vec<LayerNode>, output: ValueRef) -> Network {
+    pub(crate) fn with_layers(
+        &self,
+        layers: Vec<LayerNode>,
+        output: ValueRef,
+        residence: Residence,
+    ) -> Network {
         let inner = &self.inner;
         Network {
             inner: Arc::new(Inner {
@@ -248,9 +254,22 @@ impl Network {
                 repeats: inner.repeats.clone(),
                 sparse_input: inner.sparse_input,
                 precision: inner.precision,
+                residence,
                 num_parameters: inner.num_parameters,
             }),
         }
+    }
+
+    /// Which of its weights stay on a device while training.
+    pub(crate) fn residence(&self) -> &Residence {
+        &self.inner.residence
+    }
+
+    /// What crossed to the device that it was placed on ([`crate::device::placed`]) and back, by everything that computes it;
+    /// none where it is on no device.
+    #[must_use]
+    pub fn traffic(&self) -> Option<Traffic> {
+        self.inner.residence.traffic()
     }
 
     /// The weights that training starts from: a function of the seed and the parameters' names and shapes.

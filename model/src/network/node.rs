@@ -2,6 +2,7 @@
 
 use crate::layers::{Init, Operation};
 use crate::parameter::{Parameter, SparseParameter};
+use crate::resident::Residence;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::Precision;
 use serde_json::Value;
@@ -90,6 +91,8 @@ pub(super) struct Inner {
     /// Made for rows of zeros.
     pub sparse_input: bool,
     pub precision: Precision,
+    /// Which weights stay on a device while training.
+    pub residence: Residence,
     pub named: Vec<InnerValue>,
     pub num_parameters: usize,
 }

@@ -1,7 +1,10 @@
 //! Gradients of several steps for one update.
 
 use super::state::{Saved, SavedTensor};
+use crate::engine::Gradient;
+use crate::resident::{Residence, Run, gaps};
 use candlewick_protocol::Failure;
+use std::ops::Range;
 
 /// Adds up the gradients of `k` consecutive steps before an update.
 ///
@@ -25,6 +28,11 @@ pub struct Accumulator {
     count: u32,
     denominator: f64,
     sum: Vec<f32>,
+    /// Some step has added to it.
+    begun: bool,
+    /// What of it lies on a device; its elements in `sum` mean nothing.
+    held: Vec<Run>,
+    residence: Residence,
 }
 
 impl Accumulator {
@@ -36,7 +44,15 @@ impl Accumulator {
             count: 0,
             denominator: 0.0,
             sum: Vec::new(),
+            begun: false,
+            held: Vec::new(),
+            residence: Residence::default(),
         }
+    }
+
+    /// From now on what is added to weights that stay on a device stays there too.
+    pub(super) fn move_to(&mut self, residence: &Residence) {
+        self.residence = residence.clone();
     }
 
     /// Takes the gradient of a step's weighted sum and its denominator. At the last of the steps the gradient becomes
@@ -48,11 +64,17 @@ impl Accumulator {
             return Some(self.finish(gradient_sum, denominator));
         }
         if denominator != 0.0 {
-            if self.sum.is_empty() {
-                self.sum.extend_from_slice(gradient_sum);
+            if self.begun {
+                for own in self.on_host() {
+                    let added = self.sum[own.clone()].iter_mut().zip(&gradient_sum[own]);
+                    added.for_each(|(sum, value)| *sum += *value);
+                }
             } else {
-                for (sum, value) in self.sum.iter_mut().zip(&*gradient_sum) {
-                    *sum += *value;
+                self.begun = true;
+                // Its memory is that of the sum before; nothing of a run on a device is ever touched.
+                self.sum.resize(gradient_sum.len(), 0.0);
+                for own in self.on_host() {
+                    self.sum[own.clone()].copy_from_slice(&gradient_sum[own]);
                 }
             }
             self.denominator += denominator;
@@ -66,26 +88,72 @@ impl Accumulator {
         (self.count > 0).then(|| self.finish(gradient_sum, 0.0))
     }
 
-    fn finish(&mut self, gradient_sum: &mut [f32], denominator: f64) -> f64 {
-        if self.sum.is_empty() {
-            if denominator == 0.0 {
-                gradient_sum.fill(0.0);
+    /// As [`Accumulator::add`], of a gradient of which some may lie on a device.
+    pub(super) fn add_from(
+        &mut self,
+        gradient: &mut Gradient,
+        denominator: f64,
+    ) -> Result<Option<f64>, Failure> {
+        let over = self.count + 1 >= self.every;
+        let held = gradient.held_mut();
+        if over {
+            self.finish_held(held, denominator)?;
+        } else if denominator != 0.0 {
+            if self.held.is_empty() {
+                self.held.clone_from(held);
+            } else {
+                for (sum, own) in self.held.iter_mut().zip(held) {
+                    sum.values = sum.values.add(&own.values)?;
+                }
             }
-        } else if denominator == 0.0 {
-            gradient_sum
-                .iter_mut()
-                .zip(&self.sum)
-                .for_each(|(value, sum)| *value = *sum);
-        } else {
-            gradient_sum
-                .iter_mut()
-                .zip(&self.sum)
-                .for_each(|(value, sum)| *value += *sum);
+        }
+        Ok(self.add(gradient.as_mut_dense(), denominator))
+    }
+
+    /// As [`Accumulator::flush`].
+    pub(super) fn flush_into(&mut self, gradient: &mut Gradient) -> Result<Option<f64>, Failure> {
+        if self.count > 0 {
+            self.finish_held(gradient.held_mut(), 0.0)?;
+        }
+        Ok(self.flush(gradient.as_mut_dense()))
+    }
+
+    fn finish_held(&mut self, held: &mut Vec<Run>, denominator: f64) -> Result<(), Failure> {
+        let sum = std::mem::take(&mut self.held);
+        if denominator == 0.0 {
+            *held = sum;
+            return Ok(());
+        }
+        for (own, sum) in held.iter_mut().zip(sum) {
+            own.values = own.values.add(&sum.values)?;
+        }
+        Ok(())
+    }
+
+    /// The elements of the sum that lie on the host.
+    fn on_host(&self) -> Vec<Range<usize>> {
+        if !self.begun {
+            return Vec::new();
+        }
+        gaps(self.sum.len(), self.residence.places().iter().cloned()).collect()
+    }
+
+    fn finish(&mut self, gradient_sum: &mut [f32], denominator: f64) -> f64 {
+        if !self.begun && denominator == 0.0 {
+            gradient_sum.fill(0.0);
+        }
+        for own in self.on_host() {
+            let values = gradient_sum[own.clone()].iter_mut().zip(&self.sum[own]);
+            if denominator == 0.0 {
+                values.for_each(|(value, sum)| *value = *sum);
+            } else {
+                values.for_each(|(value, sum)| *value += *sum);
+            }
         }
         let total = self.denominator + denominator;
         self.count = 0;
         self.denominator = 0.0;
-        self.sum.clear();
+        self.begun = false;
         total
     }
 
@@ -96,21 +164,27 @@ impl Accumulator {
     }
 
     /// Everything that the next steps depend on (rule B10).
-    #[must_use]
-    pub fn state(&self) -> Saved {
+    ///
+    /// # Errors
+    /// `JobFailed` where a device does that some of it is on.
+    pub fn state(&self) -> Result<Saved, Failure> {
+        let mut sum = if self.begun { self.sum.clone() } else { Vec::new() };
+        for run in &self.held {
+            run.values.read(&mut sum[run.place.clone()])?;
+        }
         let counters = [
             ("count", u64::from(self.count)),
             ("denominator", self.denominator.to_bits()),
         ];
-        Saved {
+        Ok(Saved {
             counters: counters.map(|(name, value)| (name.to_owned(), value)).into(),
             tensors: vec![SavedTensor {
                 name: "sum".to_owned(),
-                shape: vec![self.sum.len()],
-                values: self.sum.clone(),
+                shape: vec![sum.len()],
+                values: sum,
             }],
             ..Saved::default()
-        }
+        })
     }
 
     /// Goes back to a state that [`Accumulator::state`] gave.
@@ -131,6 +205,12 @@ impl Accumulator {
         }
         self.count = u32::try_from(count).unwrap_or(0);
         self.denominator = f64::from_bits(saved.counter(what, "denominator")?);
+        self.begun = !sum.values.is_empty();
+        self.held = if self.begun {
+            self.residence.hold(&sum.values, self.residence.places())?
+        } else {
+            Vec::new()
+        };
         self.sum.clone_from(&sum.values);
         Ok(())
     }

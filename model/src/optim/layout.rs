@@ -32,6 +32,21 @@ struct Piece {
     tensor: usize,
     group: usize,
     weights: Range<usize>,
+    state: Range<usize>,
+}
+
+/// Neighbouring tensors of one group in a run of the weights that lies on a device.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    /// Index of the run.
+    pub run: usize,
+    /// Index among those that have a part of the state.
+    pub state_run: usize,
+    pub group: usize,
+    /// Elements of the run.
+    pub weights: Range<usize>,
+    /// Elements of what the run has of a vector of the state.
+    pub state: Range<usize>,
 }
 
 /// The tensors that are updated, in the order of the parameters.
@@ -42,9 +57,16 @@ pub(super) struct Layout {
     /// Elements that are updated: the length of a vector of the state.
     pub updated: usize,
     pub tensors: Vec<Tensor>,
+    /// Of what lies on the host.
     pieces: Vec<Piece>,
     /// Threads that the pieces were cut for.
     pub threads: usize,
+    /// Runs of the weights that lie on a device.
+    held: Vec<Range<usize>>,
+    /// What they have of a vector of the state, where they have any.
+    pub held_state: Vec<Range<usize>>,
+    /// What is updated there.
+    pub spans: Vec<Span>,
 }
 
 impl Layout {
@@ -75,6 +97,9 @@ impl Layout {
             tensors,
             pieces: Vec::new(),
             threads: 1,
+            held: Vec::new(),
+            held_state: Vec::new(),
+            spans: Vec::new(),
         };
         layout.cut(1);
         layout
@@ -91,14 +116,65 @@ impl Layout {
             .max(BLOCK);
         self.pieces.clear();
         for (index, tensor) in self.tensors.iter().enumerate() {
+            if self.held.iter().any(|run| run.contains(&tensor.weights.start)) {
+                continue;
+            }
             for start in tensor.weights.clone().step_by(size) {
+                let weights = start..(start + size).min(tensor.weights.end);
+                let before = start - tensor.weights.start + tensor.state.start;
                 self.pieces.push(Piece {
                     tensor: index,
                     group: tensor.group,
-                    weights: start..(start + size).min(tensor.weights.end),
+                    state: before..before + weights.len(),
+                    weights,
                 });
             }
         }
+    }
+
+    /// These runs of the weights lie on a device from now on. Neighbouring tensors are updated together there, but for groups that
+    /// measure each: their ratios differ.
+    pub(super) fn hold(&mut self, runs: &[Range<usize>], measures: impl Fn(usize) -> bool) {
+        self.spans.clear();
+        self.held = runs.to_vec();
+        self.held_state.clear();
+        for (run, place) in runs.iter().enumerate() {
+            // They are in the order of their places.
+            let first = self
+                .tensors
+                .partition_point(|tensor| tensor.weights.start < place.start);
+            let own = &self.tensors[first..];
+            let own = &own[..own.partition_point(|tensor| tensor.weights.start < place.end)];
+            let [start, end] = match own {
+                [] => continue,
+                [one] => [one.state.start, one.state.end],
+                [first, .., last] => [first.state.start, last.state.end],
+            };
+            let state_run = self.held_state.len();
+            self.held_state.push(start..end);
+            for tensor in own {
+                let within = |range: &Range<usize>, from: usize| range.start - from..range.end - from;
+                let span = Span {
+                    run,
+                    state_run,
+                    group: tensor.group,
+                    weights: within(&tensor.weights, place.start),
+                    state: within(&tensor.state, start),
+                };
+                match self.spans.last_mut() {
+                    Some(last)
+                        if (last.run, last.group) == (run, span.group)
+                            && last.weights.end == span.weights.start
+                            && !measures(span.group) =>
+                    {
+                        last.weights.end = span.weights.end;
+                        last.state.end = span.state.end;
+                    }
+                    _ => self.spans.push(span),
+                }
+            }
+        }
+        self.cut(self.threads);
     }
 
     /// The pieces with their weights, gradient and state; `sparse` are the parameters of which some rows are touched only.
@@ -106,27 +182,22 @@ impl Layout {
         &self,
         weights: &'a mut [f32],
         gradient: &'a mut [f32],
-        state: &'a mut [Vec<f32>],
+        state: Vec<&'a mut [f32]>,
         sparse: &[TouchedRows<'a>],
     ) -> Vec<ParamSlice<'a>> {
         let (mut weights, mut gradient) = (Rest::of(weights), Rest::of(gradient));
-        let mut state: Vec<Rest<'a>> = state.iter_mut().map(|values| Rest::of(values)).collect();
-        let mut at = 0;
+        let mut state: Vec<Rest<'a>> = state.into_iter().map(Rest::of).collect();
         self.pieces
             .iter()
-            .map(|piece| {
-                let own = at..at + piece.weights.len();
-                at = own.end;
-                ParamSlice {
-                    weights: weights.take(&piece.weights),
-                    gradient: gradient.take(&piece.weights),
-                    touched: touched(sparse, &piece.weights),
-                    state: state.iter_mut().map(|rest| rest.take(&own)).collect(),
-                    group: piece.group,
-                    tensor: piece.tensor,
-                    sums: Vec::new(),
-                    ratio: 1.0,
-                }
+            .map(|piece| ParamSlice {
+                weights: weights.take(&piece.weights),
+                gradient: gradient.take(&piece.weights),
+                touched: touched(sparse, &piece.weights),
+                state: state.iter_mut().map(|rest| rest.take(&piece.state)).collect(),
+                group: piece.group,
+                tensor: piece.tensor,
+                sums: Vec::new(),
+                ratio: 1.0,
             })
             .collect()
     }

@@ -79,7 +79,7 @@ impl Replicas {
             let values = from.state.iter().chain(new);
             for (into, values) in replica.state.iter_mut().zip(values) {
                 into.clear();
-                into.extend_from_slice(values);
+                into.extend_from_slice(values.host());
             }
             replica.carried = from.groups.iter().map(|group| group.scalar_state).collect();
             (replica.steps, replica.weight, replica.present) = (from.steps, 0.0, false);
@@ -124,7 +124,10 @@ impl Replicas {
 
     fn swap(&mut self, at: usize) {
         let (replica, optimizer) = (&mut self.all[at], &mut self.optimizer);
-        std::mem::swap(&mut replica.state, &mut optimizer.state);
+        // Nothing of it is on a device where shards are by themselves.
+        for (own, at_hand) in replica.state.iter_mut().zip(&mut optimizer.state) {
+            std::mem::swap(own, at_hand.host_vec());
+        }
         std::mem::swap(&mut replica.steps, &mut optimizer.steps);
         for (group, carried) in optimizer.groups.iter_mut().zip(&mut replica.carried) {
             std::mem::swap(&mut group.scalar_state, carried);
@@ -212,7 +215,7 @@ impl Updates {
             return Ok(());
         }
         let (optimizer, outer) = self.parts();
-        let state: usize = optimizer.state.iter().map(Vec::len).sum();
+        let state: usize = optimizer.state.iter().map(|values| values.host().len()).sum();
         if sum.len() != weights.len() + state + optimizer.groups.len() {
             return Err(Failure::internal(
                 "what shards bring to a meeting has another length",
@@ -224,6 +227,7 @@ impl Updates {
             outer.step(weights, moved, scale);
         }
         for values in &mut optimizer.state {
+            let values = values.host_vec();
             let (own, after) = rest.split_at(values.len());
             rest = after;
             for (value, sum) in values.iter_mut().zip(own) {
@@ -236,6 +240,6 @@ impl Updates {
             }
         }
         optimizer.steps += made;
-        self.average(weights)
+        self.average((&*weights).into())
     }
 }

@@ -35,6 +35,8 @@ mod ema;
 mod layout;
 mod local;
 mod norms;
+#[cfg(test)]
+mod on_device;
 mod optimizer;
 mod outer;
 mod rules;

@@ -1,17 +1,18 @@
 //! An optimiser: its rules, its state, and the update.
 
-use super::clip::{self, Clip};
+use super::clip::{self, Clip, Slices};
 use super::document;
 use super::layout::Layout;
 use super::rules;
-use super::run::{Group, Run};
+use super::run::{self, Group, Run};
 use super::schedule::LrSetting;
-use super::step::Step;
+use super::step::{DeviceSlice, Step};
 use crate::arguments::Arguments;
 use crate::engine::{Engine, Gradient, TouchedRows};
 use crate::kernels::{SimdLevel, Workers};
 use crate::network::Network;
 use crate::parameter::Parameter;
+use crate::resident::{self, Flat, FlatMut, Residence};
 use candlewick_protocol::Failure;
 use serde_json::Value;
 use std::sync::Arc;
@@ -26,7 +27,9 @@ pub struct Optimizer {
     pub(super) parameters: Vec<Parameter>,
     pub(super) layout: Layout,
     pub(super) slots: Vec<&'static str>,
-    pub(super) state: Vec<Vec<f32>>,
+    pub(super) state: Vec<Flat>,
+    /// What stays on a device.
+    residence: Residence,
     pub(super) steps: u64,
     pub(super) factor: f64,
     pub(super) momentum: Option<f64>,
@@ -131,6 +134,7 @@ impl Optimizer {
             layout: Layout::new(parameters, &assignment.of),
             slots: Vec::new(),
             state: Vec::new(),
+            residence: Residence::default(),
             steps: 0,
             factor: 1.0,
             momentum: None,
@@ -138,13 +142,24 @@ impl Optimizer {
             workers: None,
         };
         for slot in slots {
-            optimizer.add_slot(slot);
+            optimizer.add_slot(slot)?;
         }
         Ok(optimizer)
     }
 
+    /// From now on the state of weights that stay on a device stays there too, and they are updated there.
+    pub(super) fn move_to(&mut self, residence: &Residence) -> Result<(), Failure> {
+        let Optimizer { layout, groups, .. } = self;
+        layout.hold(residence.places(), |group| groups[group].rule.measures());
+        self.residence = residence.clone();
+        for values in &mut self.state {
+            *values = Flat::held(values.all()?.into_owned(), residence, &self.layout.held_state)?;
+        }
+        Ok(())
+    }
+
     /// Adds a vector to the state.
-    pub(super) fn add_slot(&mut self, slot: &'static str) {
+    pub(super) fn add_slot(&mut self, slot: &'static str) -> Result<(), Failure> {
         let mut values = vec![0.0; self.layout.updated];
         for tensor in &self.layout.tensors {
             if let (Some(slice), Some(group)) = (
@@ -154,8 +169,10 @@ impl Optimizer {
                 slice.fill(group.rule.initial());
             }
         }
+        self.state
+            .push(Flat::held(values, &self.residence, &self.layout.held_state)?);
         self.slots.push(slot);
-        self.state.push(values);
+        Ok(())
     }
 
     /// Lets updates run on the threads of an engine. The bits do not change.
@@ -184,7 +201,7 @@ impl Optimizer {
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
-        self.update_touched(weights, (gradient_sum, &[]), denominator, clip)
+        self.update_touched(weights.into(), (gradient_sum, &[], &[]), denominator, clip)
     }
 
     /// As [`Optimizer::update`], with the same bits, but what a gradient of 0 does not change is left alone where the
@@ -201,18 +218,29 @@ impl Optimizer {
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
-        let (values, sparse) = gradient_sum.touched();
-        let done = self.update_touched(weights, (values, &sparse), denominator, clip);
+        self.update_flat(weights.into(), gradient_sum, denominator, clip)
+    }
+
+    /// As [`Optimizer::update_from`], of weights of which some may live on a device; so does their gradient then.
+    pub(super) fn update_flat(
+        &mut self,
+        weights: FlatMut<'_>,
+        gradient_sum: &mut Gradient,
+        denominator: f64,
+        clip: &Clip,
+    ) -> Result<bool, Failure> {
+        let (values, sparse, held) = gradient_sum.touched();
+        let done = self.update_touched(weights, (values, &sparse, held), denominator, clip);
         if self.groups.iter().any(|group| group.rule.overwrites()) {
             gradient_sum.forget();
         }
         done
     }
 
-    pub(super) fn update_touched(
+    fn update_touched(
         &mut self,
-        weights: &mut [f32],
-        (gradient_sum, sparse): (&mut [f32], &[TouchedRows<'_>]),
+        FlatMut { host: weights, runs }: FlatMut<'_>,
+        (gradient_sum, sparse, held): (&mut [f32], &[TouchedRows<'_>], &[resident::Run]),
         denominator: f64,
         clip: &Clip,
     ) -> Result<bool, Failure> {
@@ -233,32 +261,84 @@ impl Optimizer {
             tensors: self.layout.tensors.len(),
             workers,
         };
-        let mut slices = self.layout.slices(weights, gradient_sum, &mut self.state, sparse);
+        let mut device = self.device_slices(runs, held)?;
+        let state = self
+            .state
+            .iter_mut()
+            .map(|values| values.host_vec().as_mut_slice());
+        let mut slices = self.layout.slices(weights, gradient_sum, state.collect(), sparse);
         #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
         let scale = (1.0 / denominator) as f32;
         let longest = Some(self.arguments.real("max_grad_norm")).filter(|norm| *norm > 0.0);
-        let scale = clip::scale(&run, &mut slices, scale, clip, longest);
+        let mut both = Slices {
+            host: &mut slices,
+            device: &mut device,
+        };
+        let scale = clip::scale(&run, &mut both, scale, clip, longest)?;
         self.steps += 1;
-        let (count, level, factor, momentum) = (self.steps, self.level, self.factor, self.momentum);
-        let steps: Vec<Step> = self
-            .groups
-            .iter_mut()
-            .map(|group| {
-                let mut step = Step {
-                    level,
-                    count,
-                    scale,
-                    lr: group.lr * factor,
-                    momentum,
-                    scalar_state: group.scalar_state,
-                };
-                step.scalar_state = group.rule.scalar_state(&step);
-                group.scalar_state = step.scalar_state;
-                step
-            })
-            .collect();
+        let common = Step {
+            level: self.level,
+            count: self.steps,
+            scale,
+            lr: self.factor,
+            momentum: self.momentum,
+            scalar_state: 1.0,
+        };
+        let steps: Vec<Step> = self.groups.iter_mut().map(|group| group.step(common)).collect();
         run.apply(&self.groups, &steps, &mut slices);
+        self.update_on_device(runs, &steps, device)?;
         Ok(true)
+    }
+
+    /// What is updated on a device, with the gradient that lies there.
+    fn device_slices(
+        &self,
+        weights: &[resident::Run],
+        gradient: &[resident::Run],
+    ) -> Result<Vec<DeviceSlice>, Failure> {
+        let places = self.residence.places();
+        let same = |runs: &[resident::Run]| runs.iter().map(|run| &run.place).eq(places);
+        if !same(weights) || !same(gradient) {
+            return Err(Failure::internal(format!(
+                "{} runs of weights with {} runs of gradients by an optimiser for {}",
+                weights.len(),
+                gradient.len(),
+                places.len()
+            )));
+        }
+        let slices = self.layout.spans.iter().map(|span| {
+            let state = self.state.iter().map(|values| {
+                let run = &values.runs()[span.state_run];
+                run.values.part(&span.state)
+            });
+            Ok(DeviceSlice {
+                weights: weights[span.run].values.part(&span.weights)?,
+                gradient: gradient[span.run].values.part(&span.weights)?,
+                state: state.collect::<Result<_, Failure>>()?,
+                group: span.group,
+                ratio: 1.0,
+            })
+        });
+        slices.collect()
+    }
+
+    fn update_on_device(
+        &mut self,
+        weights: &mut [resident::Run],
+        steps: &[Step],
+        mut slices: Vec<DeviceSlice>,
+    ) -> Result<(), Failure> {
+        let before: Vec<Vec<_>> = slices.iter().map(|slice| slice.state.clone()).collect();
+        run::apply_on_device(&self.groups, steps, &mut slices)?;
+        for ((span, slice), before) in self.layout.spans.iter().zip(slices).zip(before) {
+            weights[span.run].values.put(span.weights.start, &slice.weights)?;
+            let state = self.state.iter_mut().zip(&slice.state).zip(before);
+            for ((values, new), _) in state.filter(|((_, new), before)| **new != *before) {
+                let FlatMut { runs, .. } = values.view_mut();
+                runs[span.state_run].values.put(span.state.start, new)?;
+            }
+        }
+        Ok(())
     }
 
     /// The learning rate of the next update, of parameters that are in no group.
@@ -299,17 +379,18 @@ impl Optimizer {
             return Err(no_momentum(self.arguments.name()));
         }
         if momentum.is_some() && self.arguments.has("momentum") {
-            self.ensure_momentum_buffer();
+            self.ensure_momentum_buffer()?;
         }
         self.momentum = momentum;
         Ok(())
     }
 
     /// A momentum of 0 has no memory; one that is moved later needs it.
-    pub(super) fn ensure_momentum_buffer(&mut self) {
-        if !self.slots.contains(&rules::MOMENTUM_BUFFER) {
-            self.add_slot(rules::MOMENTUM_BUFFER);
+    pub(super) fn ensure_momentum_buffer(&mut self) -> Result<(), Failure> {
+        if self.slots.contains(&rules::MOMENTUM_BUFFER) {
+            return Ok(());
         }
+        self.add_slot(rules::MOMENTUM_BUFFER)
     }
 
     /// Sets what a schedule says: learning rate and, where it moves it, momentum.
@@ -344,12 +425,15 @@ impl Optimizer {
     /// XXH3-128, 32 hexadecimal digits, over the number of updates (u64), the weights, every vector of the state, the
     /// factor of the learning rate (f64), the momentum that was set, if any (f64), and what the groups carry, all
     /// little endian: equal on all trainers at all times (rule B11).
-    #[must_use]
-    pub fn state_hash(&self, weights: &[f32]) -> String {
+    ///
+    /// # Errors
+    /// `JobFailed` where a device does that some of it is on.
+    pub fn state_hash(&self, weights: &[f32]) -> Result<String, Failure> {
         let mut hasher = Xxh3::new();
         hasher.update(&self.steps.to_le_bytes());
-        for values in std::iter::once(weights).chain(self.state.iter().map(Vec::as_slice)) {
-            crate::weights::update_with_values(&mut hasher, values);
+        crate::weights::update_with_values(&mut hasher, weights);
+        for values in &self.state {
+            crate::weights::update_with_values(&mut hasher, &values.all()?);
         }
         hasher.update(&self.factor.to_le_bytes());
         if let Some(momentum) = self.momentum {
@@ -357,7 +441,7 @@ impl Optimizer {
         }
         let carried: Vec<f32> = self.groups.iter().map(|group| group.scalar_state).collect();
         crate::weights::update_with_values(&mut hasher, &carried);
-        format!("{:032x}", hasher.digest128())
+        Ok(format!("{:032x}", hasher.digest128()))
     }
 }
 

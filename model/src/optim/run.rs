@@ -2,8 +2,10 @@
 
 use super::norms;
 use super::rules::Rule;
-use super::step::{ParamSlice, Step};
+use super::step::{DeviceSlice, ParamSlice, Step};
 use crate::kernels::{SimdLevel, Workers};
+use crate::resident::DeviceVec;
+use candlewick_protocol::Failure;
 
 /// How the slices of an update are worked on.
 pub(super) struct Run<'a> {
@@ -51,6 +53,37 @@ impl Run<'_> {
     }
 }
 
+/// As [`Run::apply`], of what lies on a device. Norms of tensors come to the host, where ratios are computed.
+pub(super) fn apply_on_device(
+    groups: &[Group],
+    steps: &[Step],
+    slices: &mut [DeviceSlice],
+) -> Result<(), Failure> {
+    let mut sums: Vec<DeviceVec> = Vec::new();
+    let mut measured = Vec::new();
+    for slice in &mut *slices {
+        let (rule, step) = (&groups[slice.group].rule, &steps[slice.group]);
+        let own = if rule.measures() {
+            rule.measure_on_device(step, slice)?
+        } else {
+            None
+        };
+        measured.push(own.is_some());
+        sums.extend(own.into_iter().flatten());
+    }
+    let sums = DeviceVec::sums(&sums)?;
+    let mut pairs = sums.as_chunks::<2>().0.iter();
+    for (slice, measured) in slices.iter_mut().zip(measured) {
+        let (rule, step) = (&groups[slice.group].rule, &steps[slice.group]);
+        let own = if measured { pairs.next() } else { None };
+        if rule.measures() {
+            slice.ratio = rule.ratio(step, own.copied().unwrap_or_default().map(libm::sqrt));
+        }
+        rule.apply_on_device(step, slice)?;
+    }
+    Ok(())
+}
+
 /// Parameters with settings of their own.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -59,4 +92,18 @@ pub(super) struct Group {
     pub lr: f64,
     /// What the rule carries from update to update.
     pub scalar_state: f32,
+}
+
+impl Group {
+    /// Its own of an update, whose learning rate is the schedule's factor so far.
+    pub(super) fn step(&mut self, common: Step) -> Step {
+        let mut step = Step {
+            lr: self.lr * common.lr,
+            scalar_state: self.scalar_state,
+            ..common
+        };
+        step.scalar_state = self.rule.scalar_state(&step);
+        self.scalar_state = step.scalar_state;
+        step
+    }
 }

@@ -2,9 +2,11 @@
 
 use super::optimizer::Optimizer;
 use super::rules::{self, MOMENTUM_BUFFER, MU_PRODUCT};
+use crate::resident::Flat;
 use candlewick_protocol::Failure;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// A tensor of a saved state.
 #[derive(Debug, Clone, PartialEq)]
@@ -256,8 +258,10 @@ impl Optimizer {
     /// Everything that the next updates depend on, beside the weights: tensors by the parameter's name and PyTorch's
     /// (`0.weight.exp_avg`), for NAdam also `mu_product` with a number for each group, the counter `step`, and bits of
     /// the learning rate's factor and of the momentum where a schedule has set it.
-    #[must_use]
-    pub fn state(&self) -> Saved {
+    ///
+    /// # Errors
+    /// `JobFailed` where a device does that some of it is on.
+    pub fn state(&self) -> Result<Saved, Failure> {
         let mut counters = vec![
             (STEP.to_owned(), self.steps),
             (FACTOR.to_owned(), self.factor.to_bits()),
@@ -267,8 +271,9 @@ impl Optimizer {
                 .map(|momentum| (MOMENTUM.to_owned(), momentum.to_bits())),
         );
         let mut tensors = Vec::new();
+        let state: Vec<Cow<'_, [f32]>> = self.state.iter().map(Flat::all).collect::<Result<_, _>>()?;
         for ((name, shape), (slot, range)) in self.shapes().into_iter().zip(self.places()) {
-            let values = self.state.get(slot).and_then(|values| values.get(range));
+            let values = state.get(slot).and_then(|values| values.get(range));
             tensors.push(SavedTensor {
                 name,
                 shape,
@@ -282,11 +287,11 @@ impl Optimizer {
                 values: self.groups.iter().map(|group| group.scalar_state).collect(),
             });
         }
-        Saved {
+        Ok(Saved {
             counters,
             tensors,
             ..Saved::default()
-        }
+        })
     }
 
     /// Goes back to a state that [`Optimizer::state`] gave for the same document and network; afterwards all bits are
@@ -306,7 +311,7 @@ impl Optimizer {
         let added =
             momentum.is_some() && self.arguments.has("momentum") && !self.slots.contains(&MOMENTUM_BUFFER);
         if added {
-            self.add_slot(MOMENTUM_BUFFER);
+            self.add_slot(MOMENTUM_BUFFER)?;
         }
         let mut wanted = self.shapes();
         if self.has_scalar_state() {
@@ -319,11 +324,15 @@ impl Optimizer {
             }
             return Err(failure);
         }
+        let mut state = vec![vec![0.0; self.layout.updated]; self.state.len()];
         for ((name, _), (slot, range)) in self.shapes().into_iter().zip(self.places()) {
             let tensor = saved.tensor(WHAT, &name)?;
-            if let Some(target) = self.state.get_mut(slot).and_then(|values| values.get_mut(range)) {
+            if let Some(target) = state.get_mut(slot).and_then(|values| values.get_mut(range)) {
                 target.copy_from_slice(&tensor.values);
             }
+        }
+        for (own, values) in self.state.iter_mut().zip(&state) {
+            own.set(values)?;
         }
         if self.has_scalar_state() {
             let carried = &saved.tensor(WHAT, MU_PRODUCT)?.values;

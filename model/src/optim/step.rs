@@ -1,6 +1,7 @@
 //! What an update is made of: the step that all weights share, and the slices of weights it is applied to.
 
 use crate::kernels::SimdLevel;
+use crate::resident::DeviceVec;
 use std::ops::Range;
 
 /// What the slices of a group have in common at an update.
@@ -38,6 +39,20 @@ pub(super) struct ParamSlice<'a> {
     /// Sums of squares of its blocks.
     pub sums: Vec<[f64; 2]>,
     /// What [`super::rules::Rule::ratio`] gave for its tensor.
+    pub ratio: f32,
+}
+
+/// The same on a device: neighbouring tensors of a group, of which an update makes new vectors.
+#[derive(Debug)]
+pub(super) struct DeviceSlice {
+    pub weights: DeviceVec,
+    /// Its values are not needed after the update.
+    pub gradient: DeviceVec,
+    /// One for each of [`super::rules::slots`].
+    pub state: Vec<DeviceVec>,
+    /// Index of its group.
+    pub group: usize,
+    /// What [`super::rules::Rule::ratio`] gave.
     pub ratio: f32,
 }
 

@@ -4,6 +4,7 @@ use super::outer::Outer;
 use super::{Accumulator, Clip, Ema, LrSetting, Optimizer, Saved, Schedule};
 use crate::engine::{Engine, Gradient};
 use crate::network::Network;
+use crate::resident::{Flat, FlatMut, FlatRef};
 use crate::weights::update_with_values;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::TrainSpec;
@@ -103,6 +104,28 @@ impl Updates {
         })
     }
 
+    /// The weights that training starts from, of which those that can stay on the network's device do from now on; so does what
+    /// belongs to them here. Without a device they stay on the host.
+    ///
+    /// # Errors
+    /// `Internal` where they are not the network's; `JobFailed` where the device fails.
+    pub fn move_to_device(&mut self, network: &Network, weights: Vec<f32>) -> Result<Flat, Failure> {
+        let residence = network.residence();
+        if weights.len() != network.num_parameters() {
+            return Err(Failure::internal(format!(
+                "{} weights of a network that has {}",
+                weights.len(),
+                network.num_parameters()
+            )));
+        }
+        self.optimizer.move_to(residence)?;
+        self.accumulator.move_to(residence);
+        if let Some(ema) = &mut self.ema {
+            ema.move_to(residence)?;
+        }
+        Flat::held(weights, residence, residence.places())
+    }
+
     /// To be called before the first step, and again after a restart: an epoch has so many steps.
     ///
     /// # Errors
@@ -135,15 +158,33 @@ impl Updates {
         denominator: f64,
         step: u64,
     ) -> Result<(), Failure> {
+        self.step_with(weights.into(), gradient_sum, denominator, step)
+    }
+
+    /// As [`Updates::step`], of weights that [`Updates::move_to_device`] gave. What is not on the device of the gradient of those that
+    /// are there is brought up, once.
+    ///
+    /// # Errors
+    /// As there, and `JobFailed` where the device fails.
+    pub fn step_with(
+        &mut self,
+        mut weights: FlatMut<'_>,
+        gradient_sum: &mut Gradient,
+        denominator: f64,
+        step: u64,
+    ) -> Result<(), Failure> {
+        if denominator != 0.0 {
+            gradient_sum.go_up(weights.view())?;
+        }
         let in_epoch = step % self.steps_per_epoch;
         let mut due = if self.every == 1 {
             // Not through the accumulator: it would forget which rows were touched.
             Some(denominator)
         } else {
-            self.accumulator.add(gradient_sum.as_mut_dense(), denominator)
+            self.accumulator.add_from(gradient_sum, denominator)?
         };
         if due.is_none() && in_epoch + 1 == self.steps_per_epoch {
-            due = self.accumulator.flush(gradient_sum.as_mut_dense());
+            due = self.accumulator.flush_into(gradient_sum)?;
         }
         let Some(denominator) = due else {
             return Ok(());
@@ -151,8 +192,12 @@ impl Updates {
         self.apply_schedule(step)?;
         let counted = self
             .optimizer
-            .update_from(weights, gradient_sum, denominator, &self.clip)?;
-        if counted { self.average(weights) } else { Ok(()) }
+            .update_flat(weights.again(), gradient_sum, denominator, &self.clip)?;
+        if counted {
+            self.average(weights.view())
+        } else {
+            Ok(())
+        }
     }
 
     /// What the schedule says at step `step` of the training.
@@ -173,8 +218,8 @@ impl Updates {
     }
 
     /// The moving average takes in weights that were updated.
-    pub(super) fn average(&mut self, weights: &[f32]) -> Result<(), Failure> {
-        self.ema.as_mut().map_or(Ok(()), |ema| ema.update(weights))
+    pub(super) fn average(&mut self, weights: FlatRef<'_>) -> Result<(), Failure> {
+        self.ema.as_mut().map_or(Ok(()), |ema| ema.update_with(weights))
     }
 
     pub(super) fn optimizer(&self) -> &Optimizer {
@@ -205,27 +250,29 @@ impl Updates {
 
     /// The weights that are validated and become the model: their moving average where there is one.
     #[must_use]
-    pub fn judged<'a>(&'a self, weights: &'a [f32]) -> &'a [f32] {
+    pub fn judged<'a>(&'a self, weights: FlatRef<'a>) -> FlatRef<'a> {
         self.ema.as_ref().map_or(weights, Ema::weights)
     }
 
     /// Everything that the next updates depend on, beside the weights (rule B10): the states of optimiser, schedule,
     /// accumulation and moving average, under the names of PyTorch.
-    #[must_use]
-    pub fn state(&self) -> Saved {
+    ///
+    /// # Errors
+    /// `JobFailed` where a device does that some of it is on.
+    pub fn state(&self) -> Result<Saved, Failure> {
         let mut saved = Saved::default();
-        saved.put(OPTIMIZER, self.optimizer.state());
+        saved.put(OPTIMIZER, self.optimizer.state()?);
         if let Some(schedule) = &self.schedule {
             saved.put(SCHEDULE, schedule.state());
         }
-        saved.put(ACCUMULATION, self.accumulator.state());
+        saved.put(ACCUMULATION, self.accumulator.state()?);
         if let Some(ema) = &self.ema {
-            saved.put(EMA, ema.state());
+            saved.put(EMA, ema.state()?);
         }
         if let Some(outer) = &self.outer {
             saved.put(OUTER, outer.state());
         }
-        saved
+        Ok(saved)
     }
 
     /// Goes back to a state that [`Updates::state`] gave for the same job, after [`Updates::begin`]; takes it out of
@@ -262,19 +309,21 @@ impl Updates {
 
     /// Hash of everything that the next steps depend on: [`Optimizer::state_hash`], and where there are any also the
     /// states of schedule and accumulation and the moving average. Equal on all trainers at all times (rule B11).
-    #[must_use]
-    pub fn state_hash(&self, weights: &[f32]) -> String {
-        let own = self.optimizer.state_hash(weights);
+    ///
+    /// # Errors
+    /// `JobFailed` where a device does that some of it is on.
+    pub fn state_hash(&self, weights: &[f32]) -> Result<String, Failure> {
+        let own = self.optimizer.state_hash(weights)?;
         let observed = self.schedule.as_ref().filter(|schedule| schedule.observes());
         if observed.is_none() && self.ema.is_none() && self.outer.is_none() && self.every == 1 {
-            return own;
+            return Ok(own);
         }
         let mut hasher = Xxh3::new();
         hasher.update(own.as_bytes());
         let states = observed
             .map(Schedule::state)
             .into_iter()
-            .chain([self.accumulator.state()]);
+            .chain([self.accumulator.state()?]);
         for state in states {
             for (_, counter) in &state.counters {
                 hasher.update(&counter.to_le_bytes());
@@ -285,11 +334,11 @@ impl Updates {
         }
         if let Some(ema) = &self.ema {
             hasher.update(&ema.updates().to_le_bytes());
-            update_with_values(&mut hasher, ema.weights());
+            update_with_values(&mut hasher, &ema.weights().all()?);
         }
         if let Some(outer) = &self.outer {
             outer.hash_into(&mut hasher);
         }
-        format!("{:032x}", hasher.digest128())
+        Ok(format!("{:032x}", hasher.digest128()))
     }
 }

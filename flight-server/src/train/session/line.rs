@@ -51,7 +51,7 @@ impl Session {
         let delayed = plan.job.train.asynchrony.is_delayed();
         let parts = if delayed { Vec::new() } else { self.parts(reduce)? };
         if parts.len() == 1 {
-            let nodes = self.nodes(plan);
+            let nodes = self.direct_nodes(plan, reduce);
             return self.advance(plan, &mut Line::Direct(reduce, nodes), observer, rows);
         }
         let shared: Shared<'_> = Mutex::new(reduce);

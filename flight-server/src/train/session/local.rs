@@ -68,7 +68,7 @@ impl Session {
         let updates = &self.state.updates;
         local
             .replicas
-            .depart(updates, &self.state.weights, (shards, steps.start))?;
+            .depart(updates, &self.state.weights.all()?, (shards, steps.start))?;
         local.told.clear();
         local.told.resize_with(shards, || vec![0.0; HEAD]);
         let mut last = None;
@@ -178,7 +178,7 @@ impl Session {
             &NonFiniteContext {
                 plan,
                 network: &self.network,
-                weights: replicas.weights(at),
+                weights: replicas.weights(at).into(),
                 rows: prepared,
                 step,
                 lr: self.state.updates.lr(),
@@ -214,7 +214,7 @@ impl Session {
             (shard, made)
         });
         let by_shard = reduce.exchange(step, 0, own.collect())?;
-        replicas.arrive(&self.state.weights);
+        replicas.arrive(&self.state.weights.all()?);
         let length = replicas.brought();
         let cover = tree::cover(owned.start, owned.end, plan.job.train.logical_shards);
         let nodes = cover.into_iter().map(|(lo, hi)| {
@@ -263,12 +263,12 @@ impl Session {
             let context = NonFiniteContext {
                 plan,
                 network: &self.network,
-                weights: &state.weights,
+                weights: state.weights.view(),
                 rows: batch,
                 step,
                 lr: state.updates.lr(),
             };
-            let counts = state.guard.counts(loss, denominator, &[], &context)?;
+            let counts = state.guard.counts(loss, denominator, None, &context)?;
             self.evaluator
                 .training()
                 .add(state.course.tally(), &scalars, SCALARS);
@@ -288,9 +288,12 @@ impl Session {
         )]
         let made = made as u64;
         let state = &mut self.state;
-        state
-            .updates
-            .meet(&mut state.weights, sum, (weight, made), steps.end - 1)?;
+        state.updates.meet(
+            state.weights.view_mut().host_mut(),
+            sum,
+            (weight, made),
+            steps.end - 1,
+        )?;
         if steps.end.is_multiple_of(schedule.steps_per_epoch) {
             self.check_epoch(plan, batch)?;
         }

@@ -5,9 +5,11 @@ use super::super::SingleProcess;
 use super::*;
 use crate::chunk::{ChunkBuilder, Shape};
 use crate::dataset::Dataset;
+use candlewick_collective::Reduced;
 use candlewick_model::job::complete;
 use candlewick_model::optim::Saved;
 use candlewick_protocol::job::SnapshotSpec;
+use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::shards::ShardSet;
 use serde_json::{Value, json};
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 mod delayed;
+mod device;
 mod jobs;
 mod local;
 mod parts;
@@ -31,6 +34,7 @@ const FOLDER: &str = "CANDLEWICK_TEST_STATES";
 
 /// The plan of a job over rows that are all here.
 fn plan(job: &Value) -> TrainPlan {
+    device::chosen();
     let mut input = job.clone();
     let huge = input.as_object_mut().unwrap().remove("huge").is_some();
     input["job"] = json!("00");
@@ -220,7 +224,12 @@ fn run_to_the_end(mut session: Session, plan: &TrainPlan, history: Vec<EpochReco
     let trained = run(&mut session, plan, &fuse).unwrap();
     End {
         trained,
-        model: session.model().iter().map(|value| value.to_bits()).collect(),
+        model: session
+            .model()
+            .unwrap()
+            .iter()
+            .map(|value| value.to_bits())
+            .collect(),
         history: fuse.into_history(),
     }
 }
@@ -311,7 +320,12 @@ fn ended(session: &Session, trained: Trained, fuse: Fuse) -> End {
             stopping: None,
             ..trained
         },
-        model: session.model().iter().map(|value| value.to_bits()).collect(),
+        model: session
+            .model()
+            .unwrap()
+            .iter()
+            .map(|value| value.to_bits())
+            .collect(),
         history: fuse.into_history(),
     }
 }

@@ -2,7 +2,7 @@
 //! stays NaN.
 
 use super::layer::{Answer, Layer, Lowering, choose, filled};
-use crate::device::error::DeviceError;
+use crate::resident::DeviceError;
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[

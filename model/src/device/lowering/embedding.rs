@@ -1,7 +1,7 @@
 //! Embedding and EmbeddingBag.
 
 use super::layer::{Answer, Layer, Lowering, choose, filled};
-use crate::device::error::DeviceError;
+use crate::resident::DeviceError;
 use candle_core::{DType, Tensor};
 use candlewick_protocol::Failure;
 

@@ -1,8 +1,8 @@
 //! What a lowering sees of its layer, and what lowerings share.
 
 use crate::arguments::Arguments;
-use crate::device::error::DeviceError;
 use crate::layers::{ElementwiseContext, Operation, RandomZeros, RowKey};
+use crate::resident::{DeviceError, Kind, Link};
 use candle_core::{DType, Device, Tensor};
 
 /// What a lowering answers.
@@ -38,6 +38,8 @@ pub(in crate::device) struct Layer<'a> {
     pub operation: &'a Operation,
     /// While training.
     pub training: Option<Rows<'a>>,
+    /// The way to the device of the inputs.
+    pub link: &'a Link,
 }
 
 impl Layer<'_> {
@@ -88,14 +90,13 @@ impl Layer<'_> {
 
     /// A constant in the type and on the device of the inputs.
     pub(in crate::device) fn constant(&self, shape: &[usize], values: &[f64]) -> Answer {
-        Ok(Tensor::from_slice(values, shape, &Device::Cpu)?
-            .to_dtype(self.dtype())?
-            .to_device(self.device())?)
+        let values = self.link.up(Kind::Constants, values, shape)?;
+        Ok(values.to_dtype(self.dtype())?)
     }
 
     /// Indices on the device of the inputs.
     pub(in crate::device) fn indices(&self, indices: &[u32]) -> Answer {
-        Ok(Tensor::from_slice(indices, indices.len(), self.device())?)
+        self.link.indices(indices)
     }
 
     /// The factors 0 and 1 / (1 - p) of random zeros, row by row as the engine draws them (rule B8).
@@ -109,7 +110,7 @@ impl Layer<'_> {
                 values,
             );
         }
-        self.uploaded(values, shape)
+        self.uploaded(&values, shape)
     }
 
     /// The factors of a layer that is nothing but random zeros, drawn by the engine's own layer.
@@ -132,11 +133,13 @@ impl Layer<'_> {
         };
         // The gradient of ones: what the layer adds to its input does not get in.
         function.backward(&context, &[], &mut values);
-        self.uploaded(values, shape)
+        self.uploaded(&values, shape)
     }
 
-    pub(in crate::device) fn uploaded(&self, values: Vec<f32>, shape: &[usize]) -> Answer {
-        let tensor = Tensor::from_vec(values, batched(self.rows(), shape), self.device())?;
+    pub(in crate::device) fn uploaded(&self, values: &[f32], shape: &[usize]) -> Answer {
+        let tensor = self
+            .link
+            .up(Kind::Constants, values, batched(self.rows(), shape))?;
         Ok(tensor.to_dtype(self.dtype())?)
     }
 }
@@ -153,11 +156,7 @@ pub(in crate::device) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -
 
 /// A tensor like another, one value everywhere.
 pub(in crate::device) fn filled(like: &Tensor, value: f64) -> Answer {
-    let one = Tensor::new(value, &Device::Cpu)?.to_dtype(like.dtype())?;
-    Ok(one
-        .to_device(like.device())?
-        .broadcast_as(like.shape())?
-        .contiguous()?)
+    Ok(like.ones_like()?.affine(value, 0.0)?)
 }
 
 /// The product of matrices or of batches of them. Both are laid out densely first: kernels for GPUs take nothing else.

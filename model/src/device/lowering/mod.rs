@@ -40,8 +40,8 @@ const FAMILIES: &[&[(&str, Lowering)]] = &[
     softmax::LAYERS,
 ];
 
-/// Layers that stay with the engine: they meet the other trainers in the middle of a step (rule B7), or make masks, which are
-/// read there.
+/// Layers without a lowering: those that meet the other trainers in the middle of a step (rule B7), which `norm.rs` has, and what
+/// makes masks, which are read on the host.
 #[cfg(test)]
 pub(super) const HOST_LAYERS: [&str; 3] = ["BatchNorm1d", "BatchNorm2d", "Eq"];
 

@@ -2,8 +2,8 @@
 
 use super::activation::{clamp_below, gate};
 use super::layer::{Answer, Layer, Lowering, affine};
-use crate::device::error::DeviceError;
 use crate::layers::RandomZeros;
+use crate::resident::DeviceError;
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[

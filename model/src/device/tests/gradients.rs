@@ -6,7 +6,6 @@
 
 use super::subjects::{joins, layers};
 use crate::catalogue::{Kind, entries};
-use crate::device::error::DeviceError;
 use crate::device::lowering::layer::{Answer, Layer, Lowering, Rows, batched};
 use crate::device::lowering::{self, HOST_LAYERS};
 use crate::device::subgraph::Subgraph;
@@ -17,6 +16,7 @@ use crate::layers::{
 };
 use crate::network::{LayerNode, Network, ValueRef};
 use crate::philox::{Key, uniform};
+use crate::resident::{DeviceError, DeviceValues, Link};
 use candle_core::{DType, Device, Tensor, Var};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::rows::SparseRows;
@@ -146,7 +146,9 @@ impl<'a> Subject<'a> {
             step: STEPS,
             keys: &keys,
         };
-        let output = self.subgraph.run(inputs, weights, Some(rows))?;
+        let output = self
+            .subgraph
+            .run(inputs, weights, Some(rows), &Link::new(Device::Cpu))?;
         let gradient = tensor(&self.gradient, output.dims());
         Ok((output * gradient)?.sum_all()?)
     }
@@ -193,6 +195,7 @@ impl<'a> Subject<'a> {
             sparse: None,
             kernels: &mut kernels,
             weights: &self.weights,
+            held: None,
             rows: ROWS,
             saved: &mut saved,
             training: Some(Training {
@@ -201,6 +204,7 @@ impl<'a> Subject<'a> {
                 rows: &keys,
                 slices: &slices,
             }),
+            values: &mut DeviceValues::default(),
             exchange: &mut Alone,
         };
         let mut output = vec![0.0; self.gradient.len()];
@@ -439,7 +443,9 @@ fn composite_layers_have_the_gradient_of_their_differences() {
             let quotients = quotients(&all[at], |moved| {
                 let mut all = all.clone();
                 all[at] = moved;
-                let output = subgraph.run(&inputs, &all, Some(rows)).unwrap();
+                let output = subgraph
+                    .run(&inputs, &all, Some(rows), &Link::new(Device::Cpu))
+                    .unwrap();
                 // The numerator of the loss; nothing is divided yet.
                 output.sqr().unwrap().sum_all().unwrap()
             });

@@ -1,6 +1,6 @@
 //! Networks of layers on the device and layers that stay, activations, random zeros, graphs, and their errors.
 
-use super::support::{Case, assert_close};
+use super::support::{Case, SHARDS, assert_close, slices};
 use super::{device, names, on_device, same_bits, same_numbers, twins};
 use crate::device::{DeviceName, choose, open, placed};
 use crate::engine::{Alone, Predictor};
@@ -162,7 +162,7 @@ fn random_zeros_are_the_engines() {
 }
 
 #[test]
-fn layers_that_stay_lie_between_segments() {
+fn normalisations_lie_between_segments_and_only_sums_of_them_cross() {
     let layers = json!([
         {"type": "Conv2d", "out_channels": 4, "kernel_size": 3, "bias": false}, {"type": "BatchNorm2d"}, {"type": "ReLU"},
         {"type": "MaxPool2d", "kernel_size": 2}, {"type": "Flatten"}, {"type": "Linear", "out_features": 6, "bias": false}, {"type": "BatchNorm1d"}, {"type": "Tanh"},
@@ -172,6 +172,23 @@ fn layers_that_stay_lie_between_segments() {
     assert_eq!(names(&twin.network), wanted);
     same_numbers(&host, &twin, 1e-5);
     same_bits(&twin);
+    let mut engine = twin.engine(1);
+    let before = twin.network.traffic().unwrap();
+    twin.step(&mut engine, (0, SHARDS), &mut Alone);
+    let crossed = twin.network.traffic().unwrap() - before;
+    // Features, outputs and their gradient: nothing of what is normalised.
+    let (features, outputs) = (4 * (ROWS * 2 * 8 * 7) as u64, 4 * (ROWS * 2) as u64);
+    assert_eq!(
+        (crossed.up.rows, crossed.down.rows),
+        (features + outputs, outputs)
+    );
+    assert_eq!(
+        crossed.up.constants, 0,
+        "places to gather from went up in the steps before"
+    );
+    // Two sums a channel of every slice with rows, forward and backward.
+    let slices = slices(ROWS).iter().filter(|slice| slice.rows > 0).count() as u64;
+    assert_eq!(crossed.down.sums, 2 * slices * (4 + 6) * 2 * 8);
     let (mut own, mut same) = (host.weights.clone(), twin.weights.clone());
     let (mut engine, mut segments) = (host.engine(1), twin.engine(1));
     host.step(&mut engine, (0, 8), &mut Alone);
@@ -195,7 +212,12 @@ fn several_values_leave_a_segment() {
             node("b", &["right"], json!({"type": "Flatten"})),
             node("c", &["b"], linear(4)),
             node("normal", &["a"], json!({"type": "BatchNorm1d"})),
-            node("sum", &["normal", "c"], json!({"type": "Add"})),
+            // Layers that are called again in another run stay on the host.
+            json!({"name": "more", "inputs": ["a"], "shares": "c"}),
+            json!({"name": "other", "inputs": ["b"], "shares": "c"}),
+            node("both", &["more", "other"], json!({"type": "Add"})),
+            node("own", &["normal", "c"], json!({"type": "Add"})),
+            node("sum", &["own", "both"], json!({"type": "Add"})),
             node("product", &["sum", "a"], json!({"type": "Multiply"})),
             node("again", &["product"], json!({"type": "BatchNorm1d", "scope": "slice"})),
             node("end", &["again"], linear(2)),
@@ -208,8 +230,8 @@ fn several_values_leave_a_segment() {
         "Segment",
         "Segment",
         "BatchNorm1d",
-        "Segment",
-        "Segment",
+        "Linear",
+        "Linear",
         "Segment",
         "BatchNorm1d",
         "Segment",
@@ -220,6 +242,25 @@ fn several_values_leave_a_segment() {
         "segments, and parts of what they put out"
     );
     same_numbers(&host, &twin, 2e-5);
+    same_bits(&twin);
+}
+
+#[test]
+fn a_layer_that_is_called_again_adds_its_gradients_up() {
+    let node =
+        |name: &str, input: &str, layer: Value| json!({"name": name, "inputs": [input], "layer": layer});
+    let again = |name: &str, input: &str, of: &str| json!({"name": name, "inputs": [input], "shares": of});
+    let document = json!({
+        "format": "candlewick.network/1", "inputs": [{"name": "x", "shape": [4]}],
+        "nodes": [
+            node("a", "x", linear(4)), node("t", "a", json!({"type": "Tanh"})), again("b", "t", "a"),
+            node("c", "b", linear(4)), again("d", "c", "a"), again("e", "d", "c"), node("end", "e", linear(2))],
+        "outputs": ["end"]});
+    let (host, twin) = twins(case("calls", &document, &[4]));
+    assert_eq!(names(&twin.network), ["Segment"]);
+    let places = twin.network.residence().places();
+    assert_eq!(*places, [0..twin.network.num_parameters()]);
+    same_numbers(&host, &twin, 1e-5);
     same_bits(&twin);
 }
 

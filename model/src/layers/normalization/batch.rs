@@ -5,22 +5,23 @@
 //! and bias need from it, so those cost nothing more.
 
 use super::channels::{affine_specs, channels};
-use super::moments::{Affine, Layout, gradient_sums, merge, moments, normalise, normalise_gradient};
+use super::ends::{
+    Centres, HostBackward, HostForward, NormBackward, NormForward, Part, Slopes, Sums, places,
+};
+use super::moments::{Layout, merge};
 use crate::arguments::Arguments;
-use crate::kernels::{Kernels, Program, add_into};
+use crate::kernels::{Program, add_into};
+#[cfg(any(test, feature = "candle"))]
+use crate::layers::StepNorm;
 use crate::layers::error::LayerError;
 use crate::layers::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec, Slice};
 use candlewick_protocol::Failure;
 use candlewick_protocol::tree::{NodeValue, assemble};
-use std::ops::Range;
 
-/// Values that are worth a thread.
-const PARALLEL: usize = 1 << 17;
-/// Channels of a part of the work at least.
-const CHANNELS: usize = 16;
 /// Coefficients per channel: centre, factor, summand; mean - centre, 1 / deviation, count.
 const COEFFICIENTS: usize = 6;
 
+/// See the module. What it normalises, and where, is given by [`NormForward`] and [`NormBackward`].
 #[derive(Debug)]
 struct BatchNorm {
     layout: Layout,
@@ -41,12 +42,6 @@ struct Saved<'a> {
     coefficients: &'a mut [f32],
     /// At the first row of every slice its gradients of weight and bias.
     gradients: &'a mut [f32],
-}
-
-/// Rows that are normalised together, and where their coefficients lie.
-struct Part {
-    rows: Range<usize>,
-    at: usize,
 }
 
 impl BatchNorm {
@@ -146,58 +141,6 @@ impl BatchNorm {
         self.coefficients(weights, &of, 0.0, into);
     }
 
-    /// What every slice adds: a lead value, then two sums a channel.
-    fn per_slice(
-        &self,
-        kernels: &Kernels,
-        slices: &[Slice],
-        lead: impl Fn(usize) -> f64,
-        sums: impl Fn(&Range<usize>, usize, &mut [f64]) + Send + Sync,
-    ) -> Vec<(u32, Option<Vec<f64>>)> {
-        let c = self.layout.channels;
-        let mut own: Vec<(u32, Option<Vec<f64>>)> = places(slices)
-            .map(|(shard, rows)| {
-                let values = (!rows.is_empty()).then(|| {
-                    let mut values = vec![0.0; 1 + 2 * c];
-                    values[0] = lead(rows.len());
-                    values
-                });
-                (shard, values)
-            })
-            .collect();
-        let rows: usize = slices.iter().map(|slice| slice.rows).sum();
-        let threads = (rows * self.layout.width() / PARALLEL).clamp(1, kernels.workers().threads());
-        let share = c.div_ceil(threads).next_multiple_of(CHANNELS);
-        let mut items: Vec<(Range<usize>, usize, &mut [f64])> = Vec::new();
-        for ((_, rows), (_, values)) in places(slices).zip(&mut own) {
-            let Some(values) = values else { continue };
-            let parts = values[1..].chunks_mut(2 * share).enumerate();
-            items.extend(parts.map(|(at, part)| (rows.clone(), at * share, part)));
-        }
-        let body = |item: &mut (Range<usize>, usize, &mut [f64])| sums(&item.0, item.1, item.2);
-        if threads == 1 {
-            items.iter_mut().for_each(body);
-        } else {
-            kernels.workers().each(&mut items, |_, item| body(item));
-        }
-        own
-    }
-
-    fn moments_of(&self, kernels: &Kernels, slices: &[Slice], x: &[f32]) -> Vec<(u32, Option<Vec<f64>>)> {
-        let (layout, level, width) = (self.layout, kernels.level(), self.layout.width());
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 values")]
-        let count = |rows: usize| (rows * layout.run) as f64;
-        self.per_slice(kernels, slices, count, |rows, first, out| {
-            moments(
-                level,
-                layout,
-                &x[rows.start * width..rows.end * width],
-                first,
-                out,
-            );
-        })
-    }
-
     /// Saves what [`Module::update_buffers`] needs: nothing is updated where there is a single value a channel.
     #[expect(clippy::cast_possible_truncation, reason = "the statistics are f32")]
     fn keep_running(&self, moments: Option<&Vec<f64>>, running: &mut [f32]) {
@@ -215,11 +158,11 @@ impl BatchNorm {
 
     /// Gradients of weight and bias of every slice, from its sums, for [`Module::parameter_gradient`].
     #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
-    fn keep_gradients(&self, slices: &[Slice], sums: &[(u32, Option<Vec<f64>>)], saved: &mut Saved<'_>) {
+    fn keep_gradients(&self, slices: &[Slice], sums: &Sums, saved: &mut Saved<'_>) {
         let c = self.layout.channels;
         for ((_, rows), (_, sums)) in places(slices).zip(sums) {
             let Some(sums) = sums else { continue };
-            let coefficients = self.set(saved.coefficients, rows.start);
+            let coefficients = self.centres(saved.coefficients).of(rows.start);
             let (off, inverse) = (&coefficients[3 * c..4 * c], &coefficients[4 * c..5 * c]);
             let into = &mut saved.gradients[rows.start * 2 * c..(rows.start + 1) * 2 * c];
             for at in 0..c {
@@ -230,48 +173,19 @@ impl BatchNorm {
         }
     }
 
-    /// The coefficients of the part that row `start` belongs to.
-    fn set<'a>(&self, coefficients: &'a [f32], start: usize) -> &'a [f32] {
-        let size = COEFFICIENTS * self.layout.channels;
-        let at = if self.by_slice { start } else { 0 };
-        &coefficients[at * size..(at + 1) * size]
+    /// The coefficients of all parts.
+    fn centres<'a>(&self, coefficients: &'a [f32]) -> Centres<'a> {
+        Centres {
+            coefficients,
+            size: COEFFICIENTS * self.layout.channels,
+            by_slice: self.by_slice,
+        }
     }
 
-    fn apply(&self, kernels: &Kernels, part: &Part, set: &[f32], x: &[f32], y: &mut [f32]) {
-        let (c, width, run, level) = (
-            self.layout.channels,
-            self.layout.width(),
-            self.layout.run,
-            kernels.level(),
-        );
-        let map = Affine {
-            centre: &set[..c],
-            factor: &set[c..2 * c],
-            summand: &set[2 * c..3 * c],
-        };
-        let x = &x[part.rows.start * width..part.rows.end * width];
-        let y = &mut y[part.rows.start * width..part.rows.end * width];
-        kernels.workers().chunks(y, width, PARALLEL, |start, y| {
-            normalise(level, run, map, &x[start..start + y.len()], y);
-        });
-    }
-
-    /// The gradient of the input of a part, given Σ g and Σ g (x - centre) of every channel over it.
+    /// How the gradient of the input of a part follows, given Σ g and Σ g (x - centre) of every channel over it.
     #[expect(clippy::cast_possible_truncation, reason = "computed in f64, applied in f32")]
-    fn input_gradient(
-        &self,
-        kernels: &Kernels,
-        (part, set): (&Part, &[f32]),
-        sums: &[f64],
-        ends: (&[f32], &[f32]),
-        into: &mut [f32],
-    ) {
-        let (c, width, run, level) = (
-            self.layout.channels,
-            self.layout.width(),
-            self.layout.run,
-            kernels.level(),
-        );
+    fn slopes<'a>(&self, set: &'a [f32], sums: &[f64]) -> Slopes<'a> {
+        let c = self.layout.channels;
         let (mut factor, mut summand) = (vec![0.0f32; c], vec![0.0f32; c]);
         let count = f64::from(set[5 * c]);
         // By running statistics no value depends on another.
@@ -282,29 +196,76 @@ impl BatchNorm {
             factor[at] = slope as f32;
             summand[at] = (-scale * sum / count - slope * off) as f32;
         }
-        let map = Affine {
+        Slopes {
+            scale: &set[c..2 * c],
             centre: &set[..c],
-            factor: &factor,
-            summand: &summand,
-        };
-        let rows = part.rows.start * width..part.rows.end * width;
-        let (x, g) = (&ends.0[rows.clone()], &ends.1[rows.clone()]);
-        kernels
-            .workers()
-            .chunks(&mut into[rows], width, PARALLEL, |start, into| {
-                let at = start..start + into.len();
-                normalise_gradient(level, run, map, &set[c..2 * c], (&x[at.clone()], &g[at]), into);
-            });
+            factor,
+            summand,
+        }
     }
-}
 
-/// Shard and rows of every slice.
-fn places(slices: &[Slice]) -> impl Iterator<Item = (u32, Range<usize>)> + '_ {
-    slices.iter().scan(0, |start, slice| {
-        let rows = *start..*start + slice.rows;
-        *start = rows.end;
-        Some((slice.shard, rows))
-    })
+    /// Forward over values that lie anywhere.
+    fn forward_of(&self, ctx: &mut Context<'_>, ends: &mut dyn NormForward) -> Result<(), Failure> {
+        let rows = ctx.rows;
+        let Some(training) = ctx.training else {
+            let saved = self.split(ctx.saved, 1);
+            self.by_running(ctx.weights, saved.coefficients);
+            let part = Part { rows: 0..rows, at: 0 };
+            return ends.apply(self.layout, ctx.kernels, &part, saved.coefficients);
+        };
+        let own = ends.moments(self.layout, ctx.kernels, training.slices)?;
+        let saved = self.split(ctx.saved, rows);
+        let size = COEFFICIENTS * self.layout.channels;
+        if self.by_slice {
+            for ((_, rows), (_, values)) in places(training.slices).zip(&own) {
+                if let Some(values) = values {
+                    let into = &mut saved.coefficients[rows.start * size..(rows.start + 1) * size];
+                    self.by_moments(ctx.weights, values, into);
+                }
+            }
+        }
+        let all = checked(ctx.exchange.gather(own)?, 1 + 2 * self.layout.channels)?;
+        let moments = root(all, merge);
+        self.keep_running(moments.as_ref(), saved.running);
+        if let Some(moments) = moments.filter(|_| !self.by_slice) {
+            self.by_moments(ctx.weights, &moments, saved.coefficients);
+        }
+        for part in self.together(rows, training.slices) {
+            let set = &saved.coefficients[part.at * size..(part.at + 1) * size];
+            ends.apply(self.layout, ctx.kernels, &part, set)?;
+        }
+        Ok(())
+    }
+
+    /// Backward, likewise.
+    fn backward_of(&self, ctx: &mut Context<'_>, ends: &mut dyn NormBackward) -> Result<(), Failure> {
+        let Some(training) = ctx.training else {
+            return Ok(());
+        };
+        let c = self.layout.channels;
+        let mut saved = self.split(ctx.saved, ctx.rows);
+        let centres = self.centres(saved.coefficients);
+        let own = ends.sums(self.layout, ctx.kernels, training.slices, centres)?;
+        if self.affine {
+            self.keep_gradients(training.slices, &own, &mut saved);
+        }
+        if !ends.is_wanted() {
+            // Nobody's gradient depends on the sums; all trainers have the same layers, so none waits for them.
+            return Ok(());
+        }
+        let parts = self.together(ctx.rows, training.slices);
+        let sums: Vec<Vec<f64>> = if self.by_slice {
+            own.into_iter().filter_map(|(_, sums)| sums).collect()
+        } else {
+            let all = checked(ctx.exchange.gather(own)?, 1 + 2 * c)?;
+            root(all, sum).into_iter().collect()
+        };
+        for (part, sums) in parts.iter().zip(&sums) {
+            let slopes = self.slopes(self.centres(saved.coefficients).of(part.at), sums);
+            ends.input_gradient(self.layout, ctx.kernels, part, &slopes)?;
+        }
+        Ok(())
+    }
 }
 
 /// The value of the root; `None` where no shard has rows.
@@ -338,6 +299,17 @@ fn checked(all: Vec<Option<Vec<f64>>>, length: usize) -> Result<Vec<Option<Vec<f
     }
 }
 
+#[cfg(any(test, feature = "candle"))]
+impl StepNorm for BatchNorm {
+    fn forward_over(&self, ctx: &mut Context<'_>, ends: &mut dyn NormForward) -> Result<(), Failure> {
+        self.forward_of(ctx, ends)
+    }
+
+    fn backward_over(&self, ctx: &mut Context<'_>, ends: &mut dyn NormBackward) -> Result<(), Failure> {
+        self.backward_of(ctx, ends)
+    }
+}
+
 impl Module for BatchNorm {
     fn parameters(&self) -> Vec<ParameterSpec> {
         let shape = [self.layout.channels];
@@ -355,36 +327,11 @@ impl Module for BatchNorm {
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
-        let (x, rows) = (inputs[0], ctx.rows);
-        let Some(training) = ctx.training else {
-            let saved = self.split(ctx.saved, 1);
-            self.by_running(ctx.weights, saved.coefficients);
-            let part = Part { rows: 0..rows, at: 0 };
-            self.apply(ctx.kernels, &part, saved.coefficients, x, output);
-            return Ok(());
+        let mut ends = HostForward {
+            x: inputs[0],
+            y: output,
         };
-        let own = self.moments_of(ctx.kernels, training.slices, x);
-        let saved = self.split(ctx.saved, rows);
-        let size = COEFFICIENTS * self.layout.channels;
-        if self.by_slice {
-            for ((_, rows), (_, values)) in places(training.slices).zip(&own) {
-                if let Some(values) = values {
-                    let into = &mut saved.coefficients[rows.start * size..(rows.start + 1) * size];
-                    self.by_moments(ctx.weights, values, into);
-                }
-            }
-        }
-        let all = checked(ctx.exchange.gather(own)?, 1 + 2 * self.layout.channels)?;
-        let moments = root(all, merge);
-        self.keep_running(moments.as_ref(), saved.running);
-        if let Some(moments) = moments.filter(|_| !self.by_slice) {
-            self.by_moments(ctx.weights, &moments, saved.coefficients);
-        }
-        for part in self.together(rows, training.slices) {
-            let set = &saved.coefficients[part.at * size..(part.at + 1) * size];
-            self.apply(ctx.kernels, &part, set, x, output);
-        }
-        Ok(())
+        self.forward_of(ctx, &mut ends)
     }
 
     fn backward(
@@ -393,42 +340,17 @@ impl Module for BatchNorm {
         ends: BackwardInputs<'_>,
         into: &mut [Option<&mut [f32]>],
     ) -> Result<(), Failure> {
-        let Some(training) = ctx.training else {
-            return Ok(());
+        let mut ends = HostBackward {
+            x: ends.inputs[0],
+            g: ends.gradient,
+            into: &mut into[0],
         };
-        let (x, g, width) = (ends.inputs[0], ends.gradient, self.layout.width());
-        let (c, layout, level) = (self.layout.channels, self.layout, ctx.kernels.level());
-        let mut saved = self.split(ctx.saved, ctx.rows);
-        let coefficients = &*saved.coefficients;
-        let own = self.per_slice(
-            ctx.kernels,
-            training.slices,
-            |_| 0.0,
-            |rows, first, out| {
-                let at = rows.start * width..rows.end * width;
-                let centre = &self.set(coefficients, rows.start)[..c];
-                gradient_sums(level, layout, (&x[at.clone()], &g[at]), centre, first, out);
-            },
-        );
-        if self.affine {
-            self.keep_gradients(training.slices, &own, &mut saved);
-        }
-        let Some(into) = &mut into[0] else {
-            // Nobody's gradient depends on the sums; all trainers have the same layers, so none waits for them.
-            return Ok(());
-        };
-        let parts = self.together(ctx.rows, training.slices);
-        let sums: Vec<Vec<f64>> = if self.by_slice {
-            own.into_iter().filter_map(|(_, sums)| sums).collect()
-        } else {
-            let all = checked(ctx.exchange.gather(own)?, 1 + 2 * c)?;
-            root(all, sum).into_iter().collect()
-        };
-        for (part, sums) in parts.iter().zip(&sums) {
-            let set = self.set(saved.coefficients, part.at);
-            self.input_gradient(ctx.kernels, (part, set), sums, (x, g), into);
-        }
-        Ok(())
+        self.backward_of(ctx, &mut ends)
+    }
+
+    #[cfg(any(test, feature = "candle"))]
+    fn step_norm(&self) -> Option<&dyn StepNorm> {
+        Some(self)
     }
 
     fn parameter_gradient(

@@ -2,12 +2,17 @@
 
 mod batch;
 mod channels;
+mod ends;
 mod group;
 mod moments;
 mod response;
 mod row;
 
 use super::Family;
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use ends::{Centres, NormBackward, NormForward, Part as NormPart, Slopes, Sums, places};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use moments::Layout as NormLayout;
 
 /// The layers of this family.
 pub(super) const LAYERS: Family = &[

@@ -11,13 +11,13 @@ const TILE: usize = 256;
 
 /// How a row is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     pub channels: usize,
     pub run: usize,
 }
 
 impl Layout {
-    pub(super) fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         self.channels * self.run
     }
 }

@@ -1,10 +1,11 @@
 //! Adagrad and Adadelta.
 
-use super::rule::{Mean, Rule, signed};
+use super::rule::{Mean, Rule, penalised_on_device, signed, squares_on_device};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::{real, to_f32};
-use crate::optim::step::{ParamSlice, Step, Touched};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step, Touched};
+use candlewick_protocol::Failure;
 
 /// torch.optim.Adagrad: Duchi, Hazan, Singer, JMLR 12, 2011.
 #[derive(Debug)]
@@ -28,18 +29,35 @@ impl Adagrad {
     }
 }
 
+impl Adagrad {
+    fn scalars(&self, step: &Step) -> AdagradScalars {
+        AdagradScalars {
+            scale: signed(step.scale, self.maximize),
+            penalty: to_f32(self.weight_decay),
+            eps: to_f32(self.eps),
+            size: to_f32(-step.lr / (1.0 + (real(step.count) - 1.0) * self.lr_decay)),
+        }
+    }
+}
+
 impl Rule for Adagrad {
     fn initial(&self) -> f32 {
         to_f32(self.initial)
     }
 
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step);
+        let w = &slice.weights;
+        let g = penalised_on_device(&slice.gradient, s.scale, w, s.penalty)?;
+        if let [sum, ..] = slice.state.as_mut_slice() {
+            *sum = sum.add(&g.mul(&g)?)?;
+            slice.weights = w.add(&g.times(s.size)?.div(&sum.sqrt()?.plus(s.eps)?)?)?;
+        }
+        Ok(())
+    }
+
     fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
-        let s = AdagradScalars {
-            scale: signed(step.scale, self.maximize),
-            penalty: to_f32(self.weight_decay),
-            eps: to_f32(self.eps),
-            size: to_f32(-step.lr / (1.0 + (real(step.count) - 1.0) * self.lr_decay)),
-        };
+        let s = self.scalars(step);
         let touched = if s.keeps_untouched() {
             slice.touched
         } else {
@@ -74,15 +92,35 @@ impl Adadelta {
     }
 }
 
-impl Rule for Adadelta {
-    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
-        let s = AdadeltaScalars {
+impl Adadelta {
+    fn scalars(&self, step: &Step) -> AdadeltaScalars {
+        AdadeltaScalars {
             scale: signed(step.scale, self.maximize),
             penalty: to_f32(self.weight_decay),
             mean: Mean::of(self.rho),
             eps: to_f32(self.eps),
             size: to_f32(-step.lr),
-        };
+        }
+    }
+}
+
+impl Rule for Adadelta {
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step);
+        let w = &slice.weights;
+        let g = penalised_on_device(&slice.gradient, s.scale, w, s.penalty)?;
+        if let [square, steps, ..] = slice.state.as_mut_slice() {
+            *square = squares_on_device(square, &g, s.mean)?;
+            let delta = steps.plus(s.eps)?.sqrt()?;
+            let delta = delta.div(&square.plus(s.eps)?.sqrt()?)?.mul(&g)?;
+            *steps = squares_on_device(steps, &delta, s.mean)?;
+            slice.weights = w.add(&delta.times(s.size)?)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let s = self.scalars(step);
         if let [square, delta, ..] = slice.state.as_mut_slice() {
             adadelta(step.level, s, slice.weights, slice.gradient, (square, delta));
         }

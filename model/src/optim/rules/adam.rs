@@ -1,10 +1,13 @@
 //! Adam and AdamW.
 
-use super::rule::{Decay, Mean, Rule, correction, lerp, signed};
+use super::rule::{
+    Decay, Mean, Rule, correction, lerp, lerp_on_device, penalised_on_device, signed, squares_on_device,
+};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use candlewick_protocol::Failure;
 
 /// torch.optim.Adam and AdamW: Kingma and Ba, arXiv 1412.6980, 2015; Loshchilov and Hutter, arXiv 1711.05101, 2019;
 /// AMSGrad: Reddi, Kale, Kumar, ICLR 2018.
@@ -56,6 +59,27 @@ impl Rule for Adam {
             // `slots` asks for two vectors at least.
             _ => {}
         }
+    }
+
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step);
+        let w = slice.weights.times(s.decay.shrink)?;
+        let g = penalised_on_device(&slice.gradient, s.scale, &w, s.decay.penalty)?;
+        let [mean, square, rest @ ..] = slice.state.as_mut_slice() else {
+            return Ok(());
+        };
+        *mean = lerp_on_device(mean, &g, s.mean)?;
+        *square = squares_on_device(square, &g, s.square)?;
+        let below = match rest {
+            [largest, ..] if self.amsgrad => {
+                *largest = square.max(largest)?;
+                largest.sqrt()?
+            }
+            _ => square.sqrt()?,
+        };
+        let below = below.over(s.root_correction)?.plus(s.eps)?;
+        slice.weights = w.add(&mean.times(s.size)?.div(&below)?)?;
+        Ok(())
     }
 }
 

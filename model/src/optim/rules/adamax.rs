@@ -1,10 +1,11 @@
 //! Adamax.
 
-use super::rule::{Mean, Rule, correction, lerp, signed};
+use super::rule::{Mean, Rule, correction, lerp, lerp_on_device, penalised_on_device, signed};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use candlewick_protocol::Failure;
 
 /// torch.optim.Adamax: section 7.1 of Kingma and Ba, arXiv 1412.6980, 2015.
 #[derive(Debug)]
@@ -26,17 +27,35 @@ impl Adamax {
     }
 }
 
-impl Rule for Adamax {
-    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+impl Adamax {
+    fn scalars(&self, step: &Step) -> Scalars {
         let beta1 = step.momentum.unwrap_or(self.betas[0]);
-        let s = Scalars {
+        Scalars {
             scale: signed(step.scale, self.maximize),
             penalty: to_f32(self.weight_decay),
             mean: Mean::of(beta1),
             keep: to_f32(self.betas[1]),
             eps: to_f32(self.eps),
             size: to_f32(-(step.lr / correction(beta1, step.count))),
-        };
+        }
+    }
+}
+
+impl Rule for Adamax {
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step);
+        let w = &slice.weights;
+        let g = penalised_on_device(&slice.gradient, s.scale, w, s.penalty)?;
+        if let [mean, largest, ..] = slice.state.as_mut_slice() {
+            *mean = lerp_on_device(mean, &g, s.mean)?;
+            *largest = g.abs()?.plus(s.eps)?.max(&largest.times(s.keep)?)?;
+            slice.weights = w.add(&mean.times(s.size)?.div(largest)?)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let s = self.scalars(step);
         if let [mean, largest, ..] = slice.state.as_mut_slice() {
             adamax(step.level, s, slice.weights, slice.gradient, (mean, largest));
         }

@@ -1,11 +1,13 @@
 //! LAMB.
 
-use super::rule::{Mean, Rule, correction, lerp};
+use super::rule::{Mean, Rule, correction, lerp, lerp_on_device, squares_on_device};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
 use crate::optim::norms;
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use crate::resident::DeviceVec;
+use candlewick_protocol::Failure;
 
 /// LAMB: You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", arXiv 1904.00962,
 /// 2019, with timm's settings. The step of Adam plus the decay is multiplied by `|w| / |step|` of its tensor. It takes
@@ -83,6 +85,38 @@ impl Rule for Lamb {
                 &mut slice.sums,
             );
         }
+    }
+
+    fn measure_on_device(
+        &self,
+        step: &Step,
+        slice: &mut DeviceSlice,
+    ) -> Result<Option<[DeviceVec; 2]>, Failure> {
+        let s = self.scalars(step);
+        let g = slice.gradient.times(s.scale)?;
+        let [mean, square, ..] = slice.state.as_mut_slice() else {
+            return Ok(None);
+        };
+        *mean = if s.averages {
+            lerp_on_device(mean, &g, s.mean)?
+        } else {
+            mean.times(s.mean.keep)?.add(&g)?
+        };
+        *square = squares_on_device(square, &g, s.square)?;
+        let below = square.sqrt()?.over(s.root_correction)?.plus(s.eps)?;
+        let way = mean.over(s.correction)?.div(&below)?;
+        slice.weights = slice.weights.add(&slice.weights.times(s.shrink)?)?;
+        slice.gradient = way.add(&slice.weights.times(s.decay)?)?;
+        if self.weight_decay != 0.0 || self.always_adapt {
+            return Ok(Some([slice.weights.squares()?, slice.gradient.squares()?]));
+        }
+        Ok(None)
+    }
+
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let way = slice.gradient.times(slice.ratio)?.times(to_f32(-step.lr))?;
+        slice.weights = slice.weights.add(&way)?;
+        Ok(())
     }
 
     fn ratio(&self, _: &Step, [weights, direction]: [f64; 2]) -> f32 {

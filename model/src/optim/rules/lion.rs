@@ -1,10 +1,11 @@
 //! Lion.
 
-use super::rule::{Mean, Rule, lerp, signed};
+use super::rule::{Mean, Rule, lerp, lerp_on_device, signed};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use candlewick_protocol::Failure;
 
 /// Lion: Chen et al., "Symbolic Discovery of Optimization Algorithms", arXiv 2302.06675, 2023.
 #[derive(Debug)]
@@ -24,15 +25,35 @@ impl Lion {
     }
 }
 
-impl Rule for Lion {
-    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
-        let s = Scalars {
+impl Lion {
+    fn scalars(&self, step: &Step) -> Scalars {
+        Scalars {
             scale: signed(step.scale, self.maximize),
             shrink: to_f32(1.0 - step.lr * self.weight_decay),
             ahead: Mean::of(step.momentum.unwrap_or(self.betas[0])),
             mean: Mean::of(self.betas[1]),
             size: to_f32(-step.lr),
-        };
+        }
+    }
+}
+
+impl Rule for Lion {
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step);
+        let g = slice.gradient.times(s.scale)?;
+        if let [mean, ..] = slice.state.as_mut_slice() {
+            let ahead = mean.times(s.ahead.keep)?.add(&g.times(s.ahead.take)?)?;
+            slice.weights = slice
+                .weights
+                .times(s.shrink)?
+                .add(&ahead.sign()?.times(s.size)?)?;
+            *mean = lerp_on_device(mean, &g, s.mean)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let s = self.scalars(step);
         if let [mean, ..] = slice.state.as_mut_slice() {
             lion(step.level, s, slice.weights, slice.gradient, mean);
         }

@@ -1,10 +1,14 @@
 //! NAdam and RAdam.
 
-use super::rule::{Decay, Mean, Rule, correction, lerp, signed};
+use super::rule::{
+    Decay, Mean, Rule, correction, lerp, lerp_on_device, penalised_on_device, signed, squares_on_device,
+};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::{real, to_f32};
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use crate::resident::DeviceVec;
+use candlewick_protocol::Failure;
 
 /// What both have of Adam.
 #[derive(Debug)]
@@ -67,21 +71,39 @@ impl NAdam {
     }
 }
 
+impl NAdam {
+    fn scalars(&self, step: &Step) -> Scalars {
+        let beta1 = self.base.beta1(step);
+        let (mu, next) = (self.mu(beta1, step.count), self.mu(beta1, step.count + 1));
+        let product = f64::from(step.scalar_state);
+        Scalars {
+            correction: to_f32(correction(self.base.betas[1], step.count)),
+            gradient_size: to_f32(-step.lr * (1.0 - mu) / (1.0 - product)),
+            size: to_f32(-step.lr * next / (1.0 - product * next)),
+            ..self.base.scalars(step)
+        }
+    }
+}
+
 impl Rule for NAdam {
     fn scalar_state(&self, step: &Step) -> f32 {
         step.scalar_state * to_f32(self.mu(self.base.beta1(step), step.count))
     }
 
-    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
-        let beta1 = self.base.beta1(step);
-        let (mu, next) = (self.mu(beta1, step.count), self.mu(beta1, step.count + 1));
-        let product = f64::from(step.scalar_state);
-        let s = Scalars {
-            correction: to_f32(correction(self.base.betas[1], step.count)),
-            gradient_size: to_f32(-step.lr * (1.0 - mu) / (1.0 - product)),
-            size: to_f32(-step.lr * next / (1.0 - product * next)),
-            ..self.base.scalars(step)
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step);
+        let Some((w, g)) = means_on_device(&s, slice)? else {
+            return Ok(());
         };
+        let (mean, square) = (&slice.state[0], &slice.state[1]);
+        let below = square.over(s.correction)?.sqrt()?.plus(s.eps)?;
+        let w = w.add(&g.times(s.gradient_size)?.div(&below)?)?;
+        slice.weights = w.add(&mean.times(s.size)?.div(&below)?)?;
+        Ok(())
+    }
+
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let s = self.scalars(step);
         if let [mean, square, ..] = slice.state.as_mut_slice() {
             nadam(step.level, s, slice.weights, slice.gradient, (mean, square));
         }
@@ -115,29 +137,64 @@ impl RAdam {
     }
 }
 
-impl Rule for RAdam {
-    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+impl RAdam {
+    /// And whether the variance is rectified.
+    fn scalars(&self, step: &Step) -> (Scalars, bool) {
         let size = step.lr / correction(self.base.beta1(step), step.count);
-        let s = self.base.scalars(step);
+        let (size, rectified) = match self.rectification(step) {
+            Some(rectification) => {
+                let root = libm::sqrt(correction(self.base.betas[1], step.count));
+                (-size * root * rectification, true)
+            }
+            None => (-size, false),
+        };
+        let s = Scalars {
+            size: to_f32(size),
+            ..self.base.scalars(step)
+        };
+        (s, rectified)
+    }
+}
+
+impl Rule for RAdam {
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let (s, is_rectified) = self.scalars(step);
+        let Some((w, _)) = means_on_device(&s, slice)? else {
+            return Ok(());
+        };
+        let (mean, square) = (&slice.state[0], &slice.state[1]);
+        let mut way = mean.times(s.size)?;
+        if is_rectified {
+            way = way.div(&square.sqrt()?.plus(s.eps)?)?;
+        }
+        slice.weights = w.add(&way)?;
+        Ok(())
+    }
+
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let (s, is_rectified) = self.scalars(step);
         let [mean, square, ..] = slice.state.as_mut_slice() else {
             return;
         };
         let state = (&mut **mean, &mut **square);
-        if let Some(rectification) = self.rectification(step) {
-            let root = libm::sqrt(correction(self.base.betas[1], step.count));
-            let s = Scalars {
-                size: to_f32(-size * root * rectification),
-                ..s
-            };
+        if is_rectified {
             rectified(step.level, s, slice.weights, slice.gradient, state);
         } else {
-            let s = Scalars {
-                size: to_f32(-size),
-                ..s
-            };
             unrectified(step.level, s, slice.weights, slice.gradient, state);
         }
     }
+}
+
+/// [`means`] on a device: the decayed weights and the gradient; none where there is no state.
+fn means_on_device(s: &Scalars, slice: &mut DeviceSlice) -> Result<Option<(DeviceVec, DeviceVec)>, Failure> {
+    let w = slice.weights.times(s.decay.shrink)?;
+    let g = penalised_on_device(&slice.gradient, s.scale, &w, s.decay.penalty)?;
+    let [mean, square, ..] = slice.state.as_mut_slice() else {
+        return Ok(None);
+    };
+    *mean = lerp_on_device(mean, &g, s.mean)?;
+    *square = squares_on_device(square, &g, s.square)?;
+    Ok(Some((w, g)))
 }
 
 #[derive(Debug, Clone, Copy)]

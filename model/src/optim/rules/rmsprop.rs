@@ -1,10 +1,11 @@
 //! RMSprop.
 
-use super::rule::{Mean, Rule, lerp, signed};
+use super::rule::{Mean, Rule, lerp, lerp_on_device, penalised_on_device, signed, squares_on_device};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use candlewick_protocol::Failure;
 
 /// torch.optim.RMSprop: Hinton, lecture 6 of "Neural Networks for Machine Learning", 2012; centered: Graves, arXiv
 /// 1308.0850, 2013.
@@ -31,8 +32,9 @@ impl RmsProp {
     }
 }
 
-impl Rule for RmsProp {
-    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+impl RmsProp {
+    /// And whether there is a momentum.
+    fn scalars(&self, step: &Step) -> (Scalars, bool) {
         let momentum = step.momentum.unwrap_or(self.momentum);
         let s = Scalars {
             scale: signed(step.scale, self.maximize),
@@ -42,8 +44,40 @@ impl Rule for RmsProp {
             momentum: to_f32(momentum),
             size: to_f32(-step.lr),
         };
+        (s, momentum > 0.0)
+    }
+}
+
+impl Rule for RmsProp {
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let (s, moves) = self.scalars(step);
+        let w = &slice.weights;
+        let g = penalised_on_device(&slice.gradient, s.scale, w, s.penalty)?;
+        let [square, rest @ ..] = slice.state.as_mut_slice() else {
+            return Ok(());
+        };
+        *square = squares_on_device(square, &g, s.mean)?;
+        let (below, rest) = match rest {
+            [mean, rest @ ..] if self.centered => {
+                *mean = lerp_on_device(mean, &g, s.mean)?;
+                (square.sub(&mean.mul(mean)?)?.sqrt()?, rest)
+            }
+            rest => (square.sqrt()?, rest),
+        };
+        let below = below.plus(s.eps)?;
+        slice.weights = match rest {
+            [buffer, ..] if moves => {
+                *buffer = buffer.times(s.momentum)?.add(&g.div(&below)?)?;
+                w.add(&buffer.times(s.size)?)?
+            }
+            _ => w.add(&g.times(s.size)?.div(&below)?)?,
+        };
+        Ok(())
+    }
+
+    fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
+        let (s, moves) = self.scalars(step);
         let (weights, gradient) = (&mut *slice.weights, &*slice.gradient);
-        let moves = momentum > 0.0;
         match (slice.state.as_mut_slice(), self.centered) {
             ([square, mean, buffer], true) if moves => {
                 centered_heavy(step.level, s, weights, gradient, (square, mean, buffer));

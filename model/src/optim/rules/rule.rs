@@ -1,7 +1,9 @@
 //! What an update rule is, and the arithmetic that the rules share.
 
 use crate::numbers::{real, to_f32};
-use crate::optim::step::{ParamSlice, Step};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step};
+use crate::resident::DeviceVec;
+use candlewick_protocol::Failure;
 use std::fmt::Debug;
 
 /// An update rule with its settings.
@@ -36,6 +38,20 @@ pub(in crate::optim) trait Rule: Debug + Send + Sync {
 
     /// Updates a slice.
     fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>);
+
+    /// As [`Rule::measure`], on a device: the sums of squares of two vectors, where the ratio depends on them.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn measure_on_device(&self, _: &Step, _: &mut DeviceSlice) -> Result<Option<[DeviceVec; 2]>, Failure> {
+        Ok(None)
+    }
+
+    /// As [`Rule::apply`], on a device: the same operations in the same order, each rounded as the host rounds it.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure>;
 }
 
 /// `1 - base^count`, the correction of a running mean that started at 0.
@@ -71,6 +87,44 @@ impl Mean {
             keep: to_f32(beta),
             take: to_f32(1.0 - beta),
         }
+    }
+}
+
+/// The same on a device.
+pub(super) fn lerp_on_device(
+    from: &DeviceVec,
+    to: &DeviceVec,
+    Mean { keep, take }: Mean,
+) -> Result<DeviceVec, Failure> {
+    if take < 0.5 {
+        from.add(&to.sub(from)?.times(take)?)
+    } else {
+        to.sub(&to.sub(from)?.times(keep)?)
+    }
+}
+
+/// `keep mean + take g g`, as the rules of the host compute it, on a device.
+pub(super) fn squares_on_device(
+    mean: &DeviceVec,
+    g: &DeviceVec,
+    Mean { keep, take }: Mean,
+) -> Result<DeviceVec, Failure> {
+    mean.times(keep)?.add(&g.times(take)?.mul(g)?)
+}
+
+/// `g scale + penalty w`, on a device.
+pub(super) fn penalised_on_device(
+    g: &DeviceVec,
+    scale: f32,
+    w: &DeviceVec,
+    penalty: f32,
+) -> Result<DeviceVec, Failure> {
+    let g = g.times(scale)?;
+    // Nothing is added where there is no penalty: only the sign of a zero could differ.
+    if penalty == 0.0 {
+        Ok(g)
+    } else {
+        g.add(&w.times(penalty)?)
     }
 }
 

@@ -1,11 +1,13 @@
 //! SGD, and LARS, which is SGD with a learning rate for each tensor.
 
-use super::rule::{Rule, signed};
+use super::rule::{Rule, penalised_on_device, signed};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
 use crate::optim::norms;
-use crate::optim::step::{ParamSlice, Step, Touched};
+use crate::optim::step::{DeviceSlice, ParamSlice, Step, Touched};
+use crate::resident::DeviceVec;
+use candlewick_protocol::Failure;
 
 /// torch.optim.SGD.
 #[derive(Debug)]
@@ -45,6 +47,10 @@ impl Sgd {
 }
 
 impl Rule for Sgd {
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        self.on_device(step, slice)
+    }
+
     fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>) {
         let s = self.scalars(step, slice.ratio);
         let (weights, gradient) = (&mut *slice.weights, &mut *slice.gradient);
@@ -64,6 +70,31 @@ impl Rule for Sgd {
                 });
             }
         }
+    }
+}
+
+impl Sgd {
+    fn on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        let s = self.scalars(step, slice.ratio);
+        let w = &slice.weights;
+        let mut g = penalised_on_device(&slice.gradient, s.scale, w, s.penalty)?;
+        // That of SGD is 1.
+        if s.ratio != 1.0 {
+            g = g.times(s.ratio)?;
+        }
+        let way = match slice.state.last_mut() {
+            Some(buffer) if s.ahead != 0.0 => {
+                *buffer = buffer.times(s.keep)?.add(&g.times(s.take)?)?;
+                if self.nesterov {
+                    g.add(&buffer.times(s.ahead)?)?
+                } else {
+                    buffer.clone()
+                }
+            }
+            _ => g,
+        };
+        slice.weights = w.add(&way.times(s.size)?)?;
+        Ok(())
     }
 }
 
@@ -91,6 +122,19 @@ impl Lars {
 }
 
 impl Rule for Lars {
+    fn measure_on_device(
+        &self,
+        step: &Step,
+        slice: &mut DeviceSlice,
+    ) -> Result<Option<[DeviceVec; 2]>, Failure> {
+        let gradient = slice.gradient.times(step.scale)?;
+        Ok(Some([slice.weights.squares()?, gradient.squares()?]))
+    }
+
+    fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
+        self.sgd.on_device(step, slice)
+    }
+
     fn measures(&self) -> bool {
         self.sgd.weight_decay != 0.0 || self.always_adapt
     }

@@ -15,6 +15,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 /// The plan of a case over copies of the row.
 fn plan_of(golden: &Value, case: &Value) -> TrainPlan {
+    device::chosen();
     let input = json!({"job": "00", "task": "regressor", "featureWidth": 3, "params": {
         "network": {"format": "candlewick.network/1", "layers": golden["layers"]}, "optimizer": case["optimizer"],
         "asynchrony": case["asynchrony"], "batchSize": golden["batch"], "epochs": golden["epochs"], "logicalShards": 4,
@@ -43,7 +44,8 @@ fn a_gradient_is_that_of_the_weights_before_the_last_update_but_for_the_first_af
         let plan = plan_of(&golden, case);
         let mut session = Session::new(&plan.job, 1).unwrap();
         let start = numbers(&golden["weights"]);
-        session.state.weights = start.iter().map(|value| *value as f32).collect();
+        let start: Vec<f32> = start.iter().map(|value| *value as f32).collect();
+        session.state.weights.set(&start).unwrap();
         let fuse = Fuse::of(NEVER, Vec::new());
         run(&mut session, &plan, &fuse).unwrap();
         let near = |what: &str, got: &[f64], wanted: &[f64]| {
@@ -57,7 +59,12 @@ fn a_gradient_is_that_of_the_weights_before_the_last_update_but_for_the_first_af
                 );
             }
         };
-        let weights: Vec<f64> = session.model().iter().map(|value| f64::from(*value)).collect();
+        let weights: Vec<f64> = session
+            .model()
+            .unwrap()
+            .iter()
+            .map(|value| f64::from(*value))
+            .collect();
         near("weights", &weights, &numbers(&case["weights"]));
         let losses: Vec<f64> = fuse.into_history().iter().map(|record| record.loss).collect();
         near("losses", &losses, &numbers(&case["losses"]));

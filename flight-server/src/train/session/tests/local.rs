@@ -17,6 +17,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 /// The plan of a case: copies of two rows, each of which has a shard of its own.
 fn plan_of(golden: &Value, case: &Value) -> TrainPlan {
+    device::chosen();
     let mut input = json!({"job": "00", "task": "regressor", "featureWidth": 3, "params": {
         "network": {"format": "candlewick.network/1", "layers": golden["layers"]}, "batchSize": golden["batch"],
         "epochs": golden["epochs"], "logicalShards": SHARDS, "clipNorm": golden["clip"], "seed": 5}});
@@ -61,13 +62,18 @@ fn it_is_what_a_plain_loop_does() {
         let (name, plan) = (case["name"].as_str().unwrap(), plan_of(&golden, case));
         let mut session = Session::new(&plan.job, 1).unwrap();
         let start: Vec<f32> = serde_json::from_value(golden["start"].clone()).unwrap();
-        session.state.weights = start;
+        session.state.weights = start.into();
         let fuse = Fuse::of(NEVER, Vec::new());
         let mut reduce = SingleProcess {
             logical_shards: SHARDS,
         };
         session.run(&plan, &mut reduce, &fuse).unwrap();
-        let weights: Vec<f64> = session.model().iter().map(|value| f64::from(*value)).collect();
+        let weights: Vec<f64> = session
+            .model()
+            .unwrap()
+            .iter()
+            .map(|value| f64::from(*value))
+            .collect();
         close(&weights, &numbers(&case["weights"]), name);
         let losses: Vec<f64> = fuse.into_history().iter().map(|record| record.loss).collect();
         close(&losses, &numbers(&case["losses"]), name);

@@ -4,14 +4,14 @@ use candle_core::Device;
 use candlewick_protocol::{ErrorKind, Failure};
 
 /// What an error says; candle's may have a backtrace behind it.
-pub(super) fn first_line(error: &candle_core::Error) -> String {
+pub(crate) fn first_line(error: &candle_core::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// What goes wrong on a device.
 #[derive(Debug)]
-pub(super) enum DeviceError {
+pub(crate) enum DeviceError {
     /// By candle or the device.
     Candle(candle_core::Error),
     /// With its message.
@@ -19,12 +19,12 @@ pub(super) enum DeviceError {
 }
 
 impl DeviceError {
-    pub(super) fn defect(message: String) -> Self {
+    pub(crate) fn defect(message: String) -> Self {
         DeviceError::Failure(Failure::internal(message))
     }
 
     /// The failure, with the device that it happened on.
-    pub(super) fn on(self, device: &Device) -> Failure {
+    pub(crate) fn on(self, device: &Device) -> Failure {
         match self {
             DeviceError::Failure(failure) => failure,
             DeviceError::Candle(error) => Failure::new(

@@ -1,0 +1,114 @@
+//! The one way to a device and back.
+
+use super::error::DeviceError;
+use super::traffic::{Amounts, Traffic};
+use candle_core::{Device, Shape, Tensor, WithDType};
+use candlewick_protocol::Failure;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What crosses, see [`Amounts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Weights,
+    Rows,
+    Constants,
+    Sums,
+}
+
+impl Kind {
+    fn of(self, amounts: &mut Amounts) -> &mut u64 {
+        match self {
+            Kind::Weights => &mut amounts.weights,
+            Kind::Rows => &mut amounts.rows,
+            Kind::Constants => &mut amounts.constants,
+            Kind::Sums => &mut amounts.sums,
+        }
+    }
+}
+
+/// Indices that are kept on a device at most: 64 MiB.
+const MOST_INDICES: usize = 1 << 24;
+
+/// The way to a device: all that goes there or comes from there is counted.
+#[derive(Debug)]
+pub(crate) struct Link {
+    device: Device,
+    traffic: Mutex<Traffic>,
+    /// Places that kernels gather from: they follow from a layer's shapes, so a step has those of the one before.
+    indices: Mutex<BTreeMap<Vec<u32>, Tensor>>,
+}
+
+impl Link {
+    pub(crate) fn new(device: Device) -> Self {
+        Link {
+            device,
+            traffic: Mutex::default(),
+            indices: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Traffic> {
+        // Two numbers cannot be left half changed.
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        *self.counted()
+    }
+
+    /// Values as a tensor on the device.
+    pub(crate) fn up<T: WithDType>(
+        &self,
+        kind: Kind,
+        values: &[T],
+        shape: impl Into<Shape>,
+    ) -> Result<Tensor, DeviceError> {
+        *kind.of(&mut self.counted().up) += size_of_val(values) as u64;
+        Ok(Tensor::from_slice(values, shape, &self.device)?)
+    }
+
+    /// Indices as a tensor on the device, which are brought up once and kept as long as there is room.
+    pub(crate) fn indices(&self, indices: &[u32]) -> Result<Tensor, DeviceError> {
+        let mut kept = self.indices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(indices) {
+            return Ok(known.clone());
+        }
+        let tensor = self.up(Kind::Constants, indices, indices.len())?;
+        let held: usize = kept.keys().map(Vec::len).sum();
+        if held + indices.len() <= MOST_INDICES {
+            kept.insert(indices.to_vec(), tensor.clone());
+        }
+        Ok(tensor)
+    }
+
+    /// The elements of a tensor on the host.
+    pub(crate) fn down<T: WithDType>(&self, kind: Kind, tensor: &Tensor) -> Result<Vec<T>, DeviceError> {
+        let values = tensor.flatten_all()?.to_vec1::<T>()?;
+        *kind.of(&mut self.counted().down) += size_of_val(values.as_slice()) as u64;
+        Ok(values)
+    }
+
+    /// The elements of a tensor into memory of the host.
+    pub(crate) fn down_into(&self, kind: Kind, tensor: &Tensor, into: &mut [f32]) -> Result<(), DeviceError> {
+        let values: Vec<f32> = self.down(kind, tensor)?;
+        if values.len() != into.len() {
+            return Err(DeviceError::defect(format!(
+                "{} values come from the device, not {}",
+                values.len(),
+                into.len()
+            )));
+        }
+        into.copy_from_slice(&values);
+        Ok(())
+    }
+
+    /// The failure that an error of this device is.
+    pub(crate) fn failure(&self, error: DeviceError) -> Failure {
+        error.on(&self.device)
+    }
+}

@@ -1,0 +1,34 @@
+//! Vectors over the weights of a network, of which runs may live on a device from step to step: the weights, a step's
+//! gradient, each vector of an optimiser's state, moving averages.
+//!
+//! A run is what a segment of the network has of it. All else lies in memory of the host, and a build without devices has
+//! nothing but that. Everything that crosses to or from a device goes through its [`Link`], which counts it.
+
+#[cfg(not(any(test, feature = "candle")))]
+mod absent;
+#[cfg(any(test, feature = "candle"))]
+mod error;
+mod flat;
+#[cfg(any(test, feature = "candle"))]
+mod link;
+#[cfg(test)]
+mod tests;
+mod traffic;
+#[cfg(any(test, feature = "candle"))]
+mod values;
+#[cfg(any(test, feature = "candle"))]
+mod vector;
+
+#[cfg(not(any(test, feature = "candle")))]
+pub(crate) use absent::{DeviceValues, DeviceVec, Link};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use error::{DeviceError, first_line};
+pub use flat::{Flat, FlatMut, FlatRef};
+pub(crate) use flat::{Residence, Run, gaps};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use link::{Kind, Link};
+pub use traffic::{Amounts, Traffic};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use values::DeviceValues;
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use vector::DeviceVec;
