@@ -1,7 +1,10 @@
 //! How long a trainer takes on this machine: for a few steps over rows that are made up, for what it makes before the first of
 //! them, for the end of an epoch, for a row that is judged.
 
+mod parts;
 mod rows;
+
+pub use parts::PartTimes;
 
 use crate::engine::{Batch, Engine, Exchange, Gradient, NodeGradient, Predictor, Slice};
 use crate::memory::{BATCHES, step_rows};
