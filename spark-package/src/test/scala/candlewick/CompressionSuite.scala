@@ -28,12 +28,17 @@ class CompressionSuite extends SparkSuite {
     assert((plain.weightsHash +: hashes).distinct.length == 6)
   }
 
-  test("what the trainers decide is said with the reason, and a fit on one machine is one without compression") {
+  test(
+    "what the trainers decide is said with the reason, and a fit on one machine is one without compression"
+  ) {
     val plain = classifier().setLogicalShards(4).fit(rows)
     Seq(1 -> "one trainer sends nothing", 2 -> "with bf16").foreach { case (trainers, reason) =>
       val model = net("auto").setNumTrainers(trainers).fit(rows)
       val told = Json.parse(model.summary.compression.get)
-      assert(Json.field(told, "kind").asText == "none" && Json.field(told, "reason").asText.contains(reason), told)
+      assert(
+        Json.field(told, "kind").asText == "none" && Json.field(told, "reason").asText.contains(reason),
+        told
+      )
       assert(model.weightsHash == plain.weightsHash)
       assert(Json.field(told, "sentBytes").asLong == 0)
     }
