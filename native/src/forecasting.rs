@@ -66,8 +66,7 @@ impl Outlook<'_> {
         let waited = self.waited();
         if let Some(local) = &train.local_steps {
             // At a meeting weights and state are exchanged.
-            let state =
-                optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();
+            let state = optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();
             let choice = forecast.sum(network.num_dense() + state);
             let meetings = f64::from(local.steps.max(1));
             let seconds = choice.seconds().unwrap_or_default() + waited;
