@@ -2,7 +2,8 @@
 
 use crate::gang::Gang;
 use crate::plan::Algorithm;
-use crate::plan::choose::{Choice, Speeds, choose};
+use crate::plan::choose::{Choice, choose};
+use crate::plan::times::Speeds;
 use std::time::Duration;
 
 /// Lengths that are remembered.

@@ -9,7 +9,8 @@ use crate::gather::{broadcast, gather};
 use crate::listener::Listener;
 use crate::nodes::{Contribution, Node};
 use crate::peer::name_of;
-use crate::plan::choose::Speeds;
+use crate::plan::forecast::Forecast;
+use crate::plan::times::Speeds;
 use crate::probe::measure;
 use crate::reduce::{Buffers, Reduced, reduce};
 use crate::shards;
@@ -176,6 +177,14 @@ impl Collective {
     #[must_use]
     pub fn speeds(&self) -> Option<Speeds> {
         self.buffers.chooser.speeds
+    }
+
+    /// What its exchanges are expected to take, where the links were measured; the same on every trainer.
+    #[must_use]
+    pub fn forecast(&self) -> Option<Forecast> {
+        let Gang { shape, config, .. } = &self.gang;
+        self.speeds()
+            .map(|speeds| Forecast::of(shape.clone(), speeds, config.any_order))
     }
 
     /// How the vectors were added up that were most of all that was exchanged, and how long that took; `None` before the

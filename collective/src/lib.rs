@@ -50,7 +50,9 @@ pub use link::SHARED_BYTES;
 pub use listener::Listener;
 pub use nodes::Node;
 pub use plan::Algorithm;
-pub use plan::choose::{Choice, Speed, Speeds, predict};
+pub use plan::choose::{Choice, predict};
+pub use plan::forecast::{Forecast, StepForecast, StepShape};
+pub use plan::times::{Speed, Speeds};
 pub use reduce::Reduced;
 
 #[cfg(target_endian = "big")]

@@ -9,7 +9,7 @@ use crate::gang::Gang;
 use crate::gather::gather;
 use crate::io::{Incoming, Outgoing};
 use crate::nodes::check_floats;
-use crate::plan::choose::{Speed, Speeds};
+use crate::plan::times::{Speed, Speeds};
 use crate::tree_sum::Program;
 use std::time::Instant;
 
@@ -18,8 +18,10 @@ const SIZES: [usize; 3] = [4, 16 * 1024, 256 * 1024];
 /// Exchanges of each size, the first of which do not count.
 const ROUNDS: [usize; 3] = [8, 4, 3];
 const WARM_UP: usize = 1;
-/// Many values are exchanged where that takes no longer than this.
+/// Many values are exchanged where that takes no longer than this, and where some take little longer than none, so that their bytes are not
+/// seen for the latency, than the second.
 const PATIENCE: f64 = 0.01;
+const LONG_PATIENCE: f64 = 0.1;
 const WHAT: &str = "measuring the links";
 
 /// Measures all links; the same on every trainer.
@@ -38,16 +40,23 @@ pub(crate) fn measure(gang: &mut Gang) -> Result<Speeds, CollectiveError> {
     }
     let mut told = vec![found[0][0], found[0][1], found[1][0], found[1][1], all, adding()];
     let mut known = middles(&gather(gang, WHAT, &told)?, told.len());
-    // Where that was fast, a buffer on the way may have taken all of it.
+    // Where that was fast, a buffer on the way may have taken all of it. So it may where there is time for it to run empty: on a link of
+    // much latency.
     for (kind, partner) in partners.iter().enumerate() {
-        let many = 16.0 * known[2 * kind + 1];
-        if many < PATIENCE {
+        if many_tell(known[2 * kind], known[2 * kind + 1]) {
             found[kind][2] = pair(gang, *partner, 2, &mut number)?;
         }
     }
     told = vec![found[0][2], found[1][2]];
     known.extend(middles(&gather(gang, WHAT, &told)?, told.len()));
     Ok(speeds(&known, gang.peers.len()))
+}
+
+/// Whether to exchange many values too, after these times of next to none and of some.
+fn many_tell(little: f64, some: f64) -> bool {
+    let bytes = some - little;
+    let many = little + 16.0 * bytes;
+    many < PATIENCE || (bytes < little && many < LONG_PATIENCE)
 }
 
 /// Of what all trainers found, by number, the middle one: a trainer that was held up for a moment counts as one.
@@ -222,6 +231,21 @@ mod tests {
         assert!((found.message - 10e-6).abs() < 1e-12);
         let alone = speeds(&[2e-6, 10e-6, none, none, none, 1e-10, none, none], 1);
         assert!(alone.far.is_none() && alone.message == 0.0);
+    }
+
+    #[test]
+    fn many_values_are_exchanged_where_they_take_little_and_where_latency_hides_the_bytes_of_some() {
+        // 10 Gbit/s; 200 Mbit/s; the same with 2 ms of latency; 20 ms; a link of 10 Mbit/s and 60 ms; nobody.
+        for (little, some, expected) in [
+            (20e-6, 80e-6, true),
+            (30e-6, 2.8e-3, false),
+            (2.1e-3, 4.1e-3, true),
+            (20e-3, 23e-3, true),
+            (60e-3, 112e-3, false),
+            (f64::NAN, f64::NAN, false),
+        ] {
+            assert_eq!(many_tell(little, some), expected, "{little} {some}");
+        }
     }
 
     #[test]

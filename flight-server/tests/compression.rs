@@ -11,10 +11,10 @@ mod common;
 
 use candlewick_failpoint::Gates;
 use candlewick_protocol::compression::GradientCompression;
-use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::job::{JobSpec, SnapshotSpec};
 use common::data::{job, rows};
 use common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
-use common::{Gang, WAIT};
+use common::{Fit, Gang, WAIT};
 use serde_json::json;
 use std::time::Instant;
 
@@ -117,4 +117,80 @@ fn training_goes_on_from_a_state_that_holds_what_is_left() {
     );
     let told = told.unwrap();
     assert!(told.contains("compression.left"), "{told}");
+}
+
+/// Trainers whose links are said to be so slow that they decide for bf16; they also stop at these points.
+fn deciding(spec: JobSpec, trainers: usize, gates: &Gates, also: &str) -> Gang {
+    let points = format!("train.links=0{also}");
+    let mut gang = Gang::start_held(spec, trainers, gates, |_| Some(points.clone()));
+    gang.feed_and_seal(&rows(ROWS));
+    gang.command(&json!({"cmd": "train"}));
+    // 10 microseconds, 10 bytes a second.
+    (0..trainers).for_each(|_| gates.hit("train.links", 0, WAIT).unwrap().fail("0.00001 10"));
+    gang
+}
+
+fn decided(fit: &Fit, kind: &str, reason: &str) {
+    let told = &fit.compression;
+    assert_eq!(told["kind"], kind, "{told}");
+    assert!(told["reason"].as_str().unwrap().contains(reason), "{told}");
+}
+
+#[test]
+fn what_trainers_decide_by_their_links_stays_through_losses_of_them() {
+    let auto = || compressed("auto", 1, 4);
+    // One sends nothing, and links of one machine are fast.
+    let plain = fit(compressed("none", 1, 4), 1);
+    let (one, two) = (fit(auto(), 1), fit(auto(), 2));
+    decided(&one, "none", "one trainer sends nothing");
+    decided(&two, "none", "with bf16");
+    same_bits(&one, &plain, "one trainer");
+    same_bits(&two, &plain, "two trainers");
+    let expected = fit(compressed("bf16", 1, 4), 1);
+    let gates = Gates::new().unwrap();
+    let mut gang = deciding(auto(), 3, &gates, ",train.step=100");
+    let hits: Vec<_> = (0..3).map(|_| gang.stands_at(&gates, 100)).collect();
+    gang.kill(1);
+    drop(hits);
+    let asked = gang.event("needFeed");
+    gang.serve_feed(&asked, &rows(ROWS), |_, _| {});
+    // The survivors come by again, and not by the links.
+    (0..2).for_each(|_| gang.stands_at(&gates, 100).go());
+    assert_eq!(gang.event("recovered")["record"]["resumeStep"], 100);
+    let fit = gang.rest(json!({}));
+    decided(&fit, "bf16", "ms with it");
+    same_bits(&fit, &expected, "a loss");
+}
+
+#[test]
+fn who_comes_later_and_who_goes_on_from_a_checkpoint_follow_what_was_decided() {
+    let spec = || JobSpec {
+        snapshots: SnapshotSpec { epochs: 1, steps: 0 },
+        ..compressed("auto", 3, 64)
+    };
+    let expected = fit(compressed("bf16", 3, 64), 1);
+    let gates = Gates::new().unwrap();
+    let mut gang = deciding(spec(), 2, &gates, ",train.step=3");
+    let hits: Vec<_> = (0..2).map(|_| gang.stands_at(&gates, 3)).collect();
+    gang.join(None);
+    drop(hits);
+    assert_eq!(gang.event("rescaled")["record"]["trainers"], 3);
+    let grown = gang.rest(json!({}));
+    decided(&grown, "bf16", "ms with it");
+    same_bits(&grown, &expected, "growth");
+    // One trainer alone, of which it would have decided otherwise.
+    let gates = Gates::new().unwrap();
+    let gang = deciding(spec(), 2, &gates, ",train.step=15");
+    gang.event_where("the state", |event| {
+        event["event"] == "snapshot" && event["counter"]["epoch"] == 1
+    });
+    let snapshot = gang.coordinator.take_snapshot().unwrap();
+    drop(gang);
+    let mut gang = Gang::start(spec(), 1);
+    let ledger = gang.feed_and_seal(&rows(ROWS));
+    gang.coordinator.resume_from(0, &snapshot.state).unwrap();
+    gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
+    let resumed = gang.rest(ledger);
+    decided(&resumed, "bf16", "ms with it");
+    assert_eq!(resumed.weights_hash, expected.weights_hash);
 }

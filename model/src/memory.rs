@@ -110,7 +110,8 @@ impl TrainingMemory {
         let late = u64::from(train.asynchrony.is_delayed());
         // Parts of them on their way, where a trainer has others.
         let others = u64::from(shards.end - shards.start) < u64::from(train.logical_shards);
-        let alone = train.gradient_compression.is_none() && train.local_steps.is_none();
+        let compression = train.gradient_compression;
+        let alone = (compression.is_none() || compression.is_auto()) && train.local_steps.is_none();
         let parts = u64::from(others && network.num_dense() > PART_VALUES && alone);
         let twice = late.max(parts);
         let copies = copies + compressed.states.max(late);
@@ -197,7 +198,8 @@ struct Compressed {
 
 fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Compressed {
     let compression = train.gradient_compression;
-    if compression.is_none() {
+    // What the trainers decide takes most as bf16; shards by themselves compress nothing.
+    if compression.is_none() || train.local_steps.is_some() {
         return Compressed::default();
     }
     let values = network.num_dense() as u64 * size_of::<f32>() as u64;

@@ -25,6 +25,7 @@ pub mod encode;
 pub mod encoded;
 mod exports;
 pub mod feeder;
+mod forecasting;
 mod handing;
 mod handles;
 mod memory;

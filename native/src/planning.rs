@@ -1,9 +1,10 @@
 //! What a job will need and how long a step will take: for the driver, before it starts any trainer.
 
+use crate::forecasting::{Found, Outlook};
 use crate::handing::seconds_per_byte;
 use crate::probing::Trial;
 use candlewick_collective::SHARED_BYTES;
-use candlewick_model::compression::LowRank;
+use candlewick_model::compression::{LowRank, packing_seconds};
 use candlewick_model::memory::{TrainingMemory, step_rows, touched};
 use candlewick_model::network::Network;
 use candlewick_model::optim;
@@ -82,25 +83,75 @@ impl PlanRequest {
             patience: Duration::from_millis(self.probe_ms),
         };
         let together = self.side_by_side.clamp(1, MOST_TOGETHER).min(shards.len());
-        let step = if together > 1 {
+        let own = 0..largest.end - largest.start;
+        let (step, speeds) = if together > 1 {
             trial.run(&shards[..together])?
         } else {
-            trial.run(std::slice::from_ref(&(0..largest.end - largest.start)))?
+            trial.run(std::slice::from_ref(&own))?
         };
         let whole = 0..self.job.train.logical_shards;
         let alone = (shards.len() > 1)
             .then(|| trial.run(std::slice::from_ref(&whole)))
             .transpose()?;
+        let outlook = Outlook {
+            job: &self.job,
+            hosts: self.hosts(),
+            together,
+            codec: self.codec(own.len())?,
+            rows: self.row_bytes(shards)?,
+            tried: &step,
+            speeds,
+        };
+        let Found {
+            compute,
+            exchange,
+            hidden,
+            way,
+        } = outlook.found()?;
         let row = self.row_values();
         Ok(json!({
-            "step": step.step,
-            "exchange": step.exchange,
+            "compute": compute,
+            "exchange": exchange,
+            "hidden": hidden,
+            "way": way,
             "begin": step.begin,
             "epoch": step.epoch,
             "judged": step.judged,
-            "stepAlone": alone.map(|tried| tried.step),
+            "stepAlone": alone.map(|(tried, _)| tried.step),
             "secondsPerByte": seconds_per_byte(self.tasks, row),
         }))
+    }
+
+    /// Seconds in which a trainer of so many shards packs its gradients, where it does.
+    fn codec(&self, shards: usize) -> Result<f64, Failure> {
+        if self.job.train.gradient_compression.is_none() {
+            return Ok(0.0);
+        }
+        Ok(packing_seconds(Network::of_job(&self.job)?.num_dense(), shards))
+    }
+
+    /// Trainers of each machine: the last one has what is left.
+    fn hosts(&self) -> Vec<usize> {
+        let (all, near) = (self.trainers.max(1) as usize, self.side_by_side.max(1));
+        (0..all)
+            .step_by(near)
+            .map(|first| near.min(all - first))
+            .collect()
+    }
+
+    /// Bytes of rows of tables that a trainer sends in a step, where there are other machines.
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 bytes")]
+    fn row_bytes(&self, shards: &[Range<u32>]) -> Result<f64, Failure> {
+        let network = Network::of_job(&self.job)?;
+        if self.hosts().len() < 2 || network.sparse_parameters().is_empty() {
+            return Ok(0.0);
+        }
+        let touched =
+            |own: &Range<u32>| touched(&network, &self.job.data, step_rows(&self.job, own)) as f64 * 4.0;
+        let sent: f64 = shards.iter().map(touched).sum();
+        // Its rows to the others, and the sums of those that it owns.
+        let each = shards.len() as f64;
+        Ok((sent + touched(&(0..self.job.train.logical_shards)) * each) / each)
     }
 
     /// Features of a row that are not left out of its hash.
@@ -215,7 +266,7 @@ mod tests {
     fn what_is_tried_takes_time() {
         let plan = request(2, 2).plan().unwrap();
         for name in [
-            "step",
+            "compute",
             "exchange",
             "begin",
             "epoch",
@@ -230,7 +281,11 @@ mod tests {
             side_by_side: 1,
             ..request(2, 2)
         };
-        assert_eq!(apart.plan().unwrap()["tried"]["exchange"].as_f64(), Some(0.0));
+        let tried = &apart.plan().unwrap()["tried"];
+        // Two rounds of a network that is taken to be one.
+        let seconds = tried["exchange"].as_f64().unwrap();
+        assert!((200e-6..201e-6).contains(&seconds), "{tried}");
+        assert_eq!(tried["way"]["algorithm"], "direct", "{tried}");
     }
 
     #[test]

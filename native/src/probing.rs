@@ -1,6 +1,6 @@
 //! Trainers of one machine, tried in the driver: as threads, over the links that trainers of one host have.
 
-use candlewick_collective::{Algorithm, Collective, Config, Credentials, Halts, Listener, Node};
+use candlewick_collective::{Collective, Config, Credentials, Halts, Listener, Node, Speeds};
 use candlewick_model::engine::{Gradient, NodeGradient};
 use candlewick_model::probe::{Course, Nobody, Peers, Tried};
 use candlewick_protocol::Failure;
@@ -28,7 +28,9 @@ pub(crate) struct Trial<'a> {
 impl Trial<'_> {
     /// Trainers that own these shards, which follow each other from 0, all at the same time: the mean of what they take. Of what
     /// one trainer beside others waits for the others is a part of it.
-    pub(crate) fn run(&self, shards: &[Range<u32>]) -> Result<Tried, Failure> {
+    ///
+    /// With it, what the links between them take.
+    pub(crate) fn run(&self, shards: &[Range<u32>]) -> Result<(Tried, Option<Speeds>), Failure> {
         let all = shards.last().map_or(1, |last| last.end);
         let course = Course::new(
             self.job,
@@ -40,17 +42,21 @@ impl Trial<'_> {
         if let [only] = shards {
             let tried = course.run(only.clone(), &mut Nobody)?;
             // What it copies is no exchange.
-            return Ok(Tried {
+            let tried = Tried {
                 exchange: 0.0,
                 ..tried
-            });
+            };
+            return Ok((tried, None));
         }
         let gang = Gang::new(shards)?;
-        let tried: Result<Vec<Tried>, Failure> = std::thread::scope(|scope| {
+        let tried: Result<Vec<(Tried, Option<Speeds>)>, Failure> = std::thread::scope(|scope| {
             let started: Vec<_> = (0..shards.len())
                 .map(|rank| {
                     let (gang, course, own) = (&gang, &course, shards[rank].clone());
-                    scope.spawn(move || course.run(own, &mut Linked(gang.connect(rank)?)))
+                    scope.spawn(move || {
+                        let mut linked = Linked(gang.connect(rank)?);
+                        Ok((course.run(own, &mut linked)?, linked.0.speeds()))
+                    })
                 })
                 .collect();
             let lost = || Failure::internal("a probe has panicked");
@@ -59,7 +65,9 @@ impl Trial<'_> {
                 .map(|one| one.join().unwrap_or_else(|_| Err(lost())));
             ended.collect()
         });
-        Ok(mean(&tried?))
+        let (tried, speeds): (Vec<Tried>, Vec<Option<Speeds>>) = tried?.into_iter().unzip();
+        // They are the same on all.
+        Ok((mean(&tried), speeds.into_iter().flatten().next()))
     }
 }
 
@@ -72,6 +80,7 @@ fn mean(all: &[Tried]) -> Tried {
         begin: of(|one| one.begin),
         epoch: of(|one| one.epoch),
         judged: of(|one| one.judged),
+        parts: all.first().map(|one| one.parts.clone()).unwrap_or_default(),
     }
 }
 
@@ -124,7 +133,7 @@ impl Gang {
             members: self.members.clone(),
             timeout: TIMEOUT,
             shared_memory: true,
-            algorithm: Some(Algorithm::Direct),
+            algorithm: None,
             any_order: false,
         };
         Ok(Collective::connect(&self.listeners[rank], config, &self.halts)?)
@@ -196,9 +205,11 @@ mod tests {
             json!([table, linear(2)]),
         ] {
             trial(&layers, |trial| {
-                let tried = trial.run(&[0..2, 2..5, 5..8]).unwrap();
+                let (tried, speeds) = trial.run(&[0..2, 2..5, 5..8]).unwrap();
+                assert!(speeds.unwrap().near.is_some_and(|near| near.latency > 0.0));
                 assert!(tried.exchange > 0.0 && tried.step > tried.exchange, "{tried:?}");
-                let alone = trial.run(std::slice::from_ref(&(0..8))).unwrap();
+                let (alone, none) = trial.run(std::slice::from_ref(&(0..8))).unwrap();
+                assert!(none.is_none());
                 assert!(alone.step > alone.exchange && alone.begin > 0.0, "{alone:?}");
             });
         }

@@ -19,6 +19,8 @@ pub enum GradientCompression {
     /// They stay f32.
     #[default]
     None,
+    /// What the trainers decide once they have measured their links: none or bf16, for the whole fit.
+    Auto,
     /// 16 bits with the exponents of f32.
     Bf16,
     /// 16 bits of IEEE 754.
@@ -32,11 +34,12 @@ pub enum GradientCompression {
 }
 
 /// What a value may be, for messages.
-pub const EXPECTED: &str = "\"none\", \"bf16\", \"fp16\", \"1bit\", \"topk:\" and the share of the values that is sent, above 0 and at \
+pub const EXPECTED: &str = "\"none\", \"auto\", \"bf16\", \"fp16\", \"1bit\", \"topk:\" and the share of the values that is sent, above 0 and at \
                             most 1, such as \"topk:0.01\", or \"powersgd:\" and a rank from 1 to 9999, such as \"powersgd:4\"";
 
 /// A regular expression, legal in Java and Python, that fits what [`GradientCompression::read`] takes.
-pub const PATTERN: &str = "none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}";
+pub const PATTERN: &str =
+    "none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}";
 
 /// Digits behind the point of a share at most.
 const DIGITS: usize = 9;
@@ -48,6 +51,7 @@ impl GradientCompression {
         let text = text.to_ascii_lowercase();
         match text.as_str() {
             "none" => Some(GradientCompression::None),
+            "auto" => Some(GradientCompression::Auto),
             "bf16" => Some(GradientCompression::Bf16),
             "fp16" => Some(GradientCompression::Fp16),
             "1bit" => Some(GradientCompression::OneBit),
@@ -62,6 +66,12 @@ impl GradientCompression {
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == GradientCompression::None
+    }
+
+    /// True for [`GradientCompression::Auto`].
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        *self == GradientCompression::Auto
     }
 
     /// True where a logical shard remembers from step to step what was not sent.
@@ -88,11 +98,14 @@ impl GradientCompression {
         self.remembers() && self.rank().is_none()
     }
 
-    /// Bytes that a node of so many values takes at most; of matrices of low rank, as if they had their full one.
+    /// Bytes that a node of so many values takes at most; of matrices of low rank, as if they had their full one, and of what is not
+    /// decided yet, as if it was not compressed.
     #[must_use]
     pub fn node_bytes(&self, values: u64) -> u64 {
         match self {
-            GradientCompression::None | GradientCompression::PowerSgd(_) => values * 4,
+            GradientCompression::None | GradientCompression::Auto | GradientCompression::PowerSgd(_) => {
+                values * 4
+            }
             GradientCompression::Bf16 | GradientCompression::Fp16 => values * 2,
             GradientCompression::TopK(share) => pairs(*share, values),
             // A bit each, and two means.
@@ -142,6 +155,7 @@ impl fmt::Display for GradientCompression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GradientCompression::None => f.write_str("none"),
+            GradientCompression::Auto => f.write_str("auto"),
             GradientCompression::Bf16 => f.write_str("bf16"),
             GradientCompression::Fp16 => f.write_str("fp16"),
             GradientCompression::TopK(share) => write!(f, "topk:{share}"),
@@ -169,10 +183,22 @@ impl From<GradientCompression> for String {
     }
 }
 
+/// What [`GradientCompression::Auto`] has become in a fit, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CompressionChoice {
+    /// None or bf16.
+    pub kind: GradientCompression,
+    /// With the numbers that decided.
+    pub reason: String,
+}
+
 /// What trainers sent each other of their gradients, as they are compressed and as they would have been; no part of the state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompressionUse {
+    /// What was decided, where the trainers decided it.
+    #[serde(flatten)]
+    pub choice: Option<CompressionChoice>,
     /// Bytes that were sent.
     pub sent_bytes: u64,
     /// Bytes in whose place.
@@ -184,13 +210,15 @@ impl CompressionUse {
     ///
     /// ```
     /// use candlewick_protocol::compression::CompressionUse;
-    /// let one = CompressionUse { sent_bytes: 10, plain_bytes: 40 };
-    /// let all = CompressionUse { sent_bytes: 20, plain_bytes: 80 };
-    /// assert_eq!(CompressionUse::of_all([Some(one), None, Some(one)]), Some(all));
+    /// let one = CompressionUse { sent_bytes: 10, plain_bytes: 40, choice: None };
+    /// let all = CompressionUse { sent_bytes: 20, plain_bytes: 80, choice: None };
+    /// assert_eq!(CompressionUse::of_all([Some(one.clone()), None, Some(one)]), Some(all));
     /// assert_eq!(CompressionUse::of_all([None]), None);
     /// ```
     pub fn of_all(trainers: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         trainers.into_iter().flatten().reduce(|sum, one| CompressionUse {
+            // All trainers have decided alike.
+            choice: sum.choice.or(one.choice),
             sent_bytes: sum.sent_bytes + one.sent_bytes,
             plain_bytes: sum.plain_bytes + one.plain_bytes,
         })
@@ -219,9 +247,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_decided_stands_beside_the_bytes_and_is_told_once() {
+        let choice = CompressionChoice {
+            kind: GradientCompression::Bf16,
+            reason: "slow".to_owned(),
+        };
+        let one = CompressionUse {
+            choice: Some(choice),
+            sent_bytes: 10,
+            plain_bytes: 20,
+        };
+        let all =
+            CompressionUse::of_all([Some(CompressionUse::default()), Some(one.clone()), Some(one)]).unwrap();
+        let text = serde_json::to_value(&all).unwrap();
+        let expected =
+            serde_json::json!({"kind": "bf16", "reason": "slow", "sentBytes": 20, "plainBytes": 40});
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_value::<CompressionUse>(text).unwrap(), all);
+        let plain = CompressionUse::default();
+        let text = serde_json::to_value(&plain).unwrap();
+        assert_eq!(text, serde_json::json!({"sentBytes": 0, "plainBytes": 0}));
+        assert_eq!(serde_json::from_value::<CompressionUse>(text).unwrap(), plain);
+    }
+
+    #[test]
     fn names_are_read_and_written() {
         for name in [
             "none",
+            "auto",
             "bf16",
             "fp16",
             "1bit",

@@ -29,9 +29,17 @@ def test_a_fit_learns_and_has_the_bits_of_one_trainer(data: DataFrame, kind: str
     assert losses[-1] < losses[0]
 
 
+def test_what_the_trainers_decide_is_said_with_the_reason(data: DataFrame) -> None:
+    model = classifier(gradientCompression="auto", logicalShards=4).fit(data)
+    told = model.summary.compression
+    # Few values between trainers of one machine.
+    assert told is not None and told["kind"] == "none" and "with bf16" in told["reason"], told
+    assert model.weightsHash == classifier(logicalShards=4).fit(data).weightsHash
+
+
 @pytest.mark.parametrize("wrong", ["bf15", "topk:0", "topk:1.5", "topk", "powersgd:0", ""])
 def test_a_kind_that_there_is_not_is_refused_with_those_that_there_are(wrong: str) -> None:
     with pytest.raises(InvalidParameterError) as told:
         NeuralClassifier(gradientCompression=wrong)
-    for name in ("gradientCompression", '"none", "bf16", "fp16", "1bit"', '"topk:0.01"', '"powersgd:4"'):
+    for name in ("gradientCompression", '"none", "auto", "bf16", "fp16", "1bit"', '"topk:0.01"', '"powersgd:4"'):
         assert name in str(told.value)

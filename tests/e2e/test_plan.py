@@ -46,6 +46,20 @@ def test_a_plan_is_there_before_the_fit_and_the_fit_is_as_it_says(rows: DataFram
     assert " of " in repr(summary).partition("memory=")[2]
 
 
+def test_a_plan_knows_how_gradients_will_go(rows: DataFrame) -> None:
+    plan = classifier(numTrainers=2).plan(rows)
+    assert plan.exchange is not None and plan.seconds["exchange"] > 0
+    told = [plan.exchange[name] for name in ("algorithm", "parts", "compression", "compressionReason")]
+    assert told == ["direct", 1, "none", None]
+    assert plan.seconds["hidden"] == 0
+    assert plan.seconds["step"] == pytest.approx(plan.seconds["compute"] + plan.seconds["exchange"])
+    late = classifier(numTrainers=2, asynchrony="delayed").plan(rows).seconds
+    assert 0 < late["hidden"] <= late["exchange"]
+    decided = classifier(numTrainers=2, gradientCompression="auto").plan(rows).exchange
+    assert decided is not None and decided["compression"] == "none" and "with bf16" in decided["compressionReason"]
+    assert classifier(numTrainers=1).plan(rows).exchange is None
+
+
 def test_what_checkpoints_and_ranks_hold_stands_in_the_ledger(rows: DataFrame, tmp_path: Path) -> None:
     plain = classifier(numTrainers=1).fit(rows).summary.memory[0]["accounts"]
     assert (plain["states"], plain["scores"]) == (0, 0)

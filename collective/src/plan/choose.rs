@@ -1,39 +1,14 @@
 //! Which algorithm a vector of some length takes: the one that a model of the links says is fastest.
 //!
-//! A round takes a trainer the latency of its slowest link, a little for every further message, and the time of its bytes, those of each
-//! kind of link after those of the other; the round lasts as long as the slowest trainer's. What the model knows is the same on all
-//! trainers, and it computes with the four operations of arithmetic alone: so all choose the same.
+//! What a plan takes is in `times.rs`. What the model knows is the same on all trainers, and it computes with the four operations of
+//! arithmetic alone: so all choose the same.
 
-use super::{Algorithm, Group, Plan, Round, Shape};
+use super::times::{Speed, Speeds, number, of_tile};
+use super::{Algorithm, Group, Shape};
 use crate::chunks::tiles;
-use candlewick_protocol::plan::ownership;
 
 /// How often as long as the fastest the simplest may take and is still preferred: measured times are not that exact.
-const MARGIN: f64 = 1.15;
-/// Trainers that are looked at, at most: of many all do much the same.
-const SAMPLES: usize = 48;
-
-/// What a kind of links takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Speed {
-    /// Seconds of an exchange of next to nothing.
-    pub latency: f64,
-    /// Seconds of a byte, in both directions at once.
-    pub per_byte: f64,
-}
-
-/// What was measured, the same on all trainers.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Speeds {
-    /// Between trainers of one host, where there are such.
-    pub near: Option<Speed>,
-    /// Between hosts.
-    pub far: Option<Speed>,
-    /// Seconds that every message but the first takes in an exchange with several trainers.
-    pub message: f64,
-    /// Seconds of adding up a value.
-    pub add: f64,
-}
+pub(super) const MARGIN: f64 = 1.15;
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,17 +100,7 @@ pub(crate) fn choose(shape: &Shape, speeds: &Speeds, values: usize, any_order: b
 /// ```
 #[must_use]
 pub fn predict(hosts: &[usize], shards: u32, speeds: &Speeds, algorithm: Algorithm, values: usize) -> f64 {
-    let mut next = 0;
-    let group = |count: &usize| {
-        next += count;
-        next - count..next
-    };
-    let hosts: Vec<Group> = hosts.iter().map(group).collect();
-    let shape = Shape {
-        shards: ownership(shards, hosts.last().map_or(0, |host| host.end)),
-        hosts,
-    };
-    seconds(&shape, speeds, algorithm, values)
+    seconds(&Shape::even(hosts, shards), speeds, algorithm, values)
 }
 
 /// The same of a gang.
@@ -151,81 +116,16 @@ pub(crate) fn seconds(shape: &Shape, speeds: &Speeds, algorithm: Algorithm, valu
         let seconds = match found {
             Some((_, seconds)) => *seconds,
             None if algorithm == Algorithm::Ring => around(shape, speeds, tile.len()),
-            None => of_tile(shape, speeds, &levels, tile.len()),
+            None => {
+                let (there, back) = of_tile(shape, speeds, &levels, tile.len());
+                there + back
+            }
         };
         known.push((tile.len(), seconds));
         known.dedup();
         all += seconds;
     }
     all
-}
-
-/// Ranks that are looked at, the first and the last among them.
-fn samples(ranks: usize) -> impl Iterator<Item = usize> {
-    let count = ranks.min(SAMPLES);
-    (0..count).map(move |at| at * (ranks - 1) / (count - 1).max(1))
-}
-
-fn of_tile(shape: &Shape, speeds: &Speeds, levels: &[Vec<Group>], length: usize) -> f64 {
-    let mut slowest = vec![(0.0f64, 0.0f64); levels.len()];
-    for rank in samples(shape.ranks()) {
-        for round in &Plan::new(shape, levels, rank, length).rounds {
-            let (first, second) = of_round(shape, speeds, rank, round);
-            let known = &mut slowest[round.level];
-            *known = (known.0.max(first), known.1.max(second));
-        }
-    }
-    slowest.iter().map(|(first, second)| first + second).sum()
-}
-
-/// Messages and values that go over the links of one kind.
-#[derive(Default)]
-struct Load {
-    messages: usize,
-    sent: usize,
-    received: usize,
-}
-
-impl Load {
-    fn seconds(&self, speed: Option<Speed>) -> f64 {
-        let speed = speed.unwrap_or(Speed {
-            latency: 0.0,
-            per_byte: 0.0,
-        });
-        number(self.sent.max(self.received) * size_of::<f32>()) * speed.per_byte
-    }
-}
-
-/// Seconds of both halves of a round.
-fn of_round(shape: &Shape, speeds: &Speeds, rank: usize, round: &Round) -> (f64, f64) {
-    let host = host_of(shape, rank);
-    let (mut near, mut far) = (Load::default(), Load::default());
-    let (mut near_back, mut far_back) = (Load::default(), Load::default());
-    let mut added = round.nodes[round.mine].len() * round.after;
-    for partner in &round.partners {
-        let (first, second) = if host.contains(&partner.rank) {
-            (&mut near, &mut near_back)
-        } else {
-            (&mut far, &mut far_back)
-        };
-        let theirs = round.nodes[partner.group].len() * partner.taken();
-        first.messages += 1;
-        first.sent += round.nodes[round.mine].len() * partner.given();
-        first.received += theirs;
-        second.sent += partner.taken();
-        second.received += partner.given();
-        added += theirs;
-    }
-    let latency = |speed: Option<Speed>, load: &Load| match speed {
-        Some(speed) if load.messages > 0 => speed.latency,
-        _ => 0.0,
-    };
-    let messages = round.partners.len().saturating_sub(1);
-    let fixed =
-        latency(speeds.near, &near).max(latency(speeds.far, &far)) + number(messages) * speeds.message;
-    let first = fixed + near.seconds(speeds.near) + far.seconds(speeds.far) + number(added) * speeds.add;
-    let second = fixed + near_back.seconds(speeds.near) + far_back.seconds(speeds.far);
-    (first, second)
 }
 
 /// A ring: every round is as slow as its slowest link.
@@ -250,19 +150,10 @@ fn around(shape: &Shape, speeds: &Speeds, length: usize) -> f64 {
     number(ranks - 1) * (2.0 * slowest + added)
 }
 
-fn host_of(shape: &Shape, rank: usize) -> Group {
-    let host = shape.hosts.iter().find(|host| host.contains(&rank));
-    host.cloned().unwrap_or(rank..rank + 1)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 bytes")]
-fn number(count: usize) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlewick_protocol::plan::ownership;
 
     /// Hosts of so many trainers.
     fn shape(ranks: usize, per_host: usize) -> Shape {

@@ -8,12 +8,15 @@
 
 pub(crate) mod choose;
 mod direct;
+pub(crate) mod forecast;
 mod halving;
 pub(crate) mod ring;
+pub(crate) mod times;
 mod two_level;
 
 use crate::chunks::{WHOLE, place};
 use candlewick_protocol::message::Member;
+use candlewick_protocol::plan::ownership;
 use candlewick_protocol::tree::cover;
 use std::ops::Range;
 
@@ -96,6 +99,20 @@ impl Shape {
         }
         Shape {
             shards: members.iter().map(|member| (member.lo, member.hi)).collect(),
+            hosts,
+        }
+    }
+
+    /// So many trainers a host, which own about as many shards each.
+    pub(crate) fn even(hosts: &[usize], shards: u32) -> Self {
+        let mut next = 0;
+        let group = |count: &usize| {
+            next += count;
+            next - count..next
+        };
+        let hosts: Vec<Group> = hosts.iter().map(group).collect();
+        Shape {
+            shards: ownership(shards, hosts.last().map_or(0, |host| host.end)),
             hosts,
         }
     }

@@ -152,7 +152,7 @@ impl Machine {
         let memory = needed.collect();
         let told = self.members.iter().map(|member| {
             let trainer = self.trainers.get(&member.trainer.id)?;
-            trainer.done.as_ref()?.compression
+            trainer.done.as_ref()?.compression.clone()
         });
         let compression = CompressionUse::of_all(told);
         self.model = self.weights.take().map(Arc::new);

@@ -1,7 +1,7 @@
 //! How long the computing thread works, and how long it waits for the others.
 
 use crate::train::{Interrupt, Reduce};
-use candlewick_collective::Reduced;
+use candlewick_collective::{Forecast, Reduced};
 use candlewick_model::engine::NodeGradient;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::exchange::ExchangeUse;
@@ -93,6 +93,10 @@ impl Reduce for Timed {
 
     fn exchanged(&self) -> Option<ExchangeUse> {
         self.inner.exchanged()
+    }
+
+    fn forecast(&self) -> Option<Forecast> {
+        self.inner.forecast()
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {

@@ -6,6 +6,7 @@ use crate::dataset::{Ahead, EpochRows, reading_ahead};
 use crate::rows::Gathered;
 use candlewick_model::engine::Slice;
 use candlewick_protocol::Failure;
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// The slices of this trainer in one step: rows of the owned shards one after another, in shard order.
@@ -42,6 +43,8 @@ pub(super) type Ends = (Receiver<HostBatch>, SyncSender<Result<HostBatch, Failur
 /// The computing thread's ends.
 pub(super) struct Rows {
     batches: Receiver<Result<HostBatch, Failure>>,
+    /// Comes before them.
+    put_back: Cell<Option<HostBatch>>,
     free: Sender<HostBatch>,
 }
 
@@ -52,6 +55,7 @@ impl Rows {
         let (ready, batches) = sync_channel(count);
         let rows = Rows {
             batches,
+            put_back: Cell::new(None),
             free: give_back,
         };
         (0..count).for_each(|_| rows.give_back(HostBatch::new(sparse)));
@@ -60,8 +64,16 @@ impl Rows {
 
     /// The rows of the next step.
     pub(super) fn next(&self) -> Result<HostBatch, Failure> {
+        if let Some(batch) = self.put_back.take() {
+            return Ok(batch);
+        }
         let ended = |_| Failure::internal("the rows of a step did not come");
         self.batches.recv().map_err(ended)?
+    }
+
+    /// These are the rows of the next step after all.
+    pub(super) fn put_back(&self, batch: HostBatch) {
+        self.put_back.set(Some(batch));
     }
 
     /// Memory for a later step.

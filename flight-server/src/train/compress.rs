@@ -11,8 +11,7 @@ use candlewick_model::compression::{BLOCK, Codec, LowRank, Part, read_nodes, sum
 use candlewick_model::engine::{Gradient, NodeGradient};
 use candlewick_model::network::Network;
 use candlewick_protocol::Failure;
-use candlewick_protocol::compression::CompressionUse;
-use candlewick_protocol::job::TrainSpec;
+use candlewick_protocol::compression::{CompressionUse, GradientCompression};
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
 use low_rank::Factors;
@@ -43,10 +42,9 @@ pub(super) struct Compressor {
 }
 
 impl Compressor {
-    /// That of a job, where it asks for one.
-    pub(super) fn new(train: &TrainSpec, network: &Network) -> Option<Self> {
+    /// That of this kind, where it is one.
+    pub(super) fn new(compression: GradientCompression, shards: u32, network: &Network) -> Option<Self> {
         let length = Gradient::node_len(network);
-        let compression = train.gradient_compression;
         let codec = Codec::new(compression, network, length).map(Arc::new);
         let factors = compression.rank().map(|rank| {
             let rule = LowRank::new(rank, network, length);
@@ -59,8 +57,8 @@ impl Compressor {
         Some(Compressor {
             codec,
             factors,
-            remembers: train.gradient_compression.remembers(),
-            shards: train.logical_shards,
+            remembers: compression.remembers(),
+            shards,
             length,
             left: Vec::new(),
             even: true,
@@ -270,6 +268,7 @@ impl Compressor {
     pub(super) fn sent(&self) -> Option<CompressionUse> {
         let [sent_bytes, plain_bytes] = self.sent;
         (plain_bytes > 0).then_some(CompressionUse {
+            choice: None,
             sent_bytes,
             plain_bytes,
         })

@@ -1,7 +1,7 @@
 //! Sums over all shards: by the collective, or at home where one trainer owns them all.
 
 use super::Interrupt;
-use candlewick_collective::{Collective, Node, Reduced, Speed};
+use candlewick_collective::{Collective, Forecast, Node, Reduced, Speed};
 use candlewick_model::engine::{self, Exchange, Gradient, NodeGradient};
 use candlewick_protocol::Failure;
 use candlewick_protocol::exchange::{ExchangeUse, LinkSpeed};
@@ -86,6 +86,11 @@ pub trait Reduce: Send {
 
     /// How most of the gradients were exchanged so far, and how long that took; nothing of one trainer.
     fn exchanged(&self) -> Option<ExchangeUse> {
+        None
+    }
+
+    /// What its exchanges are expected to take, the same on every trainer; nothing where no links were measured.
+    fn forecast(&self) -> Option<Forecast> {
         None
     }
 
@@ -213,6 +218,10 @@ impl Reduce for Collective {
             least_seconds: known.least,
             links: named.collect(),
         })
+    }
+
+    fn forecast(&self) -> Option<Forecast> {
+        Collective::forecast(self)
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {

@@ -25,6 +25,7 @@ use candlewick_protocol::{Failure, tree};
 use std::borrow::Cow;
 use std::time::Instant;
 
+mod auto;
 mod commit;
 mod delayed;
 mod line;
@@ -111,7 +112,7 @@ impl Session {
             evaluator: Evaluator::new(job, &network, threads.max(1))?,
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
-            compressor: Compressor::new(train, &network),
+            compressor: Compressor::new(train.gradient_compression, train.logical_shards, &network),
             settled: SettledPoints::of(train),
             under_way: false,
             network,
@@ -206,12 +207,13 @@ impl Session {
             weights_hash: self.network.weights_hash(&self.state.model()?),
             stopping: self.state.stopping(plan.job.train.epochs),
             class_weights: self.classes.as_ref().map(|classes| classes.0.clone()),
-            compression: self.compressor.as_ref().and_then(Compressor::sent),
+            compression: self.compression(),
         })
     }
 
     /// Gives every shard of this trainer its part of what is left.
     fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
+        self.follow_choice(plan);
         self.settled.begin();
         self.under_way = false;
         self.made = self.counter().step;
@@ -264,17 +266,12 @@ impl Session {
                 gather
                     .spawn_scoped(scope, move || prepare(plan, classes, first, ends))
                     .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
+                self.choose_compression(plan, reduce, &rows)?;
                 self.advance_on_a_line(plan, reduce, observer, &rows)
             })?;
         }
         self.keep(plan, reduce, observer)?;
-        if let Some(CompressionUse {
-            sent_bytes,
-            plain_bytes,
-        }) = self.compressor.as_ref().and_then(Compressor::sent)
-        {
-            tracing::info!("compressed gradients: {sent_bytes} bytes sent in the place of {plain_bytes}");
-        }
+        self.tell_sent();
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use candlewick_model::optim::{Saved, SavedTensor, Updates};
 use candlewick_model::resident::{Flat, FlatRef};
 use candlewick_model::weights::update_with_values;
 use candlewick_protocol::Failure;
+use candlewick_protocol::compression::CompressionChoice;
 use candlewick_protocol::counter::ProgramPhase;
 use candlewick_protocol::job::TrainSpec;
 use candlewick_protocol::message::EpochRecord;
@@ -34,8 +35,9 @@ const GUARD: &str = "finite.";
 const COMPRESSION: &str = "compression.";
 /// The tensor in it.
 const LEFT: &str = "left";
-/// A note in it.
+/// Notes in it.
 const STOPPING: &str = "stopping";
+const CHOICE: &str = "gradientCompression";
 
 /// See the module.
 #[derive(Debug)]
@@ -49,6 +51,11 @@ pub(super) struct TrainState {
     pub(super) stopper: Option<Stopper>,
     /// What all shards together have not sent of their gradients; empty where nothing is remembered of that.
     pub(super) left: Vec<f32>,
+    /// What the trainers have decided about their gradients, where the job leaves that to them. Not hashed: before the first step one
+    /// may have decided and another not.
+    pub(super) choice: Option<CompressionChoice>,
+    /// Whether it does.
+    chooses: bool,
     /// True where the driver has decided that training ends here. Nothing that comes next depends on it, so it is in no saved
     /// state: whoever takes one hears of the decision itself.
     pub(super) ended: bool,
@@ -75,6 +82,8 @@ impl TrainState {
             guard: NonFiniteGuard::new(train.on_non_finite),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
             left: vec![0.0; left_len(train, network)],
+            choice: None,
+            chooses: train.gradient_compression.is_auto(),
             ended: false,
         })
     }
@@ -166,6 +175,12 @@ impl TrainState {
         if !self.left.is_empty() {
             saved.put(COMPRESSION, self.saved_left());
         }
+        if let Some(choice) = &self.choice {
+            let choice = serde_json::to_value(choice);
+            let choice =
+                choice.map_err(|error| Failure::internal(format!("{CHOICE} cannot be written: {error}")))?;
+            saved.notes.insert(CHOICE.to_owned(), choice);
+        }
         let updates = self.updates.state()?;
         saved.put("", updates);
         Ok(saved)
@@ -213,6 +228,10 @@ impl TrainState {
             stopper.restore(read(&mut saved, STOPPING)?, best)?;
         }
         self.guard.restore(&saved.take(GUARD))?;
+        // None stands in a copy of the state that was made before anybody had decided.
+        if self.chooses && saved.notes.contains_key(CHOICE) {
+            self.choice = Some(read(&mut saved, CHOICE)?);
+        }
         if !self.left.is_empty() {
             self.restore_left(&saved.take(COMPRESSION))?;
         }
@@ -256,7 +275,8 @@ impl TrainState {
 
 /// Values of what is not sent.
 fn left_len(train: &TrainSpec, network: &Network) -> usize {
-    Compressor::new(train, network).map_or(0, |compressor| compressor.left_len())
+    let compressor = Compressor::new(train.gradient_compression, train.logical_shards, network);
+    compressor.map_or(0, |compressor| compressor.left_len())
 }
 
 /// Takes a note out.

@@ -244,6 +244,8 @@ pub struct Fit {
     /// Null where `classWeight` is not set.
     pub class_weights: Value,
     pub exchange: Value,
+    /// Null where nothing is compressed.
+    pub compression: Value,
 }
 
 /// Of a coordinator whose driver is not watched and that waits for every report.
@@ -514,6 +516,7 @@ impl Gang {
             ledger,
             class_weights: done["classWeights"].clone(),
             exchange: done["exchange"].clone(),
+            compression: done["compression"].clone(),
         }
     }
 

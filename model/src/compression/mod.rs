@@ -22,9 +22,14 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::compression::GradientCompression;
 use short::Short;
 use std::ops::Range;
+use std::time::Instant;
 
 /// The parts of the values that trainers add up begin at multiples of this.
 pub const BLOCK: usize = 4_096;
+
+/// Values that are packed to see how long that takes, and how often.
+const TRIED: usize = 64 * 1024;
+const TRIES: usize = 4;
 
 /// A kind of compression, for the gradients of a network.
 #[derive(Debug, Clone)]
@@ -48,8 +53,10 @@ impl Codec {
     #[must_use]
     pub fn new(compression: GradientCompression, network: &Network, length: usize) -> Option<Self> {
         let kind = match compression {
-            // The one is no compression, the other no matter of leaves (`LowRank`).
-            GradientCompression::None | GradientCompression::PowerSgd(_) => return None,
+            // No compression, none that is decided yet, no matter of leaves (`LowRank`).
+            GradientCompression::None | GradientCompression::Auto | GradientCompression::PowerSgd(_) => {
+                return None;
+            }
             GradientCompression::Bf16 => Kind::Short(Short::Bf16),
             GradientCompression::Fp16 => Kind::Short(Short::Fp16),
             GradientCompression::TopK(share) => Kind::TopK(share),
@@ -207,6 +214,30 @@ impl Codec {
             Kind::OneBit => values.div_ceil(32) + 3 * values.div_ceil(one_bit::GROUP),
         }
     }
+}
+
+/// Seconds in which a trainer of so many logical shards rounds its gradients of so many values to bf16, packs what it sends and unpacks
+/// what comes: of this machine as it is now.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 values")]
+pub fn packing_seconds(values: usize, shards: usize) -> f64 {
+    let mut tried = vec![1.0; TRIED];
+    let mut words = Vec::with_capacity(TRIED);
+    let (mut rounding, mut packing) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..TRIES {
+        words.clear();
+        let begin = Instant::now();
+        Short::Bf16.round(&mut tried);
+        rounding = rounding.min(begin.elapsed().as_secs_f64());
+        let begin = Instant::now();
+        Short::Bf16.pack(&tried, &mut words);
+        // They are those that were just packed.
+        let _ = Short::Bf16.unpack(&words, &mut tried);
+        packing = packing.min(begin.elapsed().as_secs_f64());
+    }
+    // Each shard's leaf, and the sums; what goes out and what comes.
+    let rounded = rounding * (shards + 1) as f64;
+    (rounded + 2.0 * packing) * values as f64 / TRIED as f64
 }
 
 /// What cannot be read of another trainer's words.

@@ -19,7 +19,8 @@ pub(super) fn check(job: &JobSpec) -> Result<(), Failure> {
     let Some(local) = &train.local_steps else {
         return Ok(());
     };
-    if !train.gradient_compression.is_none() {
+    // Trainers that decide it find that there is nothing to compress.
+    if !train.gradient_compression.is_none() && !train.gradient_compression.is_auto() {
         let with = format!("gradientCompression = \"{}\"", train.gradient_compression);
         return Err(local.refused(&with, "shards exchange weights, and no gradients"));
     }

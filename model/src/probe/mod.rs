@@ -1,10 +1,13 @@
 //! How long a trainer takes on this machine: for a few steps over rows that are made up, for what it makes before the first of
 //! them, for the end of an epoch, for a row that is judged.
 
+mod parts;
 mod rows;
 
+pub use parts::PartTimes;
+
 use crate::engine::{Batch, Engine, Exchange, Gradient, NodeGradient, Predictor, Slice};
-use crate::memory::{BATCHES, step_rows};
+use crate::memory::{BATCHES, PART_VALUES, step_rows};
 use crate::metrics::SLICE_ROWS;
 use crate::network::Network;
 use crate::optim::Updates;
@@ -84,9 +87,15 @@ struct Within<'a> {
     peers: &'a mut dyn Peers,
     step: u64,
     sequence: u32,
+    parts: PartTimes<'a>,
 }
 
 impl Exchange for Within<'_> {
+    fn ready(&mut self, from: usize, _nodes: &[Option<&[f32]>]) -> Result<(), Failure> {
+        self.parts.ready(from);
+        Ok(())
+    }
+
     fn gather(&mut self, own: Vec<(u32, Option<Vec<f64>>)>) -> Result<Vec<Option<Vec<f64>>>, Failure> {
         let sequence = self.sequence;
         self.sequence += 1;
@@ -110,7 +119,7 @@ pub struct Course<'a> {
 }
 
 /// Seconds that a trainer takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tried {
     /// A step.
     pub step: f64,
@@ -122,6 +131,8 @@ pub struct Tried {
     pub epoch: f64,
     /// A row that is judged; 0 where none is put aside.
     pub judged: f64,
+    /// The parts in which the gradient may go out ([`Engine::parts`]): when in a step each is final, and its values.
+    pub parts: Vec<(f64, usize)>,
 }
 
 impl<'a> Course<'a> {
@@ -253,7 +264,12 @@ impl<'a> Trainer<'a> {
     ) -> Result<Spent, Failure> {
         let labels = labels(&course.job.data.label, self.rows);
         let ones = vec![1.0; self.rows];
-        let (began, mut spent) = (Instant::now(), Spent::default());
+        let parts = self.engine.parts(PART_VALUES);
+        let mut spent = Spent {
+            parts: parts.iter().map(Range::len).collect(),
+            ..Spent::default()
+        };
+        let began = Instant::now();
         for step in 0.. {
             let start = Instant::now();
             let rows = gathered
@@ -270,10 +286,12 @@ impl<'a> Trainer<'a> {
                 peers: &mut *peers,
                 step,
                 sequence: 0,
+                parts: PartTimes::new(&parts),
             };
             let sums = self
                 .engine
                 .step_among(&self.weights, &batch, &mut self.nodes, &mut within)?;
+            let ready = within.parts.end();
             // Before its part of the sum, without which nobody goes on.
             if self.leads && (began.elapsed() > course.patience || step == MOST_STEPS) {
                 last.store(step, Ordering::SeqCst);
@@ -290,8 +308,9 @@ impl<'a> Trainer<'a> {
             #[expect(clippy::cast_precision_loss, reason = "a step has far fewer than 2^53 rows")]
             self.updates.step(weights, gradient, self.rows as f64, step)?;
             spent
-                .0
+                .steps
                 .push((start.elapsed().as_secs_f64(), exchange.as_secs_f64()));
+            spent.ready.push(ready);
             let _ = free.send(rows);
             if step >= last.load(Ordering::SeqCst) {
                 break;
@@ -348,24 +367,34 @@ fn gather_steps(held: &Held, rows: usize, free: &Receiver<Step>, ready: &SyncSen
 
 /// Seconds of steps, and of the exchange in them.
 #[derive(Debug, Default)]
-struct Spent(Vec<(f64, f64)>);
+struct Spent {
+    steps: Vec<(f64, f64)>,
+    /// Of each step, when its parts were final.
+    ready: Vec<Vec<f64>>,
+    /// Values of a part.
+    parts: Vec<usize>,
+}
 
 impl Spent {
     /// Means of the steps after the first: what they are kept from by others who use the processor is in them, as it is in those of
     /// a fit. `scale`: a step of the job is so many times one of these.
     #[expect(clippy::cast_precision_loss, reason = "there are few steps")]
     fn told(mut self, scale: f64) -> Tried {
-        let first = self.0.first().map_or(0.0, |(all, _)| *all);
-        if self.0.len() > 1 {
-            self.0.remove(0);
+        let first = self.steps.first().map_or(0.0, |(all, _)| *all);
+        if self.steps.len() > 1 {
+            self.steps.remove(0);
+            self.ready.remove(0);
         }
-        let mean =
-            |of: fn(&(f64, f64)) -> f64| self.0.iter().map(of).sum::<f64>() / self.0.len().max(1) as f64;
+        let count = self.steps.len().max(1) as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| self.steps.iter().map(of).sum::<f64>() / count;
+        let ready = |at: usize| self.ready.iter().map(|step| step[at]).sum::<f64>() / count;
+        let parts = self.parts.iter().enumerate();
         let (step, exchange) = (mean(|one| one.0), mean(|one| one.1));
         Tried {
             step: (step - exchange) * scale + exchange,
             exchange,
             begin: (first - step).max(0.0),
+            parts: parts.map(|(at, values)| (ready(at) * scale, *values)).collect(),
             ..Tried::default()
         }
     }
@@ -401,14 +430,25 @@ mod tests {
                     "{tried:?}"
                 );
                 assert!(tried.exchange < tried.step, "{tried:?}");
+                let [(ready, values)] = tried.parts[..] else {
+                    panic!("{tried:?}")
+                };
+                let dense = Network::of_job(&job).unwrap().num_dense();
+                assert!(values == dense && ready > 0.0 && ready <= tried.step, "{tried:?}");
             }
         }
     }
 
     #[test]
     fn a_step_is_the_mean_of_all_but_the_first() {
-        let spent = Spent([9.0, 1.0, 2.0, 3.0].map(|all| (all, 1.0)).into());
+        let steps = [9.0, 1.0, 2.0, 3.0];
+        let spent = Spent {
+            steps: steps.map(|all| (all, 1.0)).into(),
+            ready: steps.map(|all| vec![all / 2.0, all]).into(),
+            parts: vec![70, 30],
+        };
         let tried = spent.told(3.0);
         assert_eq!((tried.step, tried.exchange, tried.begin), (4.0, 1.0, 7.0));
+        assert_eq!(tried.parts, [(3.0, 70), (6.0, 30)]);
     }
 }

@@ -61,7 +61,8 @@ class TrainingPlan:
     #: Memory of the largest trainer in bytes: accounts, needed, limit (None where only its executor knows), limitSource, fits
     #: (whether a fit gets past the check) and spilledBytes (rows that go to disk).
     memory: dict[str, Any]
-    #: Seconds, about, of this machine as it is now: step (compute and exchange), feed, start, evaluation (of the rows that are held
+    #: Seconds, about, of this machine as it is now: step (compute and exchange less hidden, the part of the exchange in which
+    #: trainers compute), feed, start, evaluation (of the rows that are held
     #: out, in an epoch), epoch, and total from DataFrame to model.
     #: Where the fit would be refused no step is tried, and the steps count as 0.
     seconds: dict[str, float]
@@ -71,6 +72,10 @@ class TrainingPlan:
     bound: str
     #: What to set, if anything.
     advice: list[str]
+    #: How gradients will be exchanged: algorithm and reason, parts (that go out while earlier layers are computed), compression
+    #: ("auto" as it would be decided) and compressionReason. Between machines by what a network is taken to be: the fit measures
+    #: it. None with one trainer, and where the fit would be refused.
+    exchange: dict[str, Any] | None = None
 
     @classmethod
     def from_json(cls, text: str) -> TrainingPlan:

@@ -93,9 +93,9 @@ class TrainingSummary:
     #: each held at a time, bytes; not all had their most at once) and spilledBytes (rows that were written to disk).
     memory: list[dict[str, Any]] = field(default_factory=list)
     #: What the trainers sent each other of their gradients, where gradientCompression made them smaller: sentBytes, and plainBytes,
-    #: those of the same values as f32. None without compression, and with one trainer, which sends nothing. A trainer that was lost
-    #: told nothing of its own.
-    compression: dict[str, int] | None = None
+    #: those of the same values as f32; with "auto" also kind, what the trainers decided, and reason. None without compression, and,
+    #: where it was not "auto", with one trainer, which sends nothing. A trainer that was lost told nothing of its own.
+    compression: dict[str, Any] | None = None
     #: How the trainers added up their gradients: algorithm ("direct", "halving", "two-level", "ring") and reason, values (of one
     #: exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the others), and
     #: links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one trainer.

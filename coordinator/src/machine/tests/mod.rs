@@ -39,6 +39,7 @@ fn ms(time: u64) -> Now {
 
 /// What a trainer tells of its compressed gradients.
 const SENT: Option<CompressionUse> = Some(CompressionUse {
+    choice: None,
     sent_bytes: 1,
     plain_bytes: 4,
 });

@@ -1,10 +1,9 @@
 //! Several trainers of one exchange, in threads: what each of them gets is what one trainer alone computes.
 
 use super::super::SingleProcess;
-use super::super::settled::SettledPoints;
+use super::super::settled::{INTERVAL, SettledPoints};
 use super::*;
 use crate::train::support::{LONG, gang};
-use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use serde_json::json;
@@ -22,14 +21,8 @@ fn network() -> Network {
     .unwrap()
 }
 
-fn train(name: &str) -> TrainSpec {
-    let mut train: TrainSpec = serde_json::from_value(json!({
-        "network": null, "loss": null, "optimizer": null, "epochs": 1, "batchSize": 8, "dropLast": false, "seed": 1,
-        "logicalShards": SHARDS, "clipNorm": null, "clipValue": null,
-    }))
-    .unwrap();
-    train.gradient_compression = GradientCompression::read(name).unwrap();
-    train
+fn compressor(name: &str, network: &Network) -> Option<Compressor> {
+    Compressor::new(GradientCompression::read(name).unwrap(), SHARDS, network)
 }
 
 /// The gradients of these shards in a step; every seventh has no rows.
@@ -46,10 +39,10 @@ fn fill(leaves: &mut [NodeGradient], step: u64, length: usize) {
 /// The bits of all sums, and of what is left in the end.
 fn run(name: &str, owned: Range<u32>, reduce: &mut dyn Reduce) -> Vec<u32> {
     let network = network();
-    let mut compressor = Compressor::new(&train(name), &network).unwrap();
+    let mut compressor = compressor(name, &network).unwrap();
     let mut left = vec![0.0; compressor.left_len()];
     compressor.deal(&owned, &left);
-    let points = SettledPoints::of(&train(name));
+    let points = SettledPoints::every(if compressor.remembers() { INTERVAL } else { 1 });
     let (mut nodes, mut out, mut bits) = (leaves(owned.clone()), Gradient::new(&network), Vec::new());
     for step in 0..STEPS {
         fill(&mut nodes, step, compressor.length);
@@ -91,8 +84,8 @@ fn every_trainer_has_the_bits_of_one_alone() {
 }
 
 #[test]
-fn who_asks_for_none_has_none() {
-    assert!(Compressor::new(&train("none"), &network()).is_none());
+fn who_asks_for_none_has_none_and_nobody_has_one_before_it_is_decided() {
+    assert!(compressor("none", &network()).is_none() && compressor("auto", &network()).is_none());
 }
 
 #[test]

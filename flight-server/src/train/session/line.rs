@@ -87,7 +87,7 @@ impl Session {
     }
 
     /// The parts in which a step's values are exchanged; one where parts are of no use.
-    fn parts(&self, reduce: &mut dyn Reduce) -> Result<Vec<Range<usize>>, Interrupt> {
+    pub(super) fn parts(&self, reduce: &mut dyn Reduce) -> Result<Vec<Range<usize>>, Interrupt> {
         let whole = || self.engine.parts(usize::MAX);
         let parts = self.engine.parts(PART_VALUES);
         let apart = self.compressor.is_some() || self.local.is_some();

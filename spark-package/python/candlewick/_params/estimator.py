@@ -229,14 +229,18 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 partitioning and on where partitions were read, and equal rows are not spread. ("hash" or
                 "none")
             gradientCompression: What gradients become before trainers exchange them; part of what decides
-                the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits
-                a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each
-                parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two factors
-                of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not
-                send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not
-                compressed. ("none", "bf16", "fp16", "1bit", "topk:" and the share of the values that is
-                sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999,
-                such as "powersgd:4")
+                the bits of the weights, on one trainer too. "none": they stay f32. "auto": before the first
+                step the trainers try steps, and by what these and the measured links take they decide for
+                the whole fit, losses, growth and checkpoints included, between none and bf16
+                (summary.compression says what and why); another number of trainers or another network may
+                decide otherwise, so that the same bits on any number of trainers are given up. "bf16",
+                "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values
+                of each parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two
+                factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it
+                did not send to its next gradient. Gradients that go by rows (Embedding, sparse features)
+                are not compressed. ("none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the
+                values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank
+                from 1 to 9999, such as "powersgd:4")
             localSteps: Steps that every logical shard makes by itself, with weights and a state of the
                 optimiser of its own on its part of each batch, before all meet and exchange; they also meet
                 at the end of an epoch and before an evaluation. Part of what decides the bits of the

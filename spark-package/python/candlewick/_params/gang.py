@@ -104,12 +104,12 @@ class GangParams(Params):
     gradientCompression: Param[str] = Param(
         Params._dummy(),
         "gradientCompression",
-        'What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4")',
+        'What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. "none": they stay f32. "auto": before the first step the trainers try steps, and by what these and the measured links take they decide for the whole fit, losses, growth and checkpoints included, between none and bf16 (summary.compression says what and why); another number of trainers or another network may decide otherwise, so that the same bits on any number of trainers are given up. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4")',
         typeConverter=Legal(
             "gradientCompression",
             TypeConverters.toString,
-            '"none", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4"',
-            matches("none|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}"),
+            '"none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4"',
+            matches("none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}"),
         ),
     )
 
@@ -421,13 +421,17 @@ class GangSetters(GangParams):
 
     def setGradientCompression(self, value: str) -> Self:
         """What gradients become before trainers exchange them; part of what decides the bits of the
-        weights, on one trainer too. "none": they stay f32. "bf16", "fp16": 16 bits a value, half of the
-        bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs
-        and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of
-        these three a logical shard adds what it did not send to its next gradient. Gradients that go by
-        rows (Embedding, sparse features) are not compressed. ("none", "bf16", "fp16", "1bit", "topk:" and
-        the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and
-        a rank from 1 to 9999, such as "powersgd:4")
+        weights, on one trainer too. "none": they stay f32. "auto": before the first step the trainers try
+        steps, and by what these and the measured links take they decide for the whole fit, losses, growth
+        and checkpoints included, between none and bf16 (summary.compression says what and why); another
+        number of trainers or another network may decide otherwise, so that the same bits on any number of
+        trainers are given up. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest
+        hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values;
+        "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds
+        what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features)
+        are not compressed. ("none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the values
+        that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999,
+        such as "powersgd:4")
         """
         return self._set(gradientCompression=value)
 

@@ -80,6 +80,11 @@ fn of_all() -> Vec<(&'static str, Value)> {
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
         (
+            "what is decided about the gradients",
+            json!({"task": "classifier", "params": {
+                "network": network(dense()), "gradientCompression": "auto", "asynchrony": "delayed", "epochs": 2}}),
+        ),
+        (
             "what shards have not sent, and the factors that the next step begins with",
             json!({"task": "classifier", "params": {
                 "network": network(dense()), "gradientCompression": "powersgd:1", "epochs": 2,

@@ -41,6 +41,12 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
   /** Bytes that all trainers send together in a step. */
   def exchangeBytesPerStep: Long = long("exchangeBytesPerStep")
 
+  /** How gradients will be exchanged, as a JSON object: algorithm and reason, parts (that go out while earlier layers are computed),
+    * compression ("auto" as it would be decided) and compressionReason. Between machines by what a network is taken to be: the fit
+    * measures it. None with one trainer, and where the fit would be refused.
+    */
+  def exchange: Option[String] = Option(node.get("exchange")).filterNot(_.isNull).map(_.toString)
+
   /** Memory of the largest trainer in bytes, by account. */
   def memory: Map[String, Long] =
     Json.fields(of("memory", "accounts")).map { case (name, bytes) => name -> bytes.asLong }.toMap

@@ -138,13 +138,12 @@ final class TrainingSummary private[candlewick] (val json: String)
     */
   def memory: String = Option(node.get("memory")).fold("[]")(_.toString)
 
-  /** What the trainers sent each other of their gradients, where `gradientCompression` made them smaller: sentBytes, and
-    * plainBytes, those of the same values as f32. `None` without compression, and with one trainer, which sends nothing. A
-    * trainer that was lost told nothing of its own.
+  /** What the trainers sent each other of their gradients, where `gradientCompression` made them smaller, as a JSON object:
+    * sentBytes, and plainBytes, those of the same values as f32; with "auto" also kind, what the trainers decided, and reason. `None`
+    * without compression, and, where it was not "auto", with one trainer, which sends nothing. A trainer that was lost told nothing of
+    * its own.
     */
-  def compression: Option[Map[String, Long]] = Option(node.get("compression"))
-    .filterNot(_.isNull)
-    .map(Json.fields(_).map { case (name, bytes) => name -> bytes.asLong }.toMap)
+  def compression: Option[String] = Option(node.get("compression")).filterNot(_.isNull).map(_.toString)
 
   /** How the trainers added up their gradients, as a JSON object: algorithm ("direct", "halving", "two-level", "ring") and reason,
     * values (of one exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the

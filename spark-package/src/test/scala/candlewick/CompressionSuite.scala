@@ -1,5 +1,7 @@
 package candlewick
 
+import candlewick.internal.Json
+
 /** `gradientCompression`: what gradients become before trainers exchange them. */
 class CompressionSuite extends SparkSuite {
 
@@ -15,14 +17,31 @@ class CompressionSuite extends SparkSuite {
       val one = net(kind).setNumTrainers(1).fit(rows)
       val two = net(kind).setNumTrainers(2).fit(rows.repartition(5))
       assert(two.weightsHash == one.weightsHash, kind)
-      val sent = two.summary.compression.get
-      assert(sent("sentBytes") > 0 && sent("sentBytes") < sent("plainBytes"), kind)
+      val sent = Json.parse(two.summary.compression.get)
+      def bytes(name: String) = Json.field(sent, name).asLong
+      assert(bytes("sentBytes") > 0 && bytes("sentBytes") < bytes("plainBytes"), kind)
       assert(one.summary.compression.isEmpty, kind)
       assert(one.summary.objectiveHistory.last < one.summary.objectiveHistory.head, kind)
       assert(one.getGradientCompression == kind)
       one.weightsHash
     }
     assert((plain.weightsHash +: hashes).distinct.length == 6)
+  }
+
+  test(
+    "what the trainers decide is said with the reason, and a fit on one machine is one without compression"
+  ) {
+    val plain = classifier().setLogicalShards(4).fit(rows)
+    Seq(1 -> "one trainer sends nothing", 2 -> "with bf16").foreach { case (trainers, reason) =>
+      val model = net("auto").setNumTrainers(trainers).fit(rows)
+      val told = Json.parse(model.summary.compression.get)
+      assert(
+        Json.field(told, "kind").asText == "none" && Json.field(told, "reason").asText.contains(reason),
+        told
+      )
+      assert(model.weightsHash == plain.weightsHash)
+      assert(Json.field(told, "sentBytes").asLong == 0)
+    }
   }
 
   test("late gradients learn, with bits of their own that are those of any number of trainers") {

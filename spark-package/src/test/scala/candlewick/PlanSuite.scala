@@ -40,6 +40,18 @@ class PlanSuite extends SparkSuite {
     assert(summary.toString.contains("memory=") && summary.json.contains("spilledBytes"))
   }
 
+  test("a plan knows how gradients will go") {
+    def of(stage: NeuralClassifier) = Json.parse(stage.setNumTrainers(2).plan(rows).json)
+    val plan = of(classifier())
+    def text(name: String) = plan.path("exchange").path(name).asText
+    assert(text("algorithm") == "direct" && text("compression") == "none" && text("parts") == "1", plan)
+    assert(plan.path("seconds").path("hidden").asDouble == 0)
+    assert(of(classifier().setAsynchrony("delayed")).path("seconds").path("hidden").asDouble > 0)
+    val decided = classifier().setGradientCompression("auto").setNumTrainers(2).plan(rows).exchange.get
+    assert(Json.field(Json.parse(decided), "compressionReason").asText.contains("with bf16"), decided)
+    assert(classifier().setNumTrainers(1).plan(rows).exchange.isEmpty)
+  }
+
   test("rows are known, counted or told") {
     val known =
       spark.range(200).select(array(col("id"), col("id") * 2).as("features"), (col("id") % 3).as("label"))

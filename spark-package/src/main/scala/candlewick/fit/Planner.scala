@@ -58,6 +58,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       "exchangeBytesPerEpoch" -> time.exchangeBytes * amount.stepsPerEpoch,
       "memory" -> memory.json,
       "seconds" -> time.json,
+      "exchange" -> time.way,
       "oneTrainerIsAsFast" -> time.oneIsAsFast,
       "bound" -> (if (memory.spills) "memory" else time.bound),
       "advice" -> (refusal
@@ -299,19 +300,18 @@ private[fit] final class PlannedTime(
 ) {
   val exchangeBytes: Long = Json.field(asked, "exchangeBytes").asLong
   private val tried = asked.path("tried")
-  private val compute = tried.path("step").asDouble - tried.path("exchange").asDouble
+  private val compute = tried.path("compute").asDouble
   // Of a byte that goes to the memory of trainers.
   private val perByte = tried.path("secondsPerByte").asDouble(1 / Planner.NetworkBytesPerSecond)
   private val machines = gang.machines(loopback)
-  // Trainers of one machine were tried with their links; those of others are beyond a network, which all use at the same time.
-  private val exchange = {
-    val beyond = if (machines < 2) 0.0 else exchangeBytes.toDouble / machines
-    tried.path("exchange").asDouble + beyond / Planner.NetworkBytesPerSecond
-  }
+  private val exchange = tried.path("exchange").asDouble
+  // Of the exchange, what is computed meanwhile.
+  private val hidden = tried.path("hidden").asDouble
+  private val step = compute + exchange - hidden
   private val alone = tried.path("stepAlone").asDouble(compute)
   private val evaluation = tried.path("judged").asDouble * amount.heldOut / math.max(1, gang.trainers)
   private val epoch =
-    (compute + exchange) * amount.stepsPerEpoch + evaluation + tried.path("epoch").asDouble
+    step * amount.stepsPerEpoch + evaluation + tried.path("epoch").asDouble
   private val feed =
     sampled.secondsOfJob + sampled.secondsPerRow.fold(0.0) { ofTask =>
       (ofTask / gang.tasks + amount.rowBytes * perByte / machines) * amount.rows
@@ -326,19 +326,23 @@ private[fit] final class PlannedTime(
   val bound: String = {
     val parts = Seq(
       "compute" -> (compute * amount.stepsPerEpoch + evaluation) * amount.epochs,
-      "exchange" -> exchange * amount.stepsPerEpoch * amount.epochs,
+      "exchange" -> (exchange - hidden) * amount.stepsPerEpoch * amount.epochs,
       "feed" -> feed
     )
     parts.maxBy(_._2)._1
   }
 
   /** Whether one trainer with as many threads as each has would be as fast. */
-  val oneIsAsFast: Boolean = gang.trainers < 2 || alone <= compute + exchange
+  val oneIsAsFast: Boolean = gang.trainers < 2 || alone <= step
+
+  /** How gradients are exchanged; none where nothing was tried, and of one trainer. */
+  val way: Option[JsonNode] = Option(tried.get("way")).filterNot(_.isNull)
 
   def json: ObjectNode = Json.obj(
-    "step" -> (compute + exchange),
+    "step" -> step,
     "compute" -> compute,
     "exchange" -> exchange,
+    "hidden" -> hidden,
     "feed" -> feed,
     "evaluation" -> evaluation,
     "start" -> start,
