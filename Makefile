@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,10 @@ bench-spill: $(VENV)/.stamp ## an epoch whose rows are on disk next to one from 
 # Not part of `test`: its tool chain is 1.2 GB (docs/gpu.md).
 gpu: $(STAMPS)/tools ## build the trainer for NVIDIA GPUs, run the engine's tests on one if there is one
 	tools/gpu.sh $(TRIPLE)
+
+dist-gpu: gpu $(VENV)/.stamp ## the artifact candlewick-cuda: jar and wheel with the trainer for NVIDIA GPUs, in dist/
+	$(PYTHON) tools/dist.py cuda-jar --native $(CURDIR)/dist/gpu
+	$(PYTHON) tools/dist.py cuda-wheel
 
 machete: $(STAMPS)/machete ## dependencies of crates that nothing uses
 	.cache/machete/bin/cargo-machete
@@ -248,11 +252,11 @@ test-rust: native
 test-guard: native
 	if [ "$(ARCH)" = x86_64 ] && command -v valgrind >/dev/null; then $(MAKE) bench-guard; else echo "test-guard: not run, it needs valgrind on x86-64"; fi
 
-test-jvm: native
+test-jvm: native rehearsal
 	$(MVN) verify
 	@mkdir -p $(STAMPS) && touch $(STAMPS)/jvm
 
-test-python: $(JAR) $(WHEEL) .cache/matrix/3.5/.stamp
+test-python: $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp
 	$(PYTHON) -m pytest
 
 $(STAMPS)/tools: tools/need.sh
@@ -292,6 +296,11 @@ native: $(VENV)/.stamp
 	cargo-zigbuild $(NATIVE_BUILD) --workspace $(CARGO_TARGET)
 
 $(NATIVE): native ;
+
+# The trainer for GPUs as tests have it: candle on processors. With the tests of the workspace selected its dependencies have the
+# features that `make test` has compiled them with.
+rehearsal: native
+	cargo-zigbuild build $(CARGO_TARGET) --workspace --features candlewick-trainer/candle --bin candlewick-trainer-rehearsal --test device
 
 # Only what ships: tests of the other processor are those of `make arm64`.
 native-other: $(VENV)/.stamp

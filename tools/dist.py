@@ -21,12 +21,16 @@ import tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE_FILES = ("libcandlewick_native.so", "candlewick-trainer")
+#: What the artifact candlewick-cuda holds, and the name of its list of checksums: both artifacts may be on one class path.
+CUDA_FILES = ("candlewick-trainer-gpu",)
+CUDA_SUMS = "SHA256SUMS-cuda"
 #: What ships is for these (docs/adr/0029-arm64.md); by the numbers that ELF headers have for them.
 ARCHITECTURES = {62: "x86_64", 183: "aarch64"}
 #: The Rust target of this machine, and where its native files are built.
 TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 NATIVE_DIR = ROOT / "target" / TRIPLE / "release"
 PYTHON = ROOT / "spark-package/python"
+PYTHON_CUDA = ROOT / "spark-package/python-cuda"
 #: Time of every entry in the archives.
 EPOCH = (2025, 1, 1, 0, 0, 0)
 
@@ -70,16 +74,21 @@ def jar_name(line: Line = LINES[0]) -> str:
     return f"candlewick-spark-{line.name}-{version()}.jar"
 
 
+def cuda_jar_name() -> str:
+    """Name of the jar with the trainer for GPUs, which holds no class: one for every line of Spark."""
+    return f"candlewick-cuda-{version()}.jar"
+
+
 def native_folder(architecture: str) -> str:
     """Where the jar has the native files for an architecture."""
     return f"candlewick/native/linux/{architecture}"
 
 
-def architectures(jar: Path) -> list[str]:
+def architectures(jar: Path, listed: str = "SHA256SUMS") -> list[str]:
     """The architectures that a jar has native files for."""
     with zipfile.ZipFile(jar) as archive:
         names = set(archive.namelist())
-    return sorted(one for one in ARCHITECTURES.values() if f"{native_folder(one)}/SHA256SUMS" in names)
+    return sorted(one for one in ARCHITECTURES.values() if f"{native_folder(one)}/{listed}" in names)
 
 
 def wheel_platforms(of: Iterable[str]) -> list[str]:
@@ -143,20 +152,20 @@ def class_files(line: Line) -> dict[str, bytes]:
     return entries
 
 
-def native_files(built: Path) -> dict[str, bytes]:
+def native_files(built: Path, names: Sequence[str] = NATIVE_FILES, listed: str = "SHA256SUMS") -> dict[str, bytes]:
     """The native files of a folder and their checksums, by their path in the jar."""
     entries: dict[str, bytes] = {}
     sums = ""
-    of = {architecture_of(built / name) for name in NATIVE_FILES}
+    of = {architecture_of(built / name) for name in names}
     if len(of) != 1:
         raise DistError(f"{built} holds files for {' and '.join(sorted(of))}: build them anew")
     into = native_folder(of.pop())
     with tempfile.TemporaryDirectory() as folder:
-        for name in NATIVE_FILES:
+        for name in names:
             data = stripped(built / name, Path(folder)).read_bytes()
             entries[f"{into}/{name}"] = data
             sums += f"{hashlib.sha256(data).hexdigest()}  {name}\n"
-    entries[f"{into}/SHA256SUMS"] = sums.encode()
+    entries[f"{into}/{listed}"] = sums.encode()
     return entries
 
 
@@ -172,12 +181,66 @@ def write_zip(path: Path, entries: dict[str, bytes]) -> None:
     part.replace(path)
 
 
+def about(title: str) -> dict[str, bytes]:
+    """What every jar begins with."""
+    manifest = f"Manifest-Version: 1.0\nImplementation-Title: {title}\nImplementation-Version: {version()}\n\n"
+    return {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
+
+
+def make_cuda_jar(built: Sequence[Path], out: Path) -> Path:
+    """The jar with the trainers for GPUs of these folders, each for another architecture."""
+    if not built:
+        raise DistError("the jar needs --native, the folder of candlewick-trainer-gpu: `make dist-gpu` builds it")
+    entries = about("Candlewick for CUDA")
+    for folder in built:
+        entries.update(native_files(folder, CUDA_FILES, CUDA_SUMS))
+    path = out / cuda_jar_name()
+    write_zip(path, entries)
+    return path
+
+
+def make_cuda_wheel(out: Path) -> Path:
+    """The wheel that holds that jar. Its programs run where the C library is no older than the one here, which built them."""
+    jar = out / cuda_jar_name()
+    if not jar.is_file():
+        raise DistError(f"{jar} is missing: run `make dist-gpu`, which builds it first")
+    of = architectures(jar, CUDA_SUMS)
+    minor = platform.libc_ver()[1].split(".")[1]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "python"
+        shutil.copytree(PYTHON_CUDA, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+        (source / "VERSION").write_text(version())
+        shutil.copy2(jar, source / "candlewick_cuda" / jar.name)
+        shutil.copy2(ROOT / "LICENSE", source / "LICENSE")
+        wheel = built_wheel(source, Path(folder), [f"manylinux_2_{minor}_{one}" for one in of])
+        for old in out.glob(f"candlewick_cuda-{version()}-py3-none-*.whl"):
+            old.unlink()
+        path = out / wheel.name
+        shutil.move(wheel, path)
+    return path
+
+
+def built_wheel(source: Path, into: Path, platforms: Sequence[str]) -> Path:
+    """Builds the wheel of a folder of sources, for these platforms."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(into), str(source)]
+    first, *more = platforms
+    command.append(f"--config-setting=--build-option=--plat-name={first}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(into.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        raise DistError(f"the wheel was not built:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    for tag in more:
+        retag = [sys.executable, "-m", "wheel", "tags", "--remove", f"--platform-tag=+{tag}", str(wheels[0])]
+        subprocess.run(retag, check=True, stdout=subprocess.DEVNULL)
+        wheels = list(into.glob("*.whl"))
+    return wheels[0]
+
+
 def make_jar(built: Sequence[Path], out: Path, line: Line = LINES[0]) -> Path:
     """The jar of a line, with the native files of these folders, each of another architecture."""
     if not built:
         raise DistError("the jar needs --native, the folder of the cdylib and the trainer")
-    manifest = f"Manifest-Version: 1.0\nImplementation-Title: Candlewick\nImplementation-Version: {version()}\n\n"
-    entries = {"META-INF/MANIFEST.MF": manifest.encode(), "META-INF/LICENSE": (ROOT / "LICENSE").read_bytes()}
+    entries = about("Candlewick")
     found = class_files(line)
     # By which candlewick._lines sees whether it is for the Spark that runs.
     found["candlewick/line.properties"] = f"spark={line.spark}\nscala={line.scala}\n".encode()
@@ -212,31 +275,12 @@ def make_wheel(out: Path) -> Path:
         for jar in inside:
             shutil.copy2(jar, jars / jar.name)
         shutil.copy2(ROOT / "LICENSE", source / "LICENSE")
-        command = [
-            sys.executable,
-            "-m",
-            "build",
-            "--wheel",
-            "--no-isolation",
-            "--outdir",
-            folder,
-            str(source),
-        ]
-        first, *more = wheel_platforms(of)
-        command.append(f"--config-setting=--build-option=--plat-name={first}")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode != 0 or len(wheels) != 1:
-            raise DistError(f"the wheel was not built:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-        for tag in more:
-            retag = [sys.executable, "-m", "wheel", "tags", "--remove", f"--platform-tag=+{tag}", str(wheels[0])]
-            subprocess.run(retag, check=True, stdout=subprocess.DEVNULL)
-            wheels = list(Path(folder).glob("*.whl"))
+        wheel = built_wheel(source, Path(folder), wheel_platforms(of))
         # One for another set of architectures would be a wheel that holds another jar.
         for old in out.glob(f"candlewick-{version()}-py3-none-*.whl"):
             old.unlink()
-        path = out / wheels[0].name
-        shutil.move(wheels[0], path)
+        path = out / wheel.name
+        shutil.move(wheel, path)
     return path
 
 
@@ -248,16 +292,23 @@ def main() -> int:
         type=Path,
         action="append",
         default=[],
-        help="for the jar: folder of the cdylib and the trainer; once for each architecture",
+        help="for a jar: folder of the cdylib and the trainer, or of the trainer for GPUs; once for each architecture",
     )
     parser.add_argument("--line", choices=[line.name for line in LINES], default=LINES[0].name, help="for the jar")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    parser.add_argument("what", choices=["jar", "wheel"], help="the wheel holds jars, which must be there already")
+    whats = ["jar", "wheel", "cuda-jar", "cuda-wheel"]
+    parser.add_argument("what", choices=whats, help="a wheel holds jars, which must be there already")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         line = next(line for line in LINES if line.name == given.line)
-        path = make_jar(given.native, given.out, line) if given.what == "jar" else make_wheel(given.out)
+        make = {
+            "jar": lambda: make_jar(given.native, given.out, line),
+            "wheel": lambda: make_wheel(given.out),
+            "cuda-jar": lambda: make_cuda_jar(given.native, given.out),
+            "cuda-wheel": lambda: make_cuda_wheel(given.out),
+        }
+        path = make[given.what]()
     except DistError as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1

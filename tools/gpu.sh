@@ -14,7 +14,7 @@ for library in libcuda.so libcublas.so libcurand.so libcudart.so; do
   }
 done
 mkdir -p "$root/dist/gpu"
-strip -o "$root/dist/gpu/candlewick-trainer" "$trainer"
+strip -o "$root/dist/gpu/candlewick-trainer-gpu" "$trainer"
 
 libraries=$home/lib
 if [ -z "$gpu" ]; then
@@ -24,7 +24,7 @@ if [ -z "$gpu" ]; then
 fi
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 "$trainer" --version
-echo "gpu: dist/gpu/candlewick-trainer wants" $(grep '^libcu' <<<"$needed")
+echo "gpu: dist/gpu/candlewick-trainer-gpu wants" $(grep '^libcu' <<<"$needed")
 if [ -n "$gpu" ]; then
   echo "gpu: running the tests of devices and of trainers on $gpu"
   export CANDLEWICK_TEST_DEVICE=cuda:0

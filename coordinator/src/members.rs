@@ -27,6 +27,7 @@ pub(crate) fn rank(
             ),
         ));
     }
+    one_device(&trainers)?;
     // Executor ids are numbers where Spark gives them; "driver" in local mode.
     trainers.sort_by(|a, b| order_key(a).cmp(&order_key(b)));
     let known: Vec<f64> = trainers.iter().filter_map(cost).collect();
@@ -43,6 +44,32 @@ pub(crate) fn rank(
         .zip(ranges)
         .map(|(trainer, (lo, hi))| Member { trainer, lo, hi })
         .collect())
+}
+
+/// Trainers of one gang compute on one kind of device: their bits differ otherwise, and the slowest would set the pace.
+pub(crate) fn one_device(trainers: &[TrainerInfo]) -> Result<(), Failure> {
+    let Some((first, others)) = trainers.split_first() else {
+        return Ok(());
+    };
+    others
+        .iter()
+        .find(|other| other.device != first.device)
+        .map_or(Ok(()), |other| Err(mixed(first, other)))
+}
+
+fn mixed(first: &TrainerInfo, other: &TrainerInfo) -> Failure {
+    let of = |one: &TrainerInfo| {
+        format!(
+            "the trainer of executor {} ({}) computes on {}",
+            one.executor, one.host, one.device
+        )
+    };
+    Failure::parameter(format!(
+        "{} and {}: trainers of one fit must compute on the same kind of device, since their weights have other bits \
+         otherwise; set device to \"cpu\", or to \"cuda\" with GPUs on every executor",
+        of(first),
+        of(other)
+    ))
 }
 
 /// Of at least one value.
@@ -105,6 +132,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_gang_of_processors_and_gpus_is_refused_with_both_named() {
+        let trainer = |executor: &str, device: &str| TrainerInfo {
+            id: executor.to_owned(),
+            host: "h".into(),
+            executor: executor.into(),
+            index: 0,
+            flight_port: 1,
+            collective_port: 2,
+            pid: 3,
+            threads: 1,
+            cpu_level: "generic".into(),
+            device: device.into(),
+        };
+        let ranked = |devices: [&str; 2]| {
+            let trainers = vec![trainer("1", devices[0]), trainer("2", devices[1])];
+            rank(trainers, 2, &|_| None).map(|members| members.len())
+        };
+        assert_eq!(ranked(["cuda", "cuda"]), Ok(2));
+        assert_eq!(ranked(["cpu", "cpu"]), Ok(2));
+        let told = ranked(["cuda", "cpu"]).unwrap_err();
+        assert_eq!(told.kind, ErrorKind::InvalidParameter);
+        assert!(
+            told.message.contains("executor 1 (h) computes on cuda")
+                && told.message.contains("executor 2 (h) computes on cpu"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn trainers_of_a_host_are_adjacent_and_executors_in_the_order_of_their_numbers() {
         let trainer = |host: &str, executor: &str, index| TrainerInfo {
             id: format!("{host}-{executor}-{index}"),
@@ -116,6 +172,7 @@ mod tests {
             pid: 3,
             threads: 1,
             cpu_level: "generic".into(),
+            device: "cpu".into(),
         };
         let trainers = vec![
             trainer("y", "1", 0),
@@ -168,6 +225,7 @@ mod tests {
                 pid: 3,
                 threads: 1,
                 cpu_level: "generic".into(),
+                device: "cpu".into(),
             },
             lo: shard,
             hi: shard + 1,

@@ -137,6 +137,7 @@ impl Puppet {
             pid: 3,
             threads: 1,
             cpu_level: "generic".into(),
+            device: "cpu".into(),
         };
         let (outbox, messages) = mpsc::channel(8);
         let register = serde_json::to_vec(&ToCoordinator::Register { trainer: info }).unwrap();

@@ -4,6 +4,7 @@ use crate::exit;
 use crate::serve::{ServeConfig, TokenSource};
 use crate::words::PassOn;
 use crate::{gang, serve};
+use candlewick_model::device::driver::Gpus;
 use candlewick_model::device::{self, DeviceName};
 use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -26,6 +27,8 @@ candlewick-trainer: trains neural networks on rows that arrive over Arrow Flight
   candlewick-trainer gang [--device D]
       One of several trainers of a Spark job, started by an executor: its configuration comes as one line of JSON on
       stdin, and the process ends when stdin does.
+  candlewick-trainer probe
+      Prints a line of JSON with the GPUs that this host has for the trainer, or what is wrong with its driver.
   candlewick-trainer --version | --help
 
   D is where networks are computed: cpu, which is all that candlewick-trainer can do, or cuda:0 (or another number), an
@@ -38,18 +41,29 @@ pub struct Binary {
     pub name: &'static str,
     /// Where it computes unless it is told otherwise.
     pub device: DeviceName,
+    /// Whether processors stand in for GPUs, with candle's functions; only in a program that is never packed.
+    pub rehearses: bool,
 }
 
 /// The trainer for the CPU.
 pub const CPU: Binary = Binary {
     name: "candlewick-trainer",
     device: DeviceName::Cpu,
+    rehearses: false,
 };
 
 /// The trainer for NVIDIA GPUs.
 pub const GPU: Binary = Binary {
     name: "candlewick-trainer-gpu",
     device: DeviceName::Cuda(0),
+    rehearses: false,
+};
+
+/// Stands in for [`GPU`] in tests of what is around it, on a machine without a GPU.
+#[cfg(feature = "candle")]
+pub const REHEARSAL: Binary = Binary {
+    rehearses: true,
+    ..GPU
 };
 
 /// What the arguments ask for.
@@ -57,6 +71,7 @@ pub const GPU: Binary = Binary {
 enum Command {
     Version,
     Help,
+    Probe,
     Gang(Option<DeviceName>),
     Serve(ServeConfig, Option<DeviceName>),
 }
@@ -82,12 +97,13 @@ fn run(binary: Binary, command: Command) -> Result<i32, Failure> {
     match command {
         Command::Version => print(&format!("{} {}", binary.name, env!("CARGO_PKG_VERSION")))?,
         Command::Help => print(USAGE)?,
+        Command::Probe => print(&probe(binary)?)?,
         Command::Gang(device) => {
-            start_on(device.unwrap_or(binary.device))?;
+            start_on(binary, device.unwrap_or(binary.device))?;
             return gang::run();
         }
         Command::Serve(config, device) => {
-            start_on(device.unwrap_or(binary.device))?;
+            start_on(binary, device.unwrap_or(binary.device))?;
             return serve::run(&config);
         }
     }
@@ -101,9 +117,37 @@ fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::unavailable(format!("stdout cannot be written: {error}")))
 }
 
+/// What this program, its driver and the GPUs are.
+fn probe(binary: Binary) -> Result<String, Failure> {
+    let found = if binary.rehearses {
+        rehearsed()
+    } else {
+        device::driver::look()
+    };
+    let mut told = found?.to_json();
+    told["version"] = env!("CARGO_PKG_VERSION").into();
+    Ok(told.to_string())
+}
+
+#[cfg(feature = "candle")]
+fn rehearsed() -> Result<Gpus, Failure> {
+    device::driver::rehearsed(std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref())
+}
+
+#[cfg(not(feature = "candle"))]
+fn rehearsed() -> Result<Gpus, Failure> {
+    Err(Failure::internal("no program without candle rehearses"))
+}
+
 /// Chooses the device of this process.
-fn start_on(device: DeviceName) -> Result<(), Failure> {
-    device::choose(device)?;
+fn start_on(binary: Binary, device: DeviceName) -> Result<(), Failure> {
+    match device {
+        DeviceName::Cuda(_) if binary.rehearses => {
+            rehearsed()?;
+            device::choose(DeviceName::Candle)?;
+        }
+        device => device::choose(device)?,
+    }
     if device != DeviceName::Cpu {
         tracing::info!("networks are computed on {device}");
     }
@@ -134,6 +178,7 @@ fn parse(arguments: &[String]) -> Result<Command, Failure> {
     match words.as_slice() {
         ["--version" | "-V"] => Ok(Command::Version),
         ["--help" | "-h" | "help"] => Ok(Command::Help),
+        ["probe"] => Ok(Command::Probe),
         ["gang"] => Ok(Command::Gang(None)),
         ["gang", "--device", device] => Ok(Command::Gang(Some(device.parse()?))),
         ["gang", "--device"] => Err(usage("--device expects a value")),
@@ -223,6 +268,7 @@ mod tests {
     #[test]
     fn commands_and_options() {
         assert_eq!(parsed("--version").unwrap(), Command::Version);
+        assert_eq!(parsed("probe").unwrap(), Command::Probe);
         assert_eq!(parsed("gang").unwrap(), Command::Gang(None));
         assert_eq!(
             parsed("gang --device cuda:2").unwrap(),
@@ -246,12 +292,17 @@ mod tests {
     #[test]
     #[cfg(not(feature = "candle"))]
     fn the_trainer_for_the_cpu_names_the_other() {
-        let failure = start_on(DeviceName::Cuda(0)).unwrap_err();
+        let failure = start_on(CPU, DeviceName::Cuda(0)).unwrap_err();
         assert!(
             failure.message.contains("start candlewick-trainer-gpu"),
             "{failure}"
         );
-        assert!(start_on(DeviceName::Cpu).is_ok());
+        assert!(start_on(CPU, DeviceName::Cpu).is_ok());
+        let failure = probe(CPU).unwrap_err();
+        assert!(
+            failure.message.contains("start candlewick-trainer-gpu"),
+            "{failure}"
+        );
     }
 
     #[test]

@@ -180,6 +180,7 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
             pid: 1,
             threads: 1,
             cpu_level: "generic".into(),
+            device: "cpu".into(),
         },
         lo,
         hi: lo + 4,

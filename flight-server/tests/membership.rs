@@ -163,6 +163,7 @@ async fn register_unreachable(gang: &Gang, secret: &JobSecret) -> mpsc::Sender<F
         pid: 1,
         threads: 1,
         cpu_level: "generic".into(),
+        device: "cpu".into(),
     };
     outbox
         .send(say(&ToCoordinator::Register { trainer }))

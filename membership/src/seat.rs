@@ -240,6 +240,7 @@ mod tests {
             pid: 3,
             threads: 1,
             cpu_level: "generic".into(),
+            device: "cpu".into(),
         };
         Member {
             trainer,

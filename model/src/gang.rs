@@ -1,6 +1,7 @@
 //! How many trainers a job has: at first, at least and at most, and how many logical shards that takes.
 
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::DeviceKind;
 use candlewick_protocol::params::Complete;
 
 /// See the module.
@@ -14,6 +15,8 @@ pub(crate) struct GangSize {
     pub(crate) most: u32,
     /// V.
     pub(crate) logical_shards: u32,
+    /// V is what the number of trainers will be, which is not known yet.
+    pub(crate) shards_follow: bool,
 }
 
 impl GangSize {
@@ -22,7 +25,12 @@ impl GangSize {
     ///
     /// # Errors
     /// `InvalidParameter` where they contradict each other.
-    pub(crate) fn of(found: Option<u32>, chosen: bool, params: &Complete) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        found: Option<u32>,
+        device: DeviceKind,
+        chosen: bool,
+        params: &Complete,
+    ) -> Result<Self, Failure> {
         let trainers = match found {
             Some(trainers) => trainers,
             None => params.whole("numTrainers")?,
@@ -55,12 +63,19 @@ impl GangSize {
                  numTrainers to at least 2 (with numTrainers = 0 give the application a second executor), or dataReplicas to 1"
             )));
         }
-        let logical_shards = logical_shards(chosen, params, (trainers, least, most))?;
+        let follows = device == DeviceKind::Cuda && !chosen;
+        let logical_shards = if follows {
+            // A slice of a step is a kernel of its own: more of them than trainers leave a GPU idle.
+            trainers.max(least).max(most).max(1)
+        } else {
+            logical_shards(chosen, params, (trainers, least, most))?
+        };
         Ok(GangSize {
             trainers,
             least,
             most,
             logical_shards,
+            shards_follow: follows && trainers == 0,
         })
     }
 }

@@ -4,11 +4,14 @@
 mod class_weight;
 mod exchange;
 mod features;
+#[cfg(test)]
+mod gang_tests;
 mod local;
 mod low_rank;
 mod named;
 mod states;
 
+use crate::device;
 use crate::gang::GangSize;
 use crate::head::Head;
 use crate::losses::OTHER_LABELS;
@@ -21,8 +24,8 @@ use crate::summary::summary_for;
 use candlewick_protocol::Failure;
 use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::job::{
-    DataSpec, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, Precision, TaskName,
-    TrainSpec,
+    DataSpec, DeviceKind, Evaluation, JobInput, JobSpec, LabelKind, LaunchSpec, OnNonFinite, Precision,
+    TaskName, TrainSpec,
 };
 use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
@@ -85,7 +88,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     named::expand(&mut all)?;
     let params = params::check(&all)?;
     check_invalid(&params)?;
-    let gang = GangSize::of(input.num_trainers, is_set(input, "logicalShards"), &params)?;
+    let gang = gang_size(input, &params)?;
     let mut launch = launch_spec(gang, &params)?;
     if params.is_null("network") {
         return Err(Failure::parameter(
@@ -121,7 +124,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     launch.checkpoint = checkpoint_spec(input, &params)?;
     launch.save_optimizer = saves_optimizer(&params, &train)?;
     let kept = launch.checkpoint.is_some() || launch.save_optimizer;
-    launch.identity = (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train));
+    launch.identity = (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train, input.device));
     let job = JobSpec {
         job: input.job.clone(),
         data,
@@ -137,6 +140,19 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     completed(network, job, launch, summary)
 }
 
+/// How many trainers there are, where they can compute what is asked for.
+fn gang_size(input: &JobInput, params: &Complete) -> Result<GangSize, Failure> {
+    if input.device == DeviceKind::Cuda {
+        device::check_precision(precision(params)?)?;
+    }
+    let chosen = is_set(input, "logicalShards");
+    GangSize::of(input.num_trainers, input.device, chosen, params)
+}
+
+fn precision(params: &Complete) -> Result<Precision, Failure> {
+    Precision::read(params.value("precision").as_str().unwrap_or_default())
+}
+
 /// The optimiser with the learning rate that the parameters give it.
 fn optimizer(params: &Complete) -> Value {
     let mut document = params.value("optimizer").clone();
@@ -149,6 +165,8 @@ fn optimizer(params: &Complete) -> Value {
 
 fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure> {
     Ok(LaunchSpec {
+        device: params.value("device").as_str().unwrap_or("auto").to_owned(),
+        shards_follow_trainers: gang.shards_follow,
         num_trainers: gang.trainers,
         min_trainers: gang.least,
         max_trainers: gang.most,
@@ -267,7 +285,7 @@ fn specification(
         logical_shards: params.whole("logicalShards")?,
         clip_norm: params.value("clipNorm").as_f64(),
         clip_value: params.value("clipValue").as_f64(),
-        precision: Precision::read(params.value("precision").as_str().unwrap_or_default())?,
+        precision: precision(params)?,
         evaluation,
         class_weight: None,
     };
@@ -526,66 +544,6 @@ mod tests {
         );
         let width = message(json!({"network": network()}), json!({"featureWidth": -6}));
         assert!(width.contains("featureWidth = -6 is not legal"), "{width}");
-    }
-
-    #[test]
-    fn more_trainers_earn_more_logical_shards_unless_they_were_chosen() {
-        let shards = |params: Value| {
-            let mut all = json!({"network": network()});
-            all.as_object_mut()
-                .unwrap()
-                .extend(params.as_object().unwrap().clone());
-            ask(&all, &json!({})).map(|complete| complete.job.train.logical_shards)
-        };
-        assert_eq!(shards(json!({"numTrainers": 8})).unwrap(), 8);
-        assert_eq!(shards(json!({"numTrainers": 9})).unwrap(), 16);
-        assert_eq!(shards(json!({"numTrainers": 4096})).unwrap(), 4096);
-        let told = ask(
-            &json!({"network": network(), "numTrainers": 3}),
-            &json!({"numTrainers": 9}),
-        )
-        .unwrap();
-        let found = (told.launch.num_trainers, told.job.train.logical_shards);
-        assert_eq!(found, (9, 16), "the number that the driver found counts");
-        let chosen = shards(json!({"numTrainers": 9, "logicalShards": 8}))
-            .unwrap_err()
-            .message;
-        assert!(
-            chosen.contains("9 trainers need at least as many logical shards") && chosen.contains("16"),
-            "{chosen}"
-        );
-    }
-
-    #[test]
-    fn copies_of_rows_need_a_second_trainer() {
-        let asked = |params: Value, found: Value| {
-            let mut all = json!({"network": network(), "dataReplicas": 2});
-            all.as_object_mut()
-                .unwrap()
-                .extend(params.as_object().unwrap().clone());
-            ask(&all, &found).map(|complete| complete.job.data_replicas)
-        };
-        assert_eq!(asked(json!({}), json!({})), Ok(2));
-        assert_eq!(asked(json!({"numTrainers": 2}), json!({})), Ok(2));
-        // Others come later.
-        let (found, one) = (json!({"numTrainers": 1}), json!({"numTrainers": 1}));
-        assert_eq!(asked(json!({"maxTrainers": 2}), found.clone()), Ok(2));
-        assert_eq!(
-            asked(json!({"numTrainers": 3, "minTrainers": 1}), found.clone()),
-            Ok(2)
-        );
-        for refused in [asked(one, json!({})), asked(json!({}), found)] {
-            let told = refused.unwrap_err().message;
-            assert!(
-                told.contains("there is only one trainer: set numTrainers to at least 2"),
-                "{told}"
-            );
-        }
-        let told = asked(json!({"dataReplicas": 3}), json!({})).unwrap_err().message;
-        assert!(
-            told.contains("dataReplicas = 3 is not legal: expected a whole number from 1 to 2"),
-            "{told}"
-        );
     }
 
     #[test]

@@ -115,6 +115,7 @@ impl Gang {
                 pid: std::process::id(),
                 threads: 1,
                 cpu_level: String::new(),
+                device: String::new(),
             },
             lo: shards.start,
             hi: shards.end,

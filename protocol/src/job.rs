@@ -305,13 +305,38 @@ pub struct JobInput {
     /// Trainers that will really run; the parameter numTrainers if absent.
     #[serde(default)]
     pub num_trainers: Option<u32>,
+    /// Where trainers will really compute; processors if absent.
+    #[serde(default)]
+    pub device: DeviceKind,
+}
+
+/// What computes: all trainers of a job the same.
+///
+/// ```
+/// use candlewick_protocol::job::DeviceKind;
+/// assert_eq!(serde_json::from_str::<DeviceKind>("\"cuda\"")?, DeviceKind::Cuda);
+/// assert_eq!(DeviceKind::default(), DeviceKind::Cpu);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// Processors.
+    #[default]
+    Cpu,
+    /// NVIDIA GPUs.
+    Cuda,
 }
 
 /// How the driver runs a job: units are milliseconds and bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LaunchSpec {
-    /// Trainers; 0: one for each executor.
+    /// What the user asked for: "auto", "cpu" or "cuda".
+    pub device: String,
+    /// The logical shards are as many as trainers will have been found: not set, on GPUs, with numTrainers = 0.
+    pub shards_follow_trainers: bool,
+    /// Trainers; 0: one for each executor, or for each GPU.
     pub num_trainers: u32,
     /// Fewest trainers to begin with, where not all are to be had; 0: all are waited for.
     pub min_trainers: u32,

@@ -47,6 +47,13 @@ pub struct TrainerInfo {
     pub threads: u32,
     /// Instruction set the kernels use: "avx512", "avx2", "generic".
     pub cpu_level: String,
+    /// What it computes on: "cpu", "cuda", or "candle" (tests).
+    #[serde(default = "processors")]
+    pub device: String,
+}
+
+fn processors() -> String {
+    "cpu".to_owned()
 }
 
 /// A member of a generation: a trainer and the contiguous logical shards `[lo, hi)` it owns.

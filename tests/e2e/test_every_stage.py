@@ -46,6 +46,7 @@ VALUES: list[Any] = [
     "balanced",
     "bf16",
     "delayed",
+    "cpu",
 ]
 VALUES += ["/spool"]
 VALUES += [nn.Sequential(nn.Linear(2)), nn.MSELoss(), optim.SGD(lr=0.5), optim.lr_scheduler.StepLR(step_size=2)]

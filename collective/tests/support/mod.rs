@@ -51,6 +51,7 @@ pub fn members(ports: &[u16], shards: u32) -> Vec<Member> {
         pid: 1,
         threads: 1,
         cpu_level: "generic".into(),
+        device: "cpu".into(),
     };
     let member = |(rank, port): (usize, &u16)| Member {
         trainer: trainer(rank, *port),

@@ -5,7 +5,7 @@
 use super::pace::Balance;
 use super::{Machine, Now, Output, Phase, Trainer};
 use crate::command::Event;
-use crate::members::rank;
+use crate::members::{one_device, rank};
 use candlewick_protocol::message::{RescaleRecord, ToTrainer, TrainerInfo, TrainerRef};
 use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::BTreeSet;
@@ -43,6 +43,10 @@ impl Machine {
                 "trainer {} has registered before",
                 info.id
             )));
+        }
+        if let Some(member) = self.members.first() {
+            // As a member it would end the fit.
+            one_device(&[member.trainer.clone(), info.clone()])?;
         }
         let over = matches!(self.phase, Phase::Done | Phase::Failed);
         let gathers = self.phase == Phase::Gathering;

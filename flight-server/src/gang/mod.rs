@@ -67,6 +67,7 @@ pub fn run() -> Result<i32, Failure> {
         pid: std::process::id(),
         threads: u32::try_from(threads).unwrap_or(u32::MAX),
         cpu_level: candlewick_model::cpu_level().to_owned(),
+        device: candlewick_model::device::kind().to_owned(),
     };
     announce(&Listening {
         pid: info.pid,

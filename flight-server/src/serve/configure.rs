@@ -2,7 +2,7 @@
 
 use candlewick_model::job::complete;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::{JobInput, JobSpec, TaskName};
+use candlewick_protocol::job::{DeviceKind, JobInput, JobSpec, TaskName};
 use candlewick_protocol::params;
 use candlewick_protocol::suggest;
 use serde_json::{Map, Value, json};
@@ -39,6 +39,7 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         label_width: whole(&request, "labelWidth")?,
         labels: Vec::new(),
         num_trainers: Some(1),
+        device: DeviceKind::Cpu,
     })?;
     let told = complete.to_json();
     let mut job = complete.job;

@@ -6,6 +6,7 @@
 //!
 //! Only builds with the feature `candle` or `cuda` know other devices than `cpu`.
 
+pub mod driver;
 #[cfg(any(test, feature = "candle"))]
 mod lowering;
 #[cfg(any(test, feature = "candle"))]
@@ -21,6 +22,7 @@ mod tests;
 
 use crate::network::Network;
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
 use std::fmt;
 use std::str::FromStr;
 #[cfg(any(test, feature = "candle"))]
@@ -96,10 +98,43 @@ pub fn choose(name: DeviceName) -> Result<(), Failure> {
     match name {
         DeviceName::Cpu => Ok(()),
         other => Err(Failure::parameter(format!(
-            "this is the trainer for the CPU, which cannot compute on {other}: start candlewick-trainer-gpu (`make gpu` \
-             builds it), or choose the device cpu"
+            "this is the trainer for the CPU, which cannot compute on {other}: start candlewick-trainer-gpu (the artifact \
+             candlewick-cuda holds it, `make gpu` builds it), or choose the device cpu"
         ))),
     }
+}
+
+/// Whether devices compute in a precision: the one place that says so, for the driver before it starts anything and for
+/// trainers.
+///
+/// ```
+/// use candlewick_model::device::check_precision;
+/// use candlewick_protocol::job::Precision;
+/// assert!(check_precision(Precision::F32).is_ok());
+/// assert!(check_precision(Precision::Bf16).unwrap_err().message.contains("set precision to \"f32\""));
+/// ```
+///
+/// # Errors
+/// `InvalidParameter` where they do not.
+pub fn check_precision(precision: Precision) -> Result<(), Failure> {
+    if precision.is_f32() {
+        return Ok(());
+    }
+    Err(Failure::parameter(format!(
+        "precision = \"{}\" is not offered by the trainer for GPUs yet: set precision to \"f32\", or device to \"cpu\" \
+         (--device cpu, candlewick-trainer)",
+        precision.name()
+    )))
+}
+
+/// What this process computes on: `cpu`, `cuda`, or `candle` (tests).
+#[must_use]
+pub fn kind() -> &'static str {
+    #[cfg(any(test, feature = "candle"))]
+    if let Some(device) = &*CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) {
+        return if device.is_cuda() { "cuda" } else { "candle" };
+    }
+    "cpu"
 }
 
 /// The network as this process computes it: the same parameters in the same places, its layers on the device that was
@@ -112,13 +147,7 @@ pub fn placed(network: &Network) -> Result<Network, Failure> {
     {
         let device = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(device) = device {
-            if !network.precision().is_f32() {
-                return Err(Failure::parameter(format!(
-                    "precision = \"{}\" is not offered by the trainer for GPUs yet: set precision to \"f32\", or train on \
-                     processors (--device cpu, candlewick-trainer)",
-                    network.precision().name()
-                )));
-            }
+            check_precision(network.precision())?;
             return partition::place(network, &device);
         }
     }

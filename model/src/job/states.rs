@@ -3,7 +3,9 @@
 use super::is_set;
 use crate::optim::Schedule;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::{CheckpointSpec, DataSpec, JobInput, LaunchSpec, SnapshotSpec, TrainSpec};
+use candlewick_protocol::job::{
+    CheckpointSpec, DataSpec, DeviceKind, JobInput, LaunchSpec, SnapshotSpec, TrainSpec,
+};
 use candlewick_protocol::params::Complete;
 use serde_json::{Value, json};
 
@@ -37,8 +39,12 @@ pub(super) fn checkpoint_spec(
 }
 
 /// What the bits of the training's states depend on.
-pub(super) fn identity(data: &DataSpec, train: &TrainSpec) -> Value {
+pub(super) fn identity(data: &DataSpec, train: &TrainSpec, device: DeviceKind) -> Value {
     let mut identity = json!({"data": data, "train": train});
+    if device != DeviceKind::Cpu {
+        // Processors do not say so: their states are those of before there was a choice.
+        identity["train"]["device"] = json!(device);
+    }
     if let Some(data) = identity["data"].as_object_mut() {
         // The bits are the same whatever type rows are held in.
         data.remove("featureEncoding");
@@ -144,6 +150,15 @@ mod tests {
         ] {
             assert!(!same(more.clone()), "{more}");
         }
+        // On a GPU the same job has other bits.
+        let params = json!({"network": network(), "checkpointDir": "hdfs:///c", "logicalShards": 8});
+        let on_gpu = ask(&params, &json!({"device": "cuda"}))
+            .unwrap()
+            .launch
+            .identity
+            .unwrap();
+        assert_eq!(on_gpu["train"]["device"], "cuda");
+        assert!(identity["train"].get("device").is_none());
         // What was kept before there was a choice is still of the same job.
         assert!(identity["data"].get("dataShuffle").is_none());
         assert!(identity["train"].get("classWeight").is_none());

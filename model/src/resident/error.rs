@@ -9,6 +9,23 @@ pub(crate) fn first_line(error: &candle_core::Error) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
+/// What the driver, its allocator and cuBLAS call a device whose memory is used up.
+const USED_UP: [&str; 3] = ["CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "ALLOC_FAILED"];
+
+/// What an error of candle's on a device means for who started a fit.
+fn told(device: &str, text: &str) -> Failure {
+    let message = if USED_UP.iter().any(|word| text.contains(word)) {
+        format!(
+            "the memory of the GPU is used up ({device}: {text}): it holds the weights, their gradients and the activations of this \
+             trainer's rows of a step; lower batchSize, raise numTrainers where there are more GPUs, or have fewer trainers \
+             share one"
+        )
+    } else {
+        format!("the device {device} failed: {text}")
+    };
+    Failure::new(ErrorKind::JobFailed, message)
+}
+
 /// What goes wrong on a device.
 #[derive(Debug)]
 pub(crate) enum DeviceError {
@@ -27,14 +44,7 @@ impl DeviceError {
     pub(crate) fn on(self, device: &Device) -> Failure {
         match self {
             DeviceError::Failure(failure) => failure,
-            DeviceError::Candle(error) => Failure::new(
-                ErrorKind::JobFailed,
-                format!(
-                    "the device {:?} failed: {}; where its memory is used up, lower batchSize or take more trainers",
-                    device.location(),
-                    first_line(&error)
-                ),
-            ),
+            DeviceError::Candle(error) => told(&format!("{:?}", device.location()), &first_line(&error)),
         }
     }
 }
@@ -42,5 +52,29 @@ impl DeviceError {
 impl From<candle_core::Error> for DeviceError {
     fn from(error: candle_core::Error) -> Self {
         DeviceError::Candle(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_is_used_up_is_told_with_what_to_lower() {
+        for text in [
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
+            "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+        ] {
+            let told = told("Cuda { gpu_id: 0 }", text).message;
+            assert!(
+                told.contains("the memory of the GPU is used up") && told.contains("lower batchSize"),
+                "{told}"
+            );
+        }
+        let other = told("Cuda { gpu_id: 0 }", "CUDA_ERROR_ILLEGAL_ADDRESS").message;
+        assert_eq!(
+            other,
+            "the device Cuda { gpu_id: 0 } failed: CUDA_ERROR_ILLEGAL_ADDRESS"
+        );
     }
 }

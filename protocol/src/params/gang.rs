@@ -12,7 +12,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Int,
         ints(0, 4096),
         Some("0"),
-        "Trainer processes. 0: one per executor.",
+        "Trainer processes. 0: one per executor; on GPUs (device) one for each GPU of the executors.",
     ),
     param(
         "minTrainers",
@@ -46,13 +46,21 @@ pub(super) const PARAMS: &[Param] = &[
         Some("0"),
         "Compute threads of a trainer. 0: the executor's cores divided by its trainers.",
     ),
+    param(
+        "device",
+        Scope::Estimator,
+        ValueType::Text,
+        Range::OneOf(&["auto", "cpu", "cuda"]),
+        Some("\"auto\""),
+        "Where trainers compute. \"cuda\": on the NVIDIA GPUs that Spark gave the executors (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact candlewick-cuda, and a fit without either is refused before a trainer starts. \"cpu\": on processors. \"auto\": on GPUs where both are there, else on processors; the fit says which and why, and summary.device has it.",
+    ),
     standalone(
         "logicalShards",
         Scope::Estimator,
         ValueType::Int,
         ints(1, 65_536),
         Some("8"),
-        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers.",
+        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. Not set: 8, or more for more trainers; on GPUs as many as trainers.",
     ),
     param(
         "dataShuffle",

@@ -18,12 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     doctors = commands.add_parser("doctor", help="say what works on this machine and what to fix")
     doctors.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    commands.add_parser("jars", help="print the path of the jar, for spark-submit --jars")
+    paths = commands.add_parser("jars", help="print the path of the jar, for spark-submit --jars")
+    paths.add_argument("--cuda", action="store_true", help="with the jar of candlewick-cuda")
     given = parser.parse_args(arguments)
     if given.command == "doctor":
         return doctor.main(given.json)
     try:
-        print(jars())
+        print(jars(cuda=given.cuda))
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1

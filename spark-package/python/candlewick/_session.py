@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Names the jar to use instead of the one in the package.
 JAR_VARIABLE = "CANDLEWICK_JAR"
+#: Names the jar of candlewick-cuda where the package is not installed; empty: none is used.
+CUDA_JAR_VARIABLE = "CANDLEWICK_CUDA_JAR"
 
 #: The class loaders of Spark that take in jars while they run.
 _GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
@@ -25,14 +28,42 @@ _GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
 _checked: SparkContext | None = None
 
 
-def jars() -> str:
+def jars(*, cuda: bool = False) -> str:
     """Path of the jar with Candlewick's classes and native files, for ``spark.jars`` or ``--jars``.
 
     Of the jars in this package the one for the Spark that is here: that of the running session, else PySpark's.
 
+    Args:
+        cuda: With the jar of candlewick-cuda behind it, after a comma.
+
     Raises:
-        SetupError: There is none for that Spark, or the one that the variable CANDLEWICK_JAR names is for another.
+        SetupError: There is none for that Spark, the one that the variable CANDLEWICK_JAR names is for another, or
+            candlewick-cuda is not installed.
     """
+    if not cuda:
+        return _jar()
+    more = cuda_jar()
+    if more is None:
+        raise SetupError(
+            f"candlewick-cuda is not installed here: pip install candlewick[cuda], or name its jar by {CUDA_JAR_VARIABLE}"
+        )
+    return f"{_jar()},{more}"
+
+
+def cuda_jar() -> str | None:
+    """Path of the jar with the trainer for GPUs; None where candlewick-cuda is not installed."""
+    chosen = os.environ.get(CUDA_JAR_VARIABLE)
+    if chosen is None:
+        try:
+            return str(importlib.import_module("candlewick_cuda").jar())
+        except ImportError:
+            return None
+    if chosen and not Path(chosen).is_file():
+        raise SetupError(f"{CUDA_JAR_VARIABLE} names {chosen}, which is not a file; correct or unset it")
+    return str(Path(chosen).resolve()) if chosen else None
+
+
+def _jar() -> str:
     chosen = os.environ.get(JAR_VARIABLE)
     if chosen:
         if not Path(chosen).is_file():
@@ -44,7 +75,7 @@ def jars() -> str:
 
 
 def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkSession:
-    """A Spark session that has Candlewick's jar on the driver and the executors.
+    """A Spark session that has Candlewick's jar on the driver and the executors, and that of candlewick-cuda if installed.
 
     Where a session runs already without the jar, it gets it: see :func:`attach`.
 
@@ -83,10 +114,16 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
 
 
 def _add_jar(wanted: dict[str, str]) -> None:
-    jar = jars()
-    wanted["spark.jars"] = _joined(jar, wanted.get("spark.jars"), ",")
-    # The driver's own class loader: its JVM starts with this configuration.
-    wanted["spark.driver.extraClassPath"] = _joined(jar, wanted.get("spark.driver.extraClassPath"), os.pathsep)
+    for jar in reversed(_all_jars()):
+        wanted["spark.jars"] = _joined(jar, wanted.get("spark.jars"), ",")
+        # The driver's own class loader: its JVM starts with this configuration.
+        wanted["spark.driver.extraClassPath"] = _joined(jar, wanted.get("spark.driver.extraClassPath"), os.pathsep)
+
+
+def _all_jars() -> list[str]:
+    """Candlewick's jar, and that of candlewick-cuda where it is installed."""
+    more = cuda_jar()
+    return [jars()] if more is None else [jars(), more]
 
 
 def attach(spark: SparkSession) -> None:
@@ -111,17 +148,19 @@ def attach(spark: SparkSession) -> None:
     if not isinstance(spark, SparkSession):
         raise TypeError(f"attach needs a SparkSession, not {type(spark).__module__}.{type(spark).__name__}")
     context = spark.sparkContext
-    if _has_classes(context):
-        _warm_up(context)
-        return
-    jar = jars()
     java: Any = context._jvm
-    loader = _growing_loader(java, context)
-    if loader is None:
+    has_classes = _has_classes(context)
+    missing = [] if has_classes else [jars()]
+    more = cuda_jar()
+    if more is not None and not (has_classes and java.candlewick.jni.GpuTrainer.isThere()):
+        missing.append(more)
+    loader: Any = _growing_loader(java, context) if missing else None
+    if loader is None and not has_classes:
         raise SetupError(jar_is_missing("The class loader of its driver takes no jar any more"))
-    # The driver's classes, then those of the executors, which get the jar with their next task.
-    loader.addURL(java.java.io.File(jar).toURI().toURL())
-    context._jsc.addJar(jar)
+    for jar in missing if loader is not None else []:
+        # The driver's classes, then those of the executors, which get the jar with their next task.
+        loader.addURL(java.java.io.File(jar).toURI().toURL())
+        context._jsc.addJar(jar)
     require_jar()
     _warm_up(context)
 

@@ -59,8 +59,8 @@ class TrainingSummary:
     logicalShards: int
     #: Trainer processes.
     numTrainers: int
-    #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, resume (where checkpointDir is
-    #: set), train; and in total.
+    #: Seconds of prepare (checks, the first row), queue (until slots are free), launch, feed, hold (on GPUs: until the trainers'
+    #: tasks hold them), resume (where checkpointDir is set), train; and in total.
     phases: dict[str, float]
     #: The recoveries on the way: generation, cause, lost (trainers), resumeStep, stepsRedone, rowsRefed, and seconds of detect,
     #: halt, feed, donate and resume. Empty where nothing happened. `lost` is empty where a connection between two trainers broke
@@ -100,6 +100,10 @@ class TrainingSummary:
     #: exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the others), and
     #: links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one trainer.
     exchange: dict[str, Any] | None = None
+    #: What the trainers computed on: "cpu" or "cuda".
+    device: str = "cpu"
+    #: Why there, where `device` of the estimator was "auto" among others; empty in models of before there was a choice.
+    deviceReason: str = ""
     #: Steps of the checkpoint or of the model that the training went on from; None where it began at the beginning. The
     #: history is that of the whole training.
     resumedFromStep: int | None = None

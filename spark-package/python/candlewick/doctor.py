@@ -96,13 +96,31 @@ def check_jar() -> Check:
     return Check("Jar", "ok", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def check_gpu() -> Check:
-    """Graphics cards; this version trains on the CPU, so none is needed."""
+def gpus_here() -> list[str]:
+    """Names of the graphics cards that NVIDIA's tool lists."""
     program = shutil.which("nvidia-smi")
     answer = _run([program, "--query-gpu=name,memory.total", "--format=csv,noheader"]) if program else None
-    if answer is None or answer.status != 0 or not answer.text.strip():
-        return Check("GPU", "none", "no NVIDIA device; training runs on the CPU")
-    return Check("GPU", "none", f"{'; '.join(answer.text.strip().splitlines())}; this version trains on the CPU")
+    return answer.text.strip().splitlines() if answer is not None and answer.status == 0 else []
+
+
+def check_gpu(probe: Callable[[], str] | None = None) -> Check:
+    """Graphics cards, and whether the trainer for them can train on the first one.
+
+    Args:
+        probe: Asks that trainer; none where it is not installed, or no JVM could be started.
+    """
+    gpus = gpus_here()
+    cards = "; ".join(gpus) if gpus else "no NVIDIA device"
+    if probe is None:
+        fix = "pip install candlewick[cuda] to train on it (docs/gpu.md)" if gpus else ""
+        return Check("GPU", "none", f"{cards}; training runs on the CPU", fix)
+    try:
+        told = json.loads(probe())
+    except Exception as error:
+        # Where there is no card, the driver program may still start fits on executors that have some.
+        return Check("GPU", "broken" if gpus else "none", cards, _first_line(error))
+    names = ", ".join(gpu["name"] for gpu in told["gpus"])
+    return Check("GPU", "ok", f"{names}; CUDA {told['cuda']}, trainer {told['version']}")
 
 
 def check_in_spark() -> list[Check]:
@@ -122,12 +140,14 @@ def check_in_spark() -> list[Check]:
             }
         )
     except Exception as error:
-        return [Check("Spark session", "broken", _first_line(error), "see the message and the lines above")]
+        broken = Check("Spark session", "broken", _first_line(error), "see the message and the lines above")
+        return [broken, check_gpu()]
     try:
         return [
             Check("Spark session", "ok", f"local[1], Spark {spark.version}"),
             *_native_checks(spark.sparkContext._jvm),
             _guarded("Training", lambda: _tiny_fit(spark), "see docs/troubleshooting.md"),
+            check_gpu(_gpu_probe(spark.sparkContext._jvm)),
         ]
     finally:
         spark.stop()
@@ -150,12 +170,21 @@ def _native_checks(jvm: Any) -> list[Check]:
     return [_guarded("Native library", library, fix), _guarded("Trainer", trainer, fix)]
 
 
+def _gpu_probe(jvm: Any) -> Callable[[], str] | None:
+    """What asks the trainer for GPUs about the first GPU; none where it is not installed."""
+    trainer = jvm.candlewick.jni.GpuTrainer
+    if not trainer.isThere():
+        return None
+    return lambda: str(trainer.probe("0", jvm.java.util.Collections.singletonList(sys.executable)))
+
+
 def _tiny_fit(spark: Any) -> str:
     from candlewick import NeuralClassifier, nn
 
     # Not createDataFrame: some versions of it start Python on executors, which Candlewick does not need.
     frame = spark.range(64).selectExpr("array(double(id % 2), 1.0D) AS features", "double(id % 2) AS label")
-    model = NeuralClassifier(network=nn.Sequential(nn.Linear(2)), epochs=1, batchSize=16).fit(frame)
+    stage = NeuralClassifier(network=nn.Sequential(nn.Linear(2)), epochs=1, batchSize=16, device="cpu")
+    model = stage.fit(frame)
     # count() alone would need no prediction, and the optimiser would leave the model out.
     scored = len(model.transform(frame).select("prediction").collect())
     return f"{scored} rows in {model.summary.phases['total']:.1f} s, loss {model.summary.objectiveHistory[-1]:.3f}"
@@ -200,7 +229,7 @@ def examine() -> list[Check]:
         check_jar(),
     ]
     if all(check.status == "ok" for check in checks):
-        checks += check_in_spark()
+        return checks + check_in_spark()
     return [*checks, check_gpu()]
 
 

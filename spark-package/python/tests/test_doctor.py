@@ -68,3 +68,20 @@ def test_command_line(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit):
         __main__.main(["--version"])
     assert __version__ in capsys.readouterr().out
+
+
+def test_gpus_and_what_is_missing_to_train_on_them(monkeypatch):
+    def refuses():
+        raise RuntimeError("this host has no NVIDIA driver: libcuda.so.1 is not there")
+
+    def sees():
+        return '{"cuda": "13.0", "version": "0.1.0", "gpus": [{"name": "NVIDIA H100", "memory": 80}]}'
+
+    monkeypatch.setattr(doctor, "gpus_here", list)
+    assert doctor.check_gpu() == Check("GPU", "none", "no NVIDIA device; training runs on the CPU")
+    assert doctor.check_gpu(refuses).status == "none"
+    monkeypatch.setattr(doctor, "gpus_here", lambda: ["NVIDIA H100, 81559 MiB"])
+    assert "pip install candlewick[cuda]" in doctor.check_gpu().fix
+    broken = doctor.check_gpu(refuses)
+    assert broken.status == "broken" and "no NVIDIA driver" in broken.fix
+    assert doctor.check_gpu(sees) == Check("GPU", "ok", "NVIDIA H100; CUDA 13.0, trainer 0.1.0")

@@ -10,7 +10,7 @@ from pyspark.errors.exceptions import captured
 
 import candlewick
 from candlewick import errors
-from candlewick._session import _joined, attach, jars
+from candlewick._session import _all_jars, _joined, attach, cuda_jar, jars
 from candlewick.errors import SetupError, jar_is_missing
 
 
@@ -22,6 +22,26 @@ def test_jar_of_the_environment_is_used(monkeypatch, tmp_path):
     monkeypatch.setenv("CANDLEWICK_JAR", str(tmp_path / "gone.jar"))
     with pytest.raises(SetupError, match="is not a file"):
         jars()
+
+
+def test_the_jar_for_gpus_is_that_of_the_environment_or_of_its_package(monkeypatch, tmp_path):
+    own, more = tmp_path / "some.jar", tmp_path / "cuda.jar"
+    own.touch()
+    monkeypatch.setenv("CANDLEWICK_JAR", str(own))
+    monkeypatch.setenv("CANDLEWICK_CUDA_JAR", str(more))
+    with pytest.raises(SetupError, match=r"CANDLEWICK_CUDA_JAR names .*cuda.jar, which is not a file"):
+        jars(cuda=True)
+    more.touch()
+    assert jars(cuda=True) == f"{own},{more}"
+    assert _all_jars() == [str(own), str(more)]
+    monkeypatch.setenv("CANDLEWICK_CUDA_JAR", "")
+    with pytest.raises(SetupError, match=r"pip install candlewick\[cuda\]"):
+        jars(cuda=True)
+    assert _all_jars() == [str(own)]
+    monkeypatch.delenv("CANDLEWICK_CUDA_JAR")
+    (tmp_path / "candlewick_cuda.py").write_text("def jar():\n    return '/of/the/package.jar'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cuda_jar() == "/of/the/package.jar"
 
 
 def test_lists_are_joined_once():

@@ -184,6 +184,15 @@ fn who_comes_is_asked_for_and_who_falls_silent_before_it_is_a_member_is_nobodys_
     stage
         .command(json!({"cmd": "expect", "trainers": ["c"]}))
         .unwrap();
+    let on_gpu = TrainerInfo {
+        device: "cuda".into(),
+        ..info("c", "11")
+    };
+    let refused = stage.machine.connect(ms(stage.now), on_gpu).unwrap_err();
+    assert!(
+        refused.message.contains("computes on cpu") && refused.message.contains("computes on cuda"),
+        "{refused}"
+    );
     stage.machine.connect(ms(stage.now), info("c", "11")).unwrap();
     stage.pass(16_000, &["a", "b"], true);
     let left = |event: &Event| matches!(event, Event::Left { trainer, why } if trainer == "c" && why.contains("silent for"));

@@ -104,6 +104,7 @@ pub(crate) fn info(id: &str, executor: &str) -> TrainerInfo {
         pid: 4711,
         threads: 1,
         cpu_level: "generic".into(),
+        device: "cpu".into(),
     }
 }
 

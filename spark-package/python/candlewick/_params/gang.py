@@ -20,7 +20,7 @@ class GangParams(Params):
     numTrainers: Param[int] = Param(
         Params._dummy(),
         "numTrainers",
-        "Trainer processes. 0: one per executor. (whole number from 0 to 4096)",
+        "Trainer processes. 0: one per executor; on GPUs (device) one for each GPU of the executors. (whole number from 0 to 4096)",
         typeConverter=Legal(
             "numTrainers",
             to_int,
@@ -77,10 +77,22 @@ class GangParams(Params):
         ),
     )
 
+    device: Param[str] = Param(
+        Params._dummy(),
+        "device",
+        'Where trainers compute. "cuda": on the NVIDIA GPUs that Spark gave the executors (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact candlewick-cuda, and a fit without either is refused before a trainer starts. "cpu": on processors. "auto": on GPUs where both are there, else on processors; the fit says which and why, and summary.device has it. ("auto" or "cpu" or "cuda")',
+        typeConverter=Legal(
+            "device",
+            TypeConverters.toString,
+            '"auto" or "cpu" or "cuda"',
+            one_of("auto", "cpu", "cuda"),
+        ),
+    )
+
     logicalShards: Param[int] = Param(
         Params._dummy(),
         "logicalShards",
-        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)",
+        "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. Not set: 8, or more for more trainers; on GPUs as many as trainers. (whole number from 1 to 65536)",
         typeConverter=Legal(
             "logicalShards",
             to_int,
@@ -270,6 +282,7 @@ class GangParams(Params):
             numTrainers=0,
             executorTimeout="300s",
             threadsPerTrainer=0,
+            device="auto",
             logicalShards=8,
             dataShuffle="hash",
             gradientCompression="none",
@@ -305,6 +318,10 @@ class GangParams(Params):
     def getThreadsPerTrainer(self) -> int:
         """Value of threadsPerTrainer, or its default."""
         return self.getOrDefault(self.threadsPerTrainer)
+
+    def getDevice(self) -> str:
+        """Value of device, or its default."""
+        return self.getOrDefault(self.device)
 
     def getLogicalShards(self) -> int:
         """Value of logicalShards, or its default."""
@@ -375,7 +392,9 @@ class GangSetters(GangParams):
     """What estimators have beyond their models. The processes that train."""
 
     def setNumTrainers(self, value: int) -> Self:
-        """Trainer processes. 0: one per executor. (whole number from 0 to 4096)"""
+        """Trainer processes. 0: one per executor; on GPUs (device) one for each GPU of the executors.
+        (whole number from 0 to 4096)
+        """
         return self._set(numTrainers=value)
 
     def setMinTrainers(self, value: int) -> Self:
@@ -405,9 +424,19 @@ class GangSetters(GangParams):
         """
         return self._set(threadsPerTrainer=value)
 
+    def setDevice(self, value: str) -> Self:
+        """Where trainers compute. "cuda": on the NVIDIA GPUs that Spark gave the executors
+        (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact candlewick-cuda,
+        and a fit without either is refused before a trainer starts. "cpu": on processors. "auto": on GPUs
+        where both are there, else on processors; the fit says which and why, and summary.device has it.
+        ("auto" or "cpu" or "cuda")
+        """
+        return self._set(device=value)
+
     def setLogicalShards(self, value: int) -> Self:
         """Logical shards the rows are dealt to; the unit of computation, so part of what decides the
-        weights' bits. At least numTrainers. (whole number from 1 to 65536)
+        weights' bits. At least numTrainers. Not set: 8, or more for more trainers; on GPUs as many as
+        trainers. (whole number from 1 to 65536)
         """
         return self._set(logicalShards=value)
 

@@ -69,6 +69,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         maxTrainers: int | None = None,
         executorTimeout: str = "300s",
         threadsPerTrainer: int = 0,
+        device: str = "auto",
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",
@@ -205,7 +206,8 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 true: a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a
                 terminal, else at most a line every two seconds; in Scala the log alone. false: nothing.
                 ("auto", true or false)
-            numTrainers: Trainer processes. 0: one per executor. (whole number from 0 to 4096)
+            numTrainers: Trainer processes. 0: one per executor; on GPUs (device) one for each GPU of the
+                executors. (whole number from 0 to 4096)
             minTrainers: Fewest trainers. Training begins with fewer than numTrainers where the cluster has
                 no room for more now, and goes on with fewer after a loss, but not with fewer than these:
                 others are waited for, up to executorTimeout. Not set: it begins with numTrainers and goes
@@ -217,8 +219,14 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 (duration such as "15s", "500ms" or "2min"; a bare number is seconds)
             threadsPerTrainer: Compute threads of a trainer. 0: the executor's cores divided by its
                 trainers. (whole number from 0 to 1024)
+            device: Where trainers compute. "cuda": on the NVIDIA GPUs that Spark gave the executors
+                (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact
+                candlewick-cuda, and a fit without either is refused before a trainer starts. "cpu": on
+                processors. "auto": on GPUs where both are there, else on processors; the fit says which and
+                why, and summary.device has it. ("auto" or "cpu" or "cuda")
             logicalShards: Logical shards the rows are dealt to; the unit of computation, so part of what
-                decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)
+                decides the weights' bits. At least numTrainers. Not set: 8, or more for more trainers; on
+                GPUs as many as trainers. (whole number from 1 to 65536)
             dataShuffle: Where rows go. "hash": their content says to which logical shard, so the model does
                 not depend on the partitioning. "none": they go to the trainer beside the executor that
                 reads them, and cross the network only where there is none; the model then depends on the
@@ -351,6 +359,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         maxTrainers: int | None = None,
         executorTimeout: str = "300s",
         threadsPerTrainer: int = 0,
+        device: str = "auto",
         logicalShards: int = 8,
         dataShuffle: str = "hash",
         gradientCompression: str = "none",

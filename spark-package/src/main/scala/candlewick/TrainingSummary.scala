@@ -99,8 +99,14 @@ final class TrainingSummary private[candlewick] (val json: String)
   /** Trainer processes. */
   def numTrainers: Int = Json.field(node, "numTrainers").asInt
 
+  /** What the trainers computed on: "cpu" or "cuda". */
+  def device: String = Option(node.get("device")).fold("cpu")(_.asText)
+
+  /** Why there, where `device` of the estimator was "auto" among others; empty in models of before there was a choice. */
+  def deviceReason: String = Option(node.get("deviceReason")).fold("")(_.asText)
+
   /** Seconds of each phase: prepare (checks, and the first row where nothing else tells a width), queue (until slots
-    * for all trainers are free), launch, feed, resume (where checkpointDir or resumeOptimizer is set), train; and in total.
+    * for all trainers are free), launch, feed, hold (on GPUs: until the trainers' tasks hold them), resume (where checkpointDir or resumeOptimizer is set), train; and in total.
     */
   def phases: Map[String, Double] =
     Json.fields(Json.field(node, "phases")).map { case (name, value) => name -> value.asDouble }.toMap

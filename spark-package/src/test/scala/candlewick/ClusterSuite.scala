@@ -85,6 +85,9 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
     }
   }
 
+  /** What the executors find as the trainer for GPUs, if anything. */
+  protected def gpuTrainer: Option[Path] = None
+
   /** A folder with the real library and the gated trainer. */
   private def natives(): Path = {
     val built = Paths.get(sys.props("candlewick.native.dir"))
@@ -99,6 +102,9 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
         s"if [ -e $armed ]; then . $armed; exec $real-failpoints \"$$@\"; fi\nexec $real \"$$@\"\n").getBytes
     )
     Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"))
+    val gpu = made.resolve("candlewick-trainer-gpu")
+    Files.deleteIfExists(gpu)
+    gpuTrainer.foreach(Files.createSymbolicLink(gpu, _))
     made
   }
 
@@ -111,7 +117,7 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
       .asScala
       .filter { process =>
         val info = process.info()
-        info.arguments().map[Boolean](_.lastOption.contains("gang")).orElse(false)
+        info.arguments().map[Boolean](_.contains("gang")).orElse(false)
       }
       .toSeq
 

@@ -275,6 +275,7 @@ object EveryStageSuite {
     "balanced",
     "bf16",
     "delayed",
+    "cpu",
     "/spool",
     "{\"type\":\"SGD\",\"lr\":0.5}",
     "{\"0\":\"inner\"}",

@@ -40,18 +40,36 @@ final class Extraction {
   private static final int STICKY = 01000;
   private static final int OTHERS_WRITE = 00002;
 
+  /** Fails where a folder cannot run the files that lie in it. */
+  interface Check {
+    void run(Path folder) throws IOException;
+  }
+
   private final ClassLoader loader;
   private final String resources;
+  private final String list;
+  private final Check check;
 
   /**
-   * Extraction of the files that {@code resources}/SHA256SUMS lists.
+   * Extraction of the files that {@code resources}/SHA256SUMS lists, the library and the trainer.
    *
    * @param loader where the resources are
    * @param resources their folder, without a slash at the end
    */
   Extraction(ClassLoader loader, String resources) {
+    this(
+        loader,
+        resources,
+        NativeLibrary.SUMS,
+        folder -> Probe.run(folder.resolve(NativeLibrary.TRAINER)));
+  }
+
+  /** Extraction of the files that another {@code list} has. */
+  Extraction(ClassLoader loader, String resources, String list, Check check) {
     this.loader = loader;
     this.resources = resources;
+    this.list = list;
+    this.check = check;
   }
 
   /**
@@ -73,7 +91,7 @@ final class Extraction {
         for (Map.Entry<String, String> file : files.entrySet()) {
           place(folder.resolve(file.getKey()), file.getKey(), file.getValue());
         }
-        Probe.run(folder.resolve(NativeLibrary.TRAINER));
+        check.run(folder);
         return folder;
       } catch (IOException | UnsupportedOperationException e) {
         refused.append("\n  ").append(base).append(": ").append(e);
@@ -87,7 +105,7 @@ final class Extraction {
   }
 
   private byte[] sums() {
-    String name = resources + "/SHA256SUMS";
+    String name = resources + "/" + list;
     try (InputStream in = loader.getResourceAsStream(name)) {
       if (in == null) {
         throw new CandlewickException(
@@ -112,7 +130,7 @@ final class Extraction {
   private String held() {
     List<String> found = new ArrayList<>();
     for (String platform : NativeLibrary.PLATFORMS) {
-      if (loader.getResource(NativeLibrary.RESOURCES + platform + "/SHA256SUMS") != null) {
+      if (loader.getResource(NativeLibrary.RESOURCES + platform + "/" + list) != null) {
         found.add(platform);
       }
     }

@@ -42,6 +42,14 @@ public final class NativeLibrary {
   static final String LIBRARY = "libcandlewick_native.so";
   static final String TRAINER = "candlewick-trainer";
 
+  /** The trainer for GPUs, which the artifact candlewick-cuda holds. */
+  static final String TRAINER_GPU = "candlewick-trainer-gpu";
+
+  /** The list of a jar's files with their checksums; two jars may hold files for one platform. */
+  static final String SUMS = "SHA256SUMS";
+
+  static final String SUMS_GPU = "SHA256SUMS-cuda";
+
   private static Path folder;
   private static boolean loaded;
   private static CandlewickException failure;
@@ -79,6 +87,16 @@ public final class NativeLibrary {
    */
   public static synchronized Path trainerPath() {
     return file(TRAINER);
+  }
+
+  /** The folder of the property, where it holds a file. */
+  static Path givenFolder(String name) {
+    String given = System.getProperty(DIR_PROPERTY);
+    if (given == null || given.isEmpty()) {
+      return null;
+    }
+    Path dir = Paths.get(given).toAbsolutePath();
+    return Files.isRegularFile(dir.resolve(name)) ? dir : null;
   }
 
   /** A native file; extracts again where a cleaner of temporary folders has taken it away. */
@@ -126,7 +144,8 @@ public final class NativeLibrary {
     return os + "/" + arch;
   }
 
-  private static List<Path> candidates() {
+  /** Where native files may be extracted, the best first. */
+  static List<Path> candidates() {
     List<Path> bases = new ArrayList<>();
     String chosen = System.getProperty(CACHE_DIR_PROPERTY);
     if (chosen != null && !chosen.isEmpty()) {

@@ -56,6 +56,13 @@ final class Probe {
     }
   }
 
+  /**
+   * Whether it can be started here, however it ends: it may lack a library that is no part of it.
+   */
+  static void starts(Path trainer) throws IOException {
+    start(trainer).destroyForcibly();
+  }
+
   private static String firstLine(Process process) {
     try (BufferedReader out =
         new BufferedReader(
@@ -75,7 +82,7 @@ final class Probe {
    */
   private static Process start(Path trainer) throws IOException {
     ProcessBuilder builder = new ProcessBuilder(trainer.toString(), "--version");
-    TrainerChild.keepAllowed(builder.environment());
+    TrainerProgram.keepAllowed(builder.environment());
     builder.redirectError(ProcessBuilder.Redirect.to(new File("/dev/null")));
     IOException busy = null;
     for (int tries = 0; tries < BUSY_TRIES; tries++) {

@@ -6,10 +6,8 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -41,20 +39,18 @@ final class TrainerChild {
     this.config = config;
   }
 
-  static TrainerChild start(Path program, String config, Iterable<byte[]> weights)
+  static TrainerChild start(TrainerProgram program, String config, Iterable<byte[]> weights)
       throws IOException {
     return start(program, config, weights, TrainerChild::daemon);
   }
 
   static TrainerChild start(
-      Path program,
+      TrainerProgram program,
       String config,
       Iterable<byte[]> weights,
       BiFunction<String, Runnable, Thread> threads)
       throws IOException {
-    ProcessBuilder builder = new ProcessBuilder(program.toString(), "gang");
-    keepAllowed(builder.environment());
-    TrainerChild child = new TrainerChild(builder.start(), config);
+    TrainerChild child = new TrainerChild(program.start(), config);
     boolean done = false;
     try {
       Thread errors = threads.apply("candlewick-trainer-stderr", child::drainErrors);
@@ -69,22 +65,6 @@ final class TrainerChild {
       }
     }
     return child;
-  }
-
-  /**
-   * What a trainer may see of the environment; an allow-list, since a JVM's may hold credentials.
-   */
-  static void keepAllowed(Map<String, String> environment) {
-    environment
-        .keySet()
-        .removeIf(
-            name ->
-                !(name.equals("PATH")
-                    || name.equals("LANG")
-                    || name.equals("TZ")
-                    || name.equals("LD_LIBRARY_PATH")
-                    || name.equals("RUST_LOG")
-                    || name.startsWith("CUDA_")));
   }
 
   Process process() {

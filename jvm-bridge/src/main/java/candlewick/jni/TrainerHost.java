@@ -47,6 +47,28 @@ public final class TrainerHost {
     return ensure(jobId, configs, weights, NativeLibrary.trainerPath());
   }
 
+  /**
+   * The same on GPUs.
+   *
+   * @param jobId the job
+   * @param configs one JSON line per trainer
+   * @param gpus per trainer the address of the GPU that it computes on, the only one that it sees
+   * @param weights the file of weights to start from, in pieces; null where there is none
+   * @return per trainer the JSON line it printed
+   * @throws RetryableException if a trainer ended before it listened, with the end of its stderr
+   */
+  public static List<String> ensure(
+      String jobId, List<String> configs, List<String> gpus, Iterable<byte[]> weights) {
+    NativeLibrary.load();
+    Path program = GpuTrainer.path();
+    Starter starter =
+        config -> {
+          String gpu = gpus.get(configs.indexOf(config));
+          return TrainerChild.start(GpuTrainer.on(program, gpu), config, weights);
+        };
+    return ensure(jobId, configs, starter, START_SECONDS);
+  }
+
   static List<String> ensure(
       String jobId, List<String> configs, Iterable<byte[]> weights, Path program) {
     return ensure(jobId, configs, weights, program, START_SECONDS);
@@ -58,7 +80,8 @@ public final class TrainerHost {
       Iterable<byte[]> weights,
       Path program,
       long startSeconds) {
-    Starter starter = config -> TrainerChild.start(program, config, weights);
+    TrainerProgram processors = TrainerProgram.onProcessors(program);
+    Starter starter = config -> TrainerChild.start(processors, config, weights);
     return ensure(jobId, configs, starter, startSeconds);
   }
 

@@ -112,7 +112,7 @@ class TrainerHostTest {
           if (!children.isEmpty()) {
             throw new OutOfMemoryError("unable to create native thread");
           }
-          children.add(TrainerChild.start(program, config, null));
+          children.add(TrainerChild.start(TrainerProgram.onProcessors(program), config, null));
           return children.get(0);
         };
     List<String> configs = Arrays.asList("{\"index\":0}", "{\"index\":1}");
@@ -130,7 +130,7 @@ class TrainerHostTest {
         OutOfMemoryError.class,
         () ->
             TrainerChild.start(
-                program,
+                TrainerProgram.onProcessors(program),
                 "{}",
                 null,
                 (name, body) -> {
@@ -303,7 +303,7 @@ class TrainerHostTest {
     }
     environment.put("AWS_SECRET_ACCESS_KEY", "x");
     environment.put("LD_PRELOAD", "x");
-    TrainerChild.keepAllowed(environment);
+    TrainerProgram.keepAllowed(environment);
     assertEquals(6, environment.size());
     assertFalse(environment.containsValue("x"));
   }

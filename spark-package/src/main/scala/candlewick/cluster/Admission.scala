@@ -2,28 +2,20 @@ package candlewick.cluster
 
 import scala.collection.mutable
 
-/** Trainers of one fit on one executor, each with so many threads. */
-private[candlewick] final case class Assignment(executor: Executor, trainers: Int, threads: Int) {
+/** Trainers of one fit on one executor, each with so many threads.
+  *
+  * @param gpus
+  *   address of the GPU of each, none where they compute on processors
+  */
+private[candlewick] final case class Assignment(
+    executor: Executor,
+    trainers: Int,
+    threads: Int,
+    gpus: Seq[String] = Nil
+) {
 
   /** Cores that they keep busy. */
   def cores: Int = math.min(executor.cores, trainers * threads)
-}
-
-/** What a fit asks for.
-  *
-  * @param wanted
-  *   number of trainers, 0 for one on each executor
-  * @param most
-  *   most trainers (the number of logical shards)
-  * @param threads
-  *   threads of a trainer, 0 for the free cores of its executor divided by the fit's trainers on it
-  * @param least
-  *   with so many it begins where there is no room for more now; 0: with no fewer than wanted
-  */
-private[candlewick] final case class Request(wanted: Int, most: Int, threads: Int, least: Int = 0) {
-
-  /** Slots without which it cannot begin. */
-  def needed: Int = math.max(1, if (least > 0) least else wanted)
 }
 
 /** Who may start: fits wait in a line, first come, first served, until cores and task slots for all their trainers are
@@ -115,10 +107,15 @@ private[candlewick] final class Admission {
       executors: Seq[Executor],
       slots: Executor => Int
   ): Option[Seq[Assignment]] = {
-    val rooms = executors.map(room(_, request.threads, slots))
+    val rooms = executors.map(room(_, request, slots))
+    // Where the cluster decides on GPUs, all of them: what others hold of them will be free.
+    val wanted =
+      if (request.wanted > 0) request.wanted
+      else math.min(request.most, executors.map(request.hosts(_, slots)).sum)
     val all =
-      if (request.wanted == 0) Admission.oneEach(rooms, request.most, request.threads)
-      else Admission.spread(rooms, request.wanted, request.threads)
+      if (request.wanted == 0 && request.gpus.isEmpty) Admission.oneEach(rooms, request.most, request.threads)
+      else if (wanted == 0) None
+      else Admission.spread(rooms, wanted, request.threads)
     def fewer =
       if (request.wanted == 0) None
       else Admission.spread(rooms, math.min(request.wanted, rooms.map(_.trainers).sum), request.threads)
@@ -126,13 +123,22 @@ private[candlewick] final class Admission {
     placed.filter(_.map(_.trainers).sum >= request.needed)
   }
 
-  private def room(executor: Executor, threads: Int, slots: Executor => Int): Room = {
+  private def room(executor: Executor, request: Request, slots: Executor => Int): Room = {
     val held = running.values.flatten.filter(_.executor.id == executor.id).toSeq
     val cores = math.max(0, executor.cores - held.map(_.cores).sum)
     val open = slots(executor) - held.map(_.trainers).sum
     // One fit may ask for more threads than an executor has cores, as long as it is alone there.
-    val most = if (held.isEmpty) open else math.min(open, cores / math.max(1, threads))
-    Room(executor, cores, math.max(0, most))
+    val byCores = if (held.isEmpty) open else math.min(open, cores / math.max(1, request.threads))
+    val used = held.flatMap(_.gpus)
+    val gpus = request.gpus.fold(Seq.empty[String]) { asked =>
+      // The least used first; those of one use in Spark's order.
+      val open = executor.gpus.flatMap { address =>
+        (used.count(_ == address) until asked.share).map(_ -> address)
+      }
+      open.sortBy(_._1).map(_._2)
+    }
+    val most = if (request.gpus.isEmpty) byCores else math.min(byCores, gpus.length)
+    Room(executor, cores, math.max(0, most), gpus)
   }
 }
 
@@ -140,12 +146,28 @@ private[candlewick] final class Admission {
   *
   * @param trainers
   *   how many trainers it can take
+  * @param gpus
+  *   where they compute, each address as often as it has room; none for processors
   */
-private[cluster] final case class Room(executor: Executor, cores: Int, trainers: Int) {
+private[cluster] final case class Room(
+    executor: Executor,
+    cores: Int,
+    trainers: Int,
+    gpus: Seq[String] = Nil
+) {
 
   /** So many trainers on it. */
   def assign(count: Int, threads: Int): Assignment =
-    Assignment(executor, count, if (threads > 0) threads else math.max(1, cores / count))
+    Assignment(
+      executor,
+      count,
+      if (threads > 0) threads else math.max(1, cores / count),
+      gpus.take(count)
+    )
+
+  /** How many trainers a GPU has, if `count` are placed here; 0 on processors. */
+  def crowd(count: Int): Int =
+    if (gpus.isEmpty) 0 else count / gpus.distinct.length
 }
 
 private[candlewick] object Admission {
@@ -164,8 +186,9 @@ private[candlewick] object Admission {
       val placed = mutable.LinkedHashMap(rooms.map(room => room -> 0): _*)
       (0 until wanted).foreach { _ =>
         val open = rooms.filter(room => placed(room) < room.trainers)
-        // The fewest trainers first, then the most room; minBy takes the earliest of equals.
-        val chosen = open.minBy(room => (placed(room), placed(room) - room.trainers))
+        // A GPU of its own first, then the fewest trainers, then the most room; minBy takes the earliest of equals.
+        val chosen =
+          open.minBy(room => (room.crowd(placed(room)), placed(room), placed(room) - room.trainers))
         placed(chosen) += 1
       }
       Some(placed.collect { case (room, count) if count > 0 => room.assign(count, threads) }.toSeq)

@@ -24,7 +24,7 @@ private[candlewick] object Capacity {
   private val MaxExecutors = "spark.dynamicAllocation.maxExecutors"
   private val LocalCluster = """local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*\d+\s*\]""".r
 
-  /** The capacity of the application. `slotsOf` turns cores into tasks; `known` are the executors seen so far. */
+  /** The capacity of the application. `slotsOf` turns the cores of an executor into tasks; `known` are the executors seen so far. */
   def of(sc: SparkContext, slotsOf: Int => Int, known: Seq[Executor]): Capacity =
     of(sc.getConf, sc.master, slotsOf, known)
 
@@ -46,7 +46,7 @@ private[candlewick] object Capacity {
         Capacity(dynamic, Some(count), Some(count * slotsOf(cores.toInt)), master)
       case _ => staticCapacity(conf, perExecutor)
     }
-    boundByCores(conf, slotsOf, capacity)
+    boundByCores(conf, capacity)
   }
 
   /** How many executors dynamic allocation may ask for, where that is set. */
@@ -68,12 +68,14 @@ private[candlewick] object Capacity {
     }
 
   /** spark.cores.max bounds what a standalone cluster gives, whatever else is said. */
-  private def boundByCores(conf: SparkConf, slotsOf: Int => Int, capacity: Capacity): Capacity =
-    conf.getOption("spark.cores.max").flatMap(text => Try(text.toInt).toOption).map(slotsOf) match {
+  private def boundByCores(conf: SparkConf, capacity: Capacity): Capacity = {
+    val cores = conf.getOption("spark.cores.max").flatMap(text => Try(text.toInt).toOption)
+    cores.map(Executors.byCores(conf, _)) match {
       case Some(most) if capacity.slots.forall(_ > most) =>
         capacity.copy(slots = Some(most), source = s"spark.cores.max gives $most slots")
       case _ => capacity
     }
+  }
 
   private def clamp(value: Long): Int = math.min(value, Int.MaxValue.toLong).toInt
 }

@@ -1,13 +1,17 @@
 package candlewick.cluster
 
-import org.apache.spark.{SparkContext, SparkEnv}
+import org.apache.spark.{SparkConf, SparkContext, SparkEnv}
 import org.apache.spark.status.api.v1.ExecutorSummary
 import org.slf4j.LoggerFactory
 import scala.util.Try
 import scala.util.control.NonFatal
 
-/** An executor that can run tasks. */
-private[candlewick] final case class Executor(id: String, host: String, cores: Int) {
+/** An executor that can run tasks.
+  *
+  * @param gpus
+  *   addresses of the GPUs that Spark gave it
+  */
+private[candlewick] final case class Executor(id: String, host: String, cores: Int, gpus: Seq[String] = Nil) {
 
   /** The location that makes Spark prefer this executor; a wish, so tasks check where they are. Spark splits such a text
     * at the first underscore after the word, so where the host's name has one (Docker Compose), the host is all that
@@ -25,12 +29,12 @@ private[candlewick] final class Executors(sc: SparkContext) {
   @volatile private var reflective = true
   @volatile private var asks = true
 
-  /** CPUs of a task: spark.task.cpus, fractional since Spark 4.3. */
-  private val taskCpus: Double =
-    sc.getConf.getDouble("spark.task.cpus", 1.0)
+  private val conf = sc.getConf
+  // In local mode tasks take no resources.
+  private val byResources: Int = if (sc.isLocal) Int.MaxValue else Gpus.tasks(conf)
 
-  /** Tasks that `cores` cores run at a time. */
-  def slotsOf(cores: Int): Int = (cores / taskCpus + 1e-9).toInt
+  /** Tasks that an executor of `cores` cores runs at a time. */
+  def slotsOf(cores: Int): Int = math.min(Executors.byCores(conf, cores), byResources)
 
   /** Tasks that an executor runs at a time. */
   def slots(executor: Executor): Int = slotsOf(executor.cores)
@@ -50,7 +54,8 @@ private[candlewick] final class Executors(sc: SparkContext) {
       case Executors.LocalCores(n) => n.toInt
       case _ => 1
     }
-    Executor(SparkEnv.get.executorId, "localhost", cores)
+    val gpus = sc.resources.get(Gpus.Resource).fold(Seq.empty[String])(_.addresses.toSeq)
+    Executor(SparkEnv.get.executorId, "localhost", cores, gpus)
   }
 
   private def remote(): Seq[Executor] =
@@ -76,7 +81,10 @@ private[candlewick] final class Executors(sc: SparkContext) {
       .asInstanceOf[Iterable[ExecutorSummary]]
       .filter(summary => summary.isActive && summary.id != Executors.Driver)
       .filter(_.resourceProfileId == 0)
-      .map(summary => Executor(summary.id, Executors.hostOf(summary.hostPort), summary.totalCores))
+      .map { summary =>
+        val gpus = summary.resources.get(Gpus.Resource).fold(Seq.empty[String])(_.addresses.toSeq)
+        Executor(summary.id, Executors.hostOf(summary.hostPort), summary.totalCores, gpus)
+      }
       // Where Spark takes them away they get no more tasks.
       .filterNot(executor => going(executor.id))
       .toSeq
@@ -114,7 +122,9 @@ private[candlewick] final class Executors(sc: SparkContext) {
           Set.empty
       }
 
-  /** A job that lets every executor say who it is. Busy executors are missed, so it is only the way out. */
+  /** A job that lets every executor say who it is. Busy executors are missed, and which GPUs they have is not told, so it is
+    * only the way out.
+    */
   private def discover(): Seq[Executor] = {
     val tasks = math.max(1, sc.defaultParallelism)
     val cores = sc.getConf.getInt("spark.executor.cores", 1)
@@ -141,6 +151,10 @@ private[candlewick] object Executors {
 
   /** Masters local[N], local[*] and local[N, failures]. */
   private[cluster] val LocalCores = """local\[\s*(\d+|\*)\s*(?:,.*)?\]""".r
+
+  /** Tasks that so many cores run at a time by their CPUs: spark.task.cpus, fractional since Spark 4.3. */
+  def byCores(conf: SparkConf, cores: Int): Int =
+    (cores / conf.getDouble("spark.task.cpus", 1.0) + 1e-9).toInt
 
   /** The host of "host:port"; an IPv6 address keeps its colons. */
   def hostOf(hostPort: String): String = {

@@ -8,7 +8,8 @@ import org.apache.spark.scheduler.{
   SparkListenerApplicationEnd,
   SparkListenerExecutorAdded,
   SparkListenerExecutorRemoved,
-  SparkListenerJobStart
+  SparkListenerJobStart,
+  SparkListenerTaskStart
 }
 
 /** What all fits of one SparkContext share: the line in which they wait, and the listener that tells them of their
@@ -45,8 +46,19 @@ private[candlewick] final class DriverState private {
     override def onJobStart(started: SparkListenerJobStart): Unit = {
       val tags = Option(started.properties).flatMap(all => Option(all.getProperty(DriverState.JobTags)))
       tags.toSeq.flatMap(_.split(',')).foreach { tag =>
-        fits.forEach((_, fit) => if (fit.tag == tag) fit.jobStarted(started.jobId))
+        fits.forEach((_, fit) => if (fit.tag == tag) jobStarted(fit, started))
       }
+    }
+
+    private def jobStarted(fit: FitControl, started: SparkListenerJobStart): Unit = {
+      if (started.properties.getProperty(DriverState.Description) == HoldJob.Description)
+        started.stageIds.foreach(fit.holdStarted(started.jobId, _))
+      fit.jobStarted(started.jobId)
+    }
+
+    override def onTaskStart(started: SparkListenerTaskStart): Unit = {
+      val task = started.taskInfo
+      fits.forEach((_, fit) => fit.taskStarted(started.stageId, task.index, task.executorId))
     }
 
     override def onExecutorAdded(added: SparkListenerExecutorAdded): Unit = signalAll()
@@ -63,6 +75,9 @@ private[candlewick] object DriverState {
 
   /** Local property in which Spark keeps the tags of a thread's jobs. */
   private val JobTags = "spark.job.tags"
+
+  /** Local property in which it keeps what a job shows. */
+  private val Description = "spark.job.description"
 
   // Weak keys: a stopped SparkContext is not kept alive. The state never points at its context.
   private val states = new java.util.WeakHashMap[SparkContext, DriverState]()

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Admission, Assignment, Executor, Request}
+import candlewick.cluster.{Admission, Assignment, Executor, GpuRequest, Request}
 import candlewick.internal.Json
 import org.apache.spark.FutureAction
 import org.slf4j.LoggerFactory
@@ -18,8 +18,17 @@ import scala.util.control.NonFatal
   *   at most one on an executor
   * @param threads
   *   threads of a trainer, 0 for the free cores of its executor
+  * @param gpus
+  *   where it computes on GPUs
   */
-private[fit] final case class Growth(goal: Int, begun: Int, oneEach: Boolean, threads: Int, timeoutMs: Long)
+private[fit] final case class Growth(
+    goal: Int,
+    begun: Int,
+    oneEach: Boolean,
+    threads: Int,
+    timeoutMs: Long,
+    gpus: Option[GpuRequest] = None
+)
 
 /** Trainers that are started while a fit runs: in the place of those that are lost, and where executors come. The
   * coordinator takes them in at the end of an epoch, or in a recovery. Executors that Spark takes away before long are
@@ -117,7 +126,7 @@ private[fit] final class Elastic(
     (replaces || !admission.othersWait(control.id)) && {
       val taken = all.map(_.executor.id).toSet
       val usable = cluster.listed().filter(isUsable).filterNot(one => growth.oneEach && taken(one.id))
-      val one = Request(1, 1, growth.threads)
+      val one = Request(1, 1, growth.threads, gpus = growth.gpus)
       val found =
         admission.replace(control.id, Roster.assignments(all), one, usable, cluster.slots)
       found.foreach(_.foreach(begin(_, all)))

@@ -27,6 +27,9 @@ private[candlewick] final class FitControl(
   private val lossActions = new CopyOnWriteArrayList[(String, String) => Unit]()
   private val lost = new ConcurrentHashMap[String, String]()
   private val jobs = ConcurrentHashMap.newKeySet[Int]()
+  // Of jobs that hold slots: the job of a stage, and where the tasks of a job run, by their index.
+  private val holdStages = new ConcurrentHashMap[Int, Int]()
+  private val holdTasks = new ConcurrentHashMap[(Int, Int), String]()
   private val signals = new Object
   private var signalled = false
 
@@ -93,6 +96,19 @@ private[candlewick] final class FitControl(
     jobs.add(job)
     signal()
   }
+
+  /** A Spark job of the fit that holds slots has started, with its stage. */
+  def holdStarted(job: Int, stage: Int): Unit = holdStages.put(stage, job): Unit
+
+  /** A task has started, of whatever job. */
+  def taskStarted(stage: Int, index: Int, executor: String): Unit =
+    Option(holdStages.get(stage)).foreach { job =>
+      holdTasks.put((job, index), executor)
+      signal()
+    }
+
+  /** Where the latest attempt of a task that holds a slot runs or has run. */
+  def holdsOn(job: Int, index: Int): Option[String] = Option(holdTasks.get((job, index)))
 
   /** Whether a Spark job belongs to the fit. Spark tells of it a moment after it has begun, so this waits a moment. */
   def owns(job: Int): Boolean = {

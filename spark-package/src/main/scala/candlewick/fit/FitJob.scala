@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.{Manifest, OptimizerState}
-import candlewick.cluster.{Capacity, Executor, Executors}
+import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Clock, Failures, Json, SentWeights, WeightsFile}
 import candlewick.jni.{CandlewickException, Coordinator, TrainerHost}
@@ -72,15 +72,16 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       quietly("end the trainers")(StopJob.start(sc, control, executors.distinct))
 
   private def runOn(sc: SparkContext, state: DriverState, cancelJobs: () => Unit): FitResult = {
-    val prepared = phases.time("prepare")(prepare(state))
+    val found = phases.time("prepare")(prepare(state))
     control.check()
     // Only now: a fit whose input is still being looked at must not keep others from starting.
     state.admission.enqueue(control.id)
-    val asked = prepared.launch
-    val request = Search.request(prepared)
+    val asked = found.launch
+    val request = Search.request(found)
     val cluster = new SparkCluster(sc, control)
     val placement = new Placement(cluster, state.admission, control, request, asked.launchTimeoutMs)
     val places = phases.time("queue")(placement.admit())
+    val prepared = found.settled(places.map(_.trainers).sum)
     val needs = MemoryCheck.of(sc, prepared, places)
     MemoryCheck.run(sc, prepared, places, needs)(control.warn)
     val secret = new JobSecret(control.id)
@@ -105,14 +106,15 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         val hold = HoldJob(sc, control, () => roster.executors)
         control.onExecutorLost((executor, _) => hold.executorLost(executor))
         val gang = new RunningGang(roster, link, hold, ordered.add(_): Unit)
-        val elastic = new Elastic(cluster, state.admission, control, gang, orders, growth(asked, launched))(
-          (order, answered) => {
-            sc.setJobDescription("Candlewick: launch a trainer while the fit runs")
-            Jobs.submit(sc, Seq(order.text -> order.executor.locations), LaunchTask.run(weights))(
-              (_, answer) => answered(answer)
-            )
-          }
-        )
+        val elastic =
+          new Elastic(cluster, state.admission, control, gang, orders, growth(asked, request, launched))(
+            (order, answered) => {
+              sc.setJobDescription("Candlewick: launch a trainer while the fit runs")
+              Jobs.submit(sc, Seq(order.text -> order.executor.locations), LaunchTask.run(weights))(
+                (_, answer) => answered(answer)
+              )
+            }
+          )
         val tasks = tasksPerExecutor(sc, launched.executors)
         val feeding = new Feeding(control, prepared, link, secret.feeder, tasks, launched.trainers.length)
         var patienceMs = 0L
@@ -123,6 +125,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
             explained(link)(feed(feeding, launched, link, hold, elastic, spare))
           }
           state.fed(control)
+          if (prepared.device.gpus.isDefined) holdGpus(link, hold, asked.launchTimeoutMs)
           val result = explained(link)(train(prepared, link, launched, states) {
             feeding.await(hold, elastic, spare, "training did not end")(link.done)
           }(new Narrator(prepared, control, state.several)))
@@ -198,7 +201,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     finally weights.foreach(sent => quietly("remove the broadcast")(sent.destroy()))
   }
 
-  private def growth(asked: LaunchSpec, launched: Launched): Growth = {
+  private def growth(asked: LaunchSpec, request: Request, launched: Launched): Growth = {
     val begun = launched.trainers.length
     val wanted = math.max(begun, asked.numTrainers)
     val goal = if (asked.maxTrainers > 0) asked.maxTrainers else wanted
@@ -206,9 +209,11 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     Growth(
       math.max(goal, least),
       least,
-      oneEach = asked.numTrainers == 0,
+      // On GPUs their number bounds the trainers of an executor.
+      oneEach = asked.numTrainers == 0 && request.gpus.isEmpty,
       asked.threadsPerTrainer,
-      asked.launchTimeoutMs
+      asked.launchTimeoutMs,
+      request.gpus
     )
   }
 
@@ -241,6 +246,17 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     hold.maintain()
     feeding.tell(launched.members, ledgers)
     feeding.await(hold, elastic, spare, "the trainers did not seal their rows")(link.ledger): Unit
+  }
+
+  /** Training on GPUs begins when its tasks hold them: until then tasks of others may compute on them. */
+  private def holdGpus(link: CoordinatorLink, hold: HoldJob, timeoutMs: Long): Unit = {
+    def late = Failures.unavailable(
+      s"tasks of other Spark jobs held the GPUs of ${hold.waiting.map(_.id).distinct.mkString("executor ", ", ", "")} for " +
+        s"${timeoutMs / 1000} s after the rows were fed: let those jobs end, lower numTrainers or raise launchTimeout"
+    )
+    phases.time("hold")(explained(link) {
+      link.await(Some(timeoutMs), late, () => hold.maintain())(if (hold.waiting.isEmpty) Some(()) else None)
+    })
   }
 
   /** Runs a phase; throws the first cause of its failure. */
@@ -363,6 +379,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "logicalShards" -> prepared.logicalShards,
       "dataShuffle" -> prepared.dataShuffle,
       "numTrainers" -> trainers,
+      "device" -> prepared.device.name,
+      "deviceReason" -> prepared.device.reason,
       "phases" -> phases.json(total.seconds),
       "initialWeights" -> prepared.initial.map(_.report),
       "recoveryLog" -> link.recoveries,

@@ -26,8 +26,12 @@ private[candlewick] final case class FitSpec(
 
 /** How the driver runs a fit: what the native library made of the parameters.
   *
+  * @param device
+  *   where trainers shall compute: "auto", "cpu" or "cuda"
+  * @param shardsFollowTrainers
+  *   the logical shards are as many as trainers will have been found
   * @param numTrainers
-  *   0: one for each executor
+  *   0: one for each executor, or for each GPU
   * @param minTrainers
   *   fewest to begin with, 0: all
   * @param maxTrainers
@@ -49,6 +53,8 @@ private[candlewick] final case class FitSpec(
   *   [[candlewick.checkpoint.Identity]]
   */
 private[candlewick] final case class LaunchSpec(
+    device: String,
+    shardsFollowTrainers: Boolean,
     numTrainers: Int,
     minTrainers: Int,
     maxTrainers: Int,
@@ -68,6 +74,8 @@ private[fit] object LaunchSpec {
 
   /** Reads the document of the native library. */
   def of(node: JsonNode): LaunchSpec = LaunchSpec(
+    Json.field(node, "device").asText,
+    Json.field(node, "shardsFollowTrainers").asBoolean,
     Json.field(node, "numTrainers").asInt,
     Json.field(node, "minTrainers").asInt,
     Json.field(node, "maxTrainers").asInt,

@@ -37,6 +37,11 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
 
     def isFor(executor: String): Boolean = executors.exists(_.id == executor)
 
+    /** The executors on which no task of it runs yet. */
+    def waiting: Seq[Executor] = executors.indices
+      .filterNot(index => job.jobIds.exists(control.holdsOn(_, index).contains(executors(index).id)))
+      .map(executors)
+
     private def take(which: Int => Boolean): Seq[Executor] = {
       val now = executors.indices.filter(index => which(index) && !taken(index))
       taken ++= now
@@ -61,6 +66,9 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
       nextMs = clock.ms + HoldJob.BackoffMs
     }
   })
+
+  /** The executors where slots, and what of GPUs a task takes, are not held yet, each as often as it has trainers there. */
+  def waiting: Seq[Executor] = synchronized(unheld ++ jobs.flatMap(_.waiting))
 
   private def poll(): Unit = {
     // Asked once: a job that ends after this is polled the next time, and not dropped before.
@@ -142,13 +150,16 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
 
 private[fit] object HoldJob {
 
+  /** What Spark shows of these jobs. */
+  val Description = "Candlewick: hold the trainers' slots"
+
   /** Submits tasks; calls back with the index of each that is over. */
   type Submit = (Seq[(String, Seq[String])], Int => Unit) => FutureAction[Unit]
 
   /** Holds slots by Spark jobs. */
   def apply(sc: SparkContext, control: FitControl, trainers: () => Seq[Executor]): HoldJob =
     new HoldJob(control, trainers)((tasks, over) => {
-      sc.setJobDescription("Candlewick: hold the trainers' slots")
+      sc.setJobDescription(Description)
       Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => over(index))
     })
 

@@ -18,6 +18,8 @@ private[fit] object LaunchTask {
     *   trainers on its machine, among which the machine's memory is shared where nothing else bounds them
     * @param needs
     *   what the largest trainer needs of memory
+    * @param gpus
+    *   address of the GPU of each trainer, none where they compute on processors
     */
   def order(
       job: String,
@@ -25,7 +27,8 @@ private[fit] object LaunchTask {
       loopback: Boolean,
       sharers: Int,
       needs: Needs,
-      configs: Seq[ObjectNode]
+      configs: Seq[ObjectNode],
+      gpus: Seq[String]
   ): String =
     Json
       .obj(
@@ -34,7 +37,8 @@ private[fit] object LaunchTask {
         "loopback" -> loopback,
         "sharers" -> sharers,
         "needs" -> needs.document,
-        "configs" -> configs
+        "configs" -> configs,
+        "gpus" -> gpus
       )
       .toString
 
@@ -53,13 +57,11 @@ private[fit] object LaunchTask {
       else {
         val configs = Json.items(Json.field(order, "configs"))
         answered {
+          val gpus = Json.items(Json.field(order, "gpus")).map(_.asText)
+          // Before any trainer starts: what is wrong with a driver or a GPU is told by name.
+          gpus.distinct.foreach(GpuProbe.check(_, Json.field(order, "executor").asText))
           configs.foreach(config => complete(Json.field(config, "memory"), order, Machine.room()))
-          start(
-            Json.field(order, "job").asText,
-            Json.field(order, "loopback").asBoolean,
-            configs,
-            weights
-          )
+          start(order, configs, gpus, weights)
         }
       }
     }
@@ -87,18 +89,22 @@ private[fit] object LaunchTask {
   }
 
   private def start(
-      job: String,
-      loopback: Boolean,
+      order: JsonNode,
       configs: Seq[JsonNode],
+      gpus: Seq[String],
       weights: Option[SentWeights]
   ): String = {
-    val host = Hosts.own(loopback)
+    val job = Json.field(order, "job").asText
+    val host = Hosts.own(Json.field(order, "loopback").asBoolean)
     val lines = configs.map { config =>
       config.asInstanceOf[ObjectNode].put("bindHost", host)
       config.toString
     }
     Warmup.feeding()
-    val trainers = TrainerHost.ensure(job, Arrays.asList(lines: _*), weights.map(_.iterable).orNull)
+    val (told, from) = (Arrays.asList(lines: _*), weights.map(_.iterable).orNull)
+    val trainers =
+      if (gpus.isEmpty) TrainerHost.ensure(job, told, from)
+      else TrainerHost.ensure(job, told, Arrays.asList(gpus: _*), from)
     Json.obj("trainers" -> trainers.size).toString
   }
 

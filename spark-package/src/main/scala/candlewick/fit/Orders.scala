@@ -51,8 +51,16 @@ private[fit] final case class MemoryOrder(
   *
   * @param index
   *   its position among the trainers of that executor
+  * @param gpu
+  *   address of the GPU that it computes on; none on processors
   */
-private[fit] final case class Placed(id: String, executor: Executor, threads: Int, index: Int)
+private[fit] final case class Placed(
+    id: String,
+    executor: Executor,
+    threads: Int,
+    index: Int,
+    gpu: Option[String] = None
+)
 
 /** The trainers that one executor shall start. Its text leaves out the secret. */
 private[fit] final case class Order(place: Assignment, trainers: Seq[Placed], text: String) {
@@ -83,9 +91,10 @@ private[fit] final class Orders(config: GangConfig, needs: Needs, weightsBytes: 
   def at(place: Assignment, taken: Set[Int] = Set.empty): Order = {
     val free = Iterator.from(0).filterNot(taken)
     val trainers =
-      Seq.fill(place.trainers)(
-        Placed(UUID.randomUUID().toString, place.executor, place.threads, free.next())
-      )
+      (0 until place.trainers).map { at =>
+        val gpu = place.gpus.lift(at)
+        Placed(UUID.randomUUID().toString, place.executor, place.threads, free.next(), gpu)
+      }
     val there = place.trainers + taken.size
     val memory = config.memory.document(there)
     val text = LaunchTask.order(
@@ -94,7 +103,8 @@ private[fit] final class Orders(config: GangConfig, needs: Needs, weightsBytes: 
       config.loopback,
       there * config.memory.machineShare,
       needs,
-      trainers.map(line(_, memory))
+      trainers.map(line(_, memory)),
+      trainers.flatMap(_.gpu)
     )
     Order(place, trainers, text)
   }

@@ -18,7 +18,7 @@ private[candlewick] final class Placement(
   def admit(): Seq[Assignment] = {
     val search = newSearch(request, active => admission.admit(control.id, request, active, cluster.slots))
     val placed = search.run(None)
-    if (request.wanted == 0) tellOne(placed.length)
+    if (request.wanted == 0) tellOne(placed.map(_.trainers).sum)
     placed
   }
 
@@ -37,13 +37,13 @@ private[candlewick] final class Placement(
     val search = newSearch(
       more,
       active => {
-        // With numTrainers=0 an executor has one trainer, whatever room is left.
+        // With numTrainers=0 an executor has one trainer, or one on each GPU, whatever room is left.
         val open = if (request.wanted == 0) active.filterNot(one => taken(one.id)) else active
         admission.replace(control.id, kept, more, open, cluster.slots)
       }
     )
     // From the first moment, so that there is a Spark job that a cancel of the caller's job group meets.
-    search.gathering.park(taken.size + lost)
+    search.gathering.park(taken.size + request.executors(lost))
     val limit =
       if (request.wanted == 0 && kept.nonEmpty) Limit(Gathering.QuietMs, Some(Nil))
       else Limit(launchTimeoutMs, None)
@@ -60,8 +60,10 @@ private[candlewick] final class Placement(
   private def tellOne(placed: Int): Unit =
     if (placed < request.most && cluster.capacity(Nil).dynamic)
       control.report(
-        s"numTrainers=0: one trainer on each of the $placed executor(s) that are up; set numTrainers to have " +
-          "dynamic allocation asked for more"
+        (if (request.gpus.isDefined)
+           s"numTrainers=0: one trainer on each of the $placed GPU(s) that are there"
+         else s"numTrainers=0: one trainer on each of the $placed executor(s) that are up") +
+          "; set numTrainers to have dynamic allocation asked for more"
       )
 
   private def once(line: String): Unit = if (!reported(line)) {

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Executors, Machine, MemoryLimit, FoundMemory}
+import candlewick.cluster.{Executor, Executors, Machine, MemoryLimit, FoundMemory, Request}
 import candlewick.internal.{Clock, Json, RowBatch, RowLayout}
 import candlewick.jni.{Feeder, Native}
 import com.fasterxml.jackson.databind.JsonNode
@@ -20,13 +20,15 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     *   number of rows, where the caller knows it
     */
   def plan(told: Option[Long]): ObjectNode = {
-    val prepared = Preparation.look(dataset, spec, control)
-    val sc = prepared.session.sparkContext
+    val found = Preparation.look(dataset, spec, control)
+    val sc = found.session.sparkContext
     val executors = new Executors(sc)
     val active = executors.active()
-    val gang = Gang.of(prepared, active, executors.slots)
+    val request = Search.request(found)
+    val gang = Gang.of(found.launch, request, active, executors.slots)
+    val prepared = found.settled(gang.trainers)
     val capacity = new SparkCluster(sc, control).capacity(active)
-    val refusal = Search.refusal(Search.request(prepared), capacity, active.map(executors.slots).sum)
+    val refusal = Search.refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
     val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
@@ -34,9 +36,9 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     // Where everything is on this machine the trainers share it.
     val machines = gang.machines(Hosts.loopback(sc))
     val near = (gang.trainers + machines - 1) / machines
-    val request = MemoryCheck.request(prepared, gang.trainers, near)
-    request.put("threads", gang.threads).put("rows", rows).put("tasks", gang.tasks / machines): Unit
-    def ask(probeMs: Int) = Json.parse(Native.trainingPlan(request.put("probeMs", probeMs).toString))
+    val question = MemoryCheck.request(prepared, gang.trainers, near)
+    question.put("threads", gang.threads).put("rows", rows).put("tasks", gang.tasks / machines): Unit
+    def ask(probeMs: Int) = Json.parse(Native.trainingPlan(question.put("probeMs", probeMs).toString))
     val asked = ask(0)
     val needs = Needs.of(asked)
     // What a trainer has no room for, the driver may have none for either.
@@ -209,11 +211,12 @@ private[fit] final case class Gang(trainers: Int, perExecutor: Int, threads: Int
 
 private[fit] object Gang {
 
-  /** As many as are asked for, or one for each executor that is there. */
-  def of(prepared: Prepared, executors: Seq[Executor], slots: Executor => Int): Gang = {
-    val (launch, there) = (prepared.launch, math.max(1, executors.length))
-    val wanted = if (launch.numTrainers > 0) launch.numTrainers else there
-    val trainers = math.min(wanted, prepared.logicalShards)
+  /** As many as are asked for, or one for each executor or GPU that is there. */
+  def of(launch: LaunchSpec, request: Request, executors: Seq[Executor], slots: Executor => Int): Gang = {
+    val there = math.max(1, executors.length)
+    val places = math.max(1, executors.map(request.hosts(_, slots)).sum)
+    val wanted = if (launch.numTrainers > 0) launch.numTrainers else places
+    val trainers = math.min(wanted, request.most)
     val each = (trainers + there - 1) / there
     val cores = (1 +: executors.map(_.cores)).max
     val threads = if (launch.threadsPerTrainer > 0) launch.threadsPerTrainer else math.max(1, cores / each)

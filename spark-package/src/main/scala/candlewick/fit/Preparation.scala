@@ -25,6 +25,10 @@ import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, Repartition
   *   weights to start from, if any
   * @param continued
   *   the training that it goes on with, if any
+  * @param device
+  *   where its trainers compute
+  * @param settle
+  *   where the logical shards follow the trainers: the same for so many of them
   */
 private[candlewick] final case class Prepared(
     session: SparkSession,
@@ -34,8 +38,13 @@ private[candlewick] final case class Prepared(
     job: ObjectNode,
     launch: LaunchSpec,
     initial: Option[InitialWeights],
-    continued: Option[Continued]
+    continued: Option[Continued],
+    device: Device = Device.Processors,
+    settle: Option[Int => Prepared] = None
 ) {
+
+  /** The same, now that it is known how many trainers there are. */
+  def settled(trainers: Int): Prepared = settle.fold(this)(_(trainers))
 
   /** V. */
   def logicalShards: Int = Json.field(Json.field(job, "train"), "logicalShards").asInt
@@ -88,11 +97,17 @@ private[candlewick] object Preparation {
     if (columns.asksFirstRow) tellTwice(repeated, control)
     val widths =
       Reminder.after(PatienceMs)(remind())(columns.widths(source, repeated.nonEmpty)(() => control.check()))
-    val resolved = resolve(control.id, spec, columns, widths)
+    def complete(device: Option[Device], trainers: Option[Int]) = {
+      val resolved = resolve(control.id, spec, columns, widths, device, trainers)
+      val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
+      tellRows(job, source)
+      (job, LaunchSpec.of(Json.field(resolved, "launch")), Json.field(resolved, "indices"))
+    }
+    val (asked, first, limits) = complete(None, None)
     warnIfUnstable(source, control)
-    val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
-    tellRows(job, source)
-    val launch = LaunchSpec.of(Json.field(resolved, "launch"))
+    val device = Device.of(session.sparkContext, first.device)
+    if (enters) tellDevice(first.device, device, control)
+    val (job, launch, _) = if (device.gpus.isEmpty) (asked, first, limits) else complete(Some(device), None)
     val conf = CandlewickShim.hadoopConf(session)
     launch.checkpoint.filter(_ => enters).foreach { asked =>
       def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
@@ -103,16 +118,35 @@ private[candlewick] object Preparation {
     val data = Json.field(job, "data")
     val (label, shape) = (Json.field(data, "label"), Json.items(Json.field(data, "inputShape")).map(_.asInt))
     val kind = data.path("featureEncoding").path("type").asText("float32")
-    val feed = columns.json(widths, shape, label, Json.field(resolved, "indices"), kind)
-    val prepared = Prepared(session, source, feed, columns.contract(widths), job, launch, None, None)
-    val continued =
-      for (state <- spec.resumed; params <- launch.identity)
-        yield Continued.of(conf, state, params, prepared.epochs)
-    // The state has weights of its own.
-    val initial = spec.initialWeights.filter(_ => continued.isEmpty).map { value =>
+    val feed = columns.json(widths, shape, label, limits, kind)
+    // A state that is gone on from has weights of its own.
+    val goesOn = spec.resumed.isDefined && launch.identity.isDefined
+    val initial = spec.initialWeights.filterNot(_ => goesOn).map { value =>
       InitialWeights.read(session, value, launch.strictWeights, job)
     }
-    prepared.copy(initial = initial, continued = continued)
+    val prepared =
+      Prepared(session, source, feed, columns.contract(widths), job, launch, initial, None, device)
+    def continued(found: Prepared) = found.copy(continued =
+      for (state <- spec.resumed; params <- found.launch.identity)
+        yield Continued.of(conf, state, params, found.epochs)
+    )
+    if (launch.shardsFollowTrainers) prepared.copy(settle = Some { trainers =>
+      val (job, found, _) = complete(Some(device), Some(trainers))
+      // Of how it runs only what depends on the shards is another.
+      continued(
+        prepared
+          .copy(job = job, launch = launch.copy(shardsFollowTrainers = false, identity = found.identity))
+      )
+    })
+    else continued(prepared)
+  }
+
+  /** On GPUs, and where they are there and not used, the user hears of it; else the log does. */
+  private def tellDevice(asked: String, device: Device, control: FitControl): Unit = {
+    val line = s"trainers compute on ${device.name}: ${device.reason}"
+    if (device.gpus.isDefined) control.report(line)
+    else if (asked == Device.Auto && device.unused) control.warn(line)
+    else control.note(line)
   }
 
   /** What judges rows that are put aside takes memory by their number, where Spark knows it. */
@@ -141,7 +175,14 @@ private[candlewick] object Preparation {
       }
       .distinct
 
-  private def resolve(id: String, spec: FitSpec, columns: TrainingColumns, widths: Widths): ObjectNode = {
+  private def resolve(
+      id: String,
+      spec: FitSpec,
+      columns: TrainingColumns,
+      widths: Widths,
+      device: Option[Device],
+      trainers: Option[Int]
+  ): ObjectNode = {
     val request = Json.obj(
       "job" -> id,
       "params" -> Json.parseObject("the parameters", spec.params),
@@ -152,7 +193,9 @@ private[candlewick] object Preparation {
       "featureTypes" -> columns.featureTypes,
       "nonzeros" -> widths.nonzeros,
       "labelWidth" -> widths.label,
-      "labels" -> columns.labelColumns(widths)
+      "labels" -> columns.labelColumns(widths),
+      "device" -> device.getOrElse(Device.Processors).name,
+      "numTrainers" -> trainers
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))
   }

@@ -35,6 +35,6 @@ private[fit] object Roster {
   /** What these trainers take, by executor. */
   def assignments(trainers: Seq[Placed]): Seq[Assignment] =
     trainers.groupBy(trainer => (trainer.executor, trainer.threads)).toSeq.map {
-      case ((executor, threads), some) => Assignment(executor, some.length, threads)
+      case ((executor, threads), some) => Assignment(executor, some.length, threads, some.flatMap(_.gpu))
     }
 }

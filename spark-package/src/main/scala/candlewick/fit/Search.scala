@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Admission, Assignment, Capacity, Executor, Request}
+import candlewick.cluster.{Admission, Assignment, Capacity, Executor, GpuRequest, Gpus, Request}
 import candlewick.internal.Failures
 
 /** One search for places, with its clocks and its parked tasks.
@@ -77,13 +77,15 @@ private[fit] final class Search(
   private def settled(active: Seq[Executor]): Boolean = {
     val goal = if (request.wanted == 0) request.most else math.min(request.wanted, request.most)
     val capacity = cluster.capacity(active)
+    val executors = request.executors(goal)
     val quiet = cluster.ageMs > Search.YoungMs || ms(stableSince) > Search.QuietMs
-    active.nonEmpty && (capacity.executors.map(math.min(_, goal)) match {
+    active.nonEmpty && (capacity.executors.map(math.min(_, executors)) match {
       case _ if capacity.dynamic =>
-        val count = Capacity.mostDynamic(cluster.conf).fold(request.wanted)(math.min(_, goal))
+        val count =
+          Capacity.mostDynamic(cluster.conf).fold(request.executors(request.wanted))(math.min(_, executors))
         active.length >= count || asked(count)
       case Some(count) => active.length >= count || ms(started) > Search.SettleMs
-      case None => active.length >= goal || quiet
+      case None => active.length >= executors || quiet
     })
   }
 
@@ -96,8 +98,7 @@ private[fit] final class Search(
   }
 
   private def waiting(active: Seq[Executor]): Unit = {
-    // With numTrainers=0 an executor has one trainer, whatever slots it has.
-    val total = if (request.wanted == 0) active.length else active.map(cluster.slots).sum
+    val total = active.map(request.hosts(_, cluster.slots)).sum
     val needed = request.needed
     val short = total < needed && tooFew(active, total, needed)
     // The time of launchTimeout goes by while executors are missing and asked for; each time anew.
@@ -131,12 +132,14 @@ private[fit] final class Search(
     val capacity = cluster.capacity(active)
     val waited = shortSince.fold(0L)(ms)
     Search.refusal(request, capacity, total).foreach(throw _)
-    val comes = !capacity.dynamic || (admission.isFirst(control.id) && gathering.ask(needed))
+    val comes =
+      !capacity.dynamic || (admission.isFirst(control.id) && gathering.ask(request.executors(needed)))
     if (comes) {
       if (shortSince.isEmpty) shortSince = Some(cluster.now)
       if (!capacity.dynamic) missing(capacity, waited, total)
       if (waited > launchTimeoutMs) throw late(active, total, needed)
-      if (waited > Search.PatienceMs) once(s"waiting for executors: $total of $needed slots are there")
+      if (waited > Search.PatienceMs)
+        once(s"waiting for executors: $total of $needed ${Search.places(request)} are there")
     }
     comes
   }
@@ -149,7 +152,7 @@ private[fit] final class Search(
 
   private def late(active: Seq[Executor], total: Int, needed: Int): Exception =
     Failures.unavailable(
-      s"only $total of $needed task slots were there after ${launchTimeoutMs / 1000} s; executors: " +
+      s"only $total of $needed ${Search.places(request)} were there after ${launchTimeoutMs / 1000} s; executors: " +
         s"${names(active)}; check the cluster manager, lower ${Search.parameter(request)} or raise launchTimeout"
     )
 }
@@ -166,12 +169,15 @@ private[fit] object Search {
   /** What a fit asks for. */
   def request(prepared: Prepared): Request = {
     val asked = prepared.launch
-    val most = if (asked.maxTrainers > 0) asked.maxTrainers else prepared.logicalShards
+    // Where the shards follow the trainers, nothing of them bounds these.
+    val shards = if (asked.shardsFollowTrainers) Int.MaxValue else prepared.logicalShards
+    val most = if (asked.maxTrainers > 0) asked.maxTrainers else shards
     Request(
       asked.numTrainers,
-      math.min(most, prepared.logicalShards),
+      math.min(most, shards),
       asked.threadsPerTrainer,
-      asked.minTrainers
+      asked.minTrainers,
+      prepared.device.gpus.map(GpuRequest.of(_, asked.numTrainers))
     )
   }
 
@@ -181,12 +187,21 @@ private[fit] object Search {
     *   slots that it has now
     */
   def refusal(request: Request, capacity: Capacity, there: Int): Option[Exception] = {
-    val most = if (request.wanted == 0) capacity.executors else capacity.slots
+    val most = request.gpus match {
+      case Some(asked) =>
+        val gpus = capacity.executors.map(_ * asked.perExecutor * asked.share)
+        (gpus.toSeq ++ capacity.slots).reduceOption(_ min _)
+      case None => if (request.wanted == 0) capacity.executors else capacity.slots
+    }
     most.map(math.max(_, there)).filter(_ < request.needed).map(tooMany(request, _, capacity.source))
   }
 
+  private def places(request: Request): String =
+    if (request.gpus.isDefined) "places on GPUs" else "task slots"
+
   private def tooMany(request: Request, slots: Int, source: String): Exception =
-    if (request.wanted == 0)
+    if (request.gpus.isDefined) tooManyOnGpus(request, slots, source)
+    else if (request.wanted == 0)
       Failures.parameter(
         s"minTrainers=${request.least} is more than the $slots executor(s) of the cluster ($source), each of which has one " +
           s"trainer with numTrainers=0: set minTrainers to at most $slots, or numTrainers to at least ${request.least}"
@@ -198,6 +213,19 @@ private[fit] object Search {
           s"set $name to at most $slots, or give the application more executors or cores"
       )
     }
+
+  private def tooManyOnGpus(request: Request, places: Int, source: String): Exception = {
+    val name = parameter(request)
+    val asked = request.gpus.fold("")(one => s", ${one.source}")
+    val share = request.gpus.fold(1)(_.share)
+    val each = if (share > 1) s"up to $share trainers share a GPU" else "each GPU takes one trainer"
+    Failures.parameter(
+      s"$name=${request.needed} is more than the GPUs of the cluster can take: they have $places place(s), $each " +
+        s"($source$asked): set $name to at most $places, or give the application more executors with GPUs" +
+        (if (share > 1 || request.wanted == 0) ""
+         else s"; trainers share a GPU where ${Gpus.OfTask} is 0.5 or less")
+    )
+  }
 
   private def parameter(request: Request): String = if (request.least > 0) "minTrainers" else "numTrainers"
 

@@ -7,13 +7,14 @@ import org.apache.spark.ml.param._
 /** Parameters of estimators, which their models know. The processes that train. */
 trait GangParams extends Params {
 
-  /** Trainer processes. 0: one per executor. (whole number from 0 to 4096)
+  /** Trainer processes. 0: one per executor; on GPUs (device) one for each GPU of the executors.
+    * (whole number from 0 to 4096)
     * @group param
     */
   final val numTrainers: IntParam = new IntParam(
     this,
     "numTrainers",
-    "Trainer processes. 0: one per executor. (whole number from 0 to 4096)",
+    "Trainer processes. 0: one per executor; on GPUs (device) one for each GPU of the executors. (whole number from 0 to 4096)",
     Legal[Int]("numTrainers", "a whole number from 0 to 4096", ParamValidators.inRange(0, 4096))
   )
   setDefault(numTrainers, 0)
@@ -82,14 +83,33 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getThreadsPerTrainer: Int = $(threadsPerTrainer)
 
+  /** Where trainers compute. "cuda": on the NVIDIA GPUs that Spark gave the executors
+    * (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact
+    * candlewick-cuda, and a fit without either is refused before a trainer starts. "cpu": on
+    * processors. "auto": on GPUs where both are there, else on processors; the fit says which and
+    * why, and summary.device has it. ("auto" or "cpu" or "cuda")
+    * @group param
+    */
+  final val device: Param[String] = new Param[String](
+    this,
+    "device",
+    "Where trainers compute. \"cuda\": on the NVIDIA GPUs that Spark gave the executors (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact candlewick-cuda, and a fit without either is refused before a trainer starts. \"cpu\": on processors. \"auto\": on GPUs where both are there, else on processors; the fit says which and why, and summary.device has it. (\"auto\" or \"cpu\" or \"cuda\")",
+    Legal[String]("device", "\"auto\" or \"cpu\" or \"cuda\"", ParamValidators.inArray(Array("auto", "cpu", "cuda")))
+  )
+  setDefault(device, "auto")
+
+  /** @group getParam */
+  final def getDevice: String = $(device)
+
   /** Logical shards the rows are dealt to; the unit of computation, so part of what decides the
-    * weights' bits. At least numTrainers. (whole number from 1 to 65536)
+    * weights' bits. At least numTrainers. Not set: 8, or more for more trainers; on GPUs as many as
+    * trainers. (whole number from 1 to 65536)
     * @group param
     */
   final val logicalShards: IntParam = new IntParam(
     this,
     "logicalShards",
-    "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. (whole number from 1 to 65536)",
+    "Logical shards the rows are dealt to; the unit of computation, so part of what decides the weights' bits. At least numTrainers. Not set: 8, or more for more trainers; on GPUs as many as trainers. (whole number from 1 to 65536)",
     Legal[Int]("logicalShards", "a whole number from 1 to 65536", ParamValidators.inRange(1, 65536))
   )
   setDefault(logicalShards, 8)
@@ -367,6 +387,9 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setThreadsPerTrainer(value: Int): this.type = set(threadsPerTrainer, value)
+
+  /** @group setParam */
+  def setDevice(value: String): this.type = set(device, value)
 
   /** @group setParam */
   def setLogicalShards(value: Int): this.type = set(logicalShards, value)

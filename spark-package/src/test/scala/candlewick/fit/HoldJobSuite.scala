@@ -47,6 +47,23 @@ class HoldJobSuite extends AnyFunSuite {
     assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 1")))
   }
 
+  test("whose slots are not held yet is told by where the job's tasks run") {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    assert(hold.waiting == executors, "nothing is asked for")
+    hold.maintain()
+    val job = submitted.jobs.last.jobIds.head
+    control.taskStarted(40, 0, "0")
+    assert(hold.waiting == executors, "a stage of nobody's")
+    control.holdStarted(job, 40)
+    control.taskStarted(40, 0, "0")
+    control.taskStarted(40, 1, "0")
+    assert(hold.waiting == executors.drop(1), "the second runs elsewhere")
+    control.taskStarted(40, 1, "1")
+    assert(hold.waiting.isEmpty)
+  }
+
   test("the slots of a job that failed are asked for again; it cancels nothing") {
     val submitted = new Submitted
     val control = new FitControl("f")

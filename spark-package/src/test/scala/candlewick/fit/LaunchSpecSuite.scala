@@ -21,6 +21,7 @@ class LaunchSpecSuite extends AnyFunSuite {
 
   test("durations are milliseconds, sizes are bytes, and each is what was set") {
     val found = launch(
+      "device" -> "cuda",
       "numTrainers" -> 3,
       "minTrainers" -> 2,
       "maxTrainers" -> 4,
@@ -39,6 +40,8 @@ class LaunchSpecSuite extends AnyFunSuite {
     assert(checkpoint.dir == "hdfs:///here" && checkpoint.keep == 7)
     assert(Json.fields(found.identity.get).map(_._1).toSet == Set("data", "train"))
     val expected = LaunchSpec(
+      "cuda",
+      false,
       3,
       2,
       4,
@@ -58,6 +61,8 @@ class LaunchSpecSuite extends AnyFunSuite {
 
   test("what is not set is the default") {
     val expected = LaunchSpec(
+      "auto",
+      false,
       0,
       0,
       0,

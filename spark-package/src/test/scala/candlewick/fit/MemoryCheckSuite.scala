@@ -36,7 +36,7 @@ class MemoryCheckSuite extends AnyFunSuite {
   ) {
     def told(limit: Long, room: FoundMemory) = {
       val config = Json.obj("limit" -> limit, "spoolDirs" -> Seq("/data"))
-      val order = Json.parse(LaunchTask.order("job", "7", true, 2, needs, Nil))
+      val order = Json.parse(LaunchTask.order("job", "7", true, 2, needs, Nil, Nil))
       scala.util.Try(LaunchTask.complete(config, order, room)).failed.toOption.map(_.getMessage).toSeq ++
         Some(s"limit ${Json.field(config, "limit").asLong / Mib}")
     }

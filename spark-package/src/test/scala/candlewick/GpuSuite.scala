@@ -1,0 +1,149 @@
+package candlewick
+
+import candlewick.jni.InvalidParameterException
+import java.nio.file.{Files, Path, Paths}
+import java.nio.file.attribute.PosixFilePermissions
+import java.util.concurrent.CountDownLatch
+import org.scalatest.Assertion
+
+/** GPUs that Spark gives its executors, for real, by a discovery script. There is none: the trainer for them is the one that
+  * computes with candle on processors, which nothing that ships holds.
+  */
+class GpuSuite extends ClusterSuite {
+  private var installed = true
+
+  override protected def gpuTrainer: Option[Path] = if (installed) Some(GpuSuite.rehearsal) else None
+
+  /** A session whose executors have `amount` GPUs each, by these addresses. */
+  private def startWith(master: String, addresses: Seq[String], settings: (String, String)*): Unit = {
+    val amount = addresses.length.toString
+    val script = GpuSuite.discovery(addresses)
+    val gpus = Seq(
+      "spark.worker.resource.gpu.amount" -> amount,
+      "spark.worker.resource.gpu.discoveryScript" -> script,
+      "spark.executor.resource.gpu.amount" -> amount
+    )
+    start(master, gpus ++ settings: _*): Unit
+  }
+
+  private def estimator: NeuralClassifier = classifier().setInputShape(Array(4))
+
+  /** The GPU that each trainer sees. */
+  private def seen(): Seq[String] = trainers().map { process =>
+    val all = new String(Files.readAllBytes(Paths.get(s"/proc/${process.pid}/environ"))).split('\u0000')
+    all
+      .collectFirst { case text if text.startsWith("CUDA_VISIBLE_DEVICES=") => text.split('=')(1) }
+      .getOrElse("none")
+  }.sorted
+
+  /** What the trainers see while they train. */
+  private def whileTraining(count: Int, asked: NeuralClassifier = estimator)(look: => Assertion): Unit = {
+    val handle = asked.setEpochs(1000000).setNetwork(endless.getNetwork).setBatchSize(8).startFit(points())
+    try {
+      untilTrainers(count)
+      look: Unit
+    } finally handle.cancel("the test is over")
+    over(handle): Unit
+    eventually(assert(trainers().isEmpty)): Unit
+  }
+
+  test("a trainer on each GPU of each executor, with a model that does not depend on how many there are") {
+    startWith("local-cluster[2,2,1024]", Seq("0", "1"), "spark.task.resource.gpu.amount" -> "1")
+    val all = estimator.fit(points())
+    assert(all.summary.device == "cuda" && all.summary.deviceReason.contains("2 GPU(s)"))
+    assert(all.summary.numTrainers == 4 && all.summary.logicalShards == 4)
+    assert(all.summary.phases.contains("hold"))
+    val one = estimator.setNumTrainers(1).setLogicalShards(4).fit(points())
+    assert(one.weightsHash == all.weightsHash && one.summary.numTrainers == 1)
+    assert(estimator.setNumTrainers(2).fit(points()).summary.logicalShards == 2)
+    val processors = estimator.setDevice("cpu").fit(points())
+    assert(processors.summary.device == "cpu" && processors.summary.logicalShards == 8)
+    val error = intercept[InvalidParameterException](estimator.setNumTrainers(5).fit(points())).getMessage
+    assert(
+      error.contains("numTrainers=5 is more than the GPUs of the cluster can take: they have 4 place(s)"),
+      error
+    )
+    whileTraining(4)(assert(seen() == Seq("0", "0", "1", "1")))
+    assert(all.transform(points()).count() == 200)
+  }
+
+  test("trainers share a GPU where their number says so, and a second fit waits for its GPUs") {
+    startWith("local-cluster[1,4,1024]", Seq("7", "3"), "spark.task.resource.gpu.amount" -> "0.5")
+    assert(estimator.fit(points()).summary.numTrainers == 2)
+    val three = estimator.setNumTrainers(3)
+    whileTraining(3, three) {
+      val shared = seen().groupBy(identity)
+      assert(shared.keySet == Set("3", "7") && shared.values.map(_.length).toSet == Set(1, 2))
+    }
+    val first = endless.setInputShape(Array(4)).setNumTrainers(2).startFit(points())
+    try {
+      untilTrainers(2)
+      val second = estimator.startFit(points())
+      try {
+        eventually(assert(second.progressLines().exists(_.contains("waiting for free"))))
+      } finally second.cancel("the test is over")
+      over(second): Unit
+    } finally first.cancel("the test is over")
+    over(first): Unit
+  }
+
+  test("an executor that is lost: the trainer goes on with the GPU of the next one") {
+    startWith("local-cluster[2,1,1024]", Seq("5"), "spark.task.resource.gpu.amount" -> "1")
+    val expected = estimator.setNumTrainers(2).fit(points())
+    val handle = estimator.setNumTrainers(2).setEpochs(400).setVerbose(true).startFit(points())
+    val trains = new CountDownLatch(1)
+    handle.listenProgress(line => if (line.contains("epoch")) trains.countDown())
+    await(trains, "no epoch was over")
+    kill(executors().head)
+    val model = over(handle).result()
+    assert(model.summary.device == "cuda" && model.summary.logicalShards == expected.summary.logicalShards)
+    assert(model.summary.recoveryLog != "[]")
+    assert(model.weightsHash == estimator.setNumTrainers(2).setEpochs(400).fit(points()).weightsHash)
+  }
+
+  test(
+    "what is wrong with a GPU is told before a trainer starts; without the artifact auto computes on processors"
+  ) {
+    startWith("local-cluster[1,1,1024]", Seq("9"))
+    val wrong = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
+    assert(wrong.contains("executor 0 cannot train on its GPU 9: this host has no GPU by the address"), wrong)
+    assert(wrong.contains("CUDA_VISIBLE_DEVICES=9"), wrong)
+    val narrow = intercept[InvalidParameterException](estimator.setPrecision("bf16").fit(points())).getMessage
+    assert(narrow.contains("precision = \"bf16\" is not offered by the trainer for GPUs"), narrow)
+    installed = false
+    startWith("local-cluster[1,1,1024]", Seq("0"))
+    val refused = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
+    assert(refused.contains("the trainer for GPUs is not there: add the jar candlewick-cuda"), refused)
+    val handle = over(estimator.startFit(points()))
+    val summary = handle.result().summary
+    assert(summary.device == "cpu" && summary.deviceReason.contains("add the jar candlewick-cuda"))
+    assert(handle.progressLines().exists(_.contains("trainers compute on cpu")))
+    installed = true
+    start("local-cluster[1,1,1024]")
+    val none = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
+    assert(
+      none.contains("Spark gives each executor no GPU (spark.executor.resource.gpu.amount is not set)"),
+      none
+    )
+    assert(estimator.fit(points()).summary.deviceReason.contains("no GPU"))
+  }
+}
+
+private object GpuSuite {
+
+  /** Built beside the trainer by `make native` of tests. */
+  val rehearsal: Path = {
+    val built = Paths.get(sys.props("candlewick.native.dir")).resolve("candlewick-trainer-rehearsal")
+    require(Files.isExecutable(built), s"$built is missing: `make rehearsal` builds it")
+    built
+  }
+
+  /** A script that finds these GPUs, as Spark wants to be told. */
+  def discovery(addresses: Seq[String]): String = {
+    val script = TestFolders.fresh("gpus").resolve("discover.sh")
+    val found = addresses.map(address => "\"" + address + "\"").mkString("[", ",", "]")
+    Files.write(script, ("#!/bin/sh\necho '{\"name\": \"gpu\", \"addresses\": " + found + "}'\n").getBytes)
+    Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"))
+    script.toString
+  }
+}

@@ -1,0 +1,58 @@
+package candlewick.fit
+
+import candlewick.cluster.{Capacity, GpuRequest, Gpus, Request}
+import candlewick.jni.InvalidParameterException
+import org.scalatest.funsuite.AnyFunSuite
+
+class DeviceSuite extends AnyFunSuite {
+  private val some = Gpus(2, 1.0, local = false)
+  private val none = Gpus(0, 0.0, local = false)
+
+  private def refused(asked: String, gpus: Gpus, trainer: Boolean): String =
+    intercept[InvalidParameterException](Device.choose(asked, gpus, trainer)).getMessage
+
+  test("auto computes on GPUs where Spark gave some and the trainer is there, and says why not") {
+    val found = Device.choose("auto", some, hasTrainer = true)
+    assert(
+      found.gpus.contains(some) && found.name == "cuda" && found.reason.contains("each executor 2 GPU(s)")
+    )
+    val without = Device.choose("auto", none, fail("nobody is asked"))
+    assert(without.name == "cpu" && !without.unused)
+    assert(without.reason.contains("no GPU (spark.executor.resource.gpu.amount is not set)"))
+    val lacking = Device.choose("auto", some, hasTrainer = false)
+    assert(lacking.name == "cpu" && lacking.unused)
+    assert(
+      lacking.reason.contains("2 GPU(s), but the trainer for GPUs is not there: add the jar candlewick-cuda")
+    )
+    assert(Device.choose("cpu", some, fail("nobody is asked")).name == "cpu")
+  }
+
+  test("cuda without GPUs, or without the trainer, is refused with what to add") {
+    assert(refused("cuda", none, trainer = true).contains("spark.executor.resource.gpu.amount=1"))
+    assert(refused("cuda", some, trainer = false).contains("pip install candlewick[cuda]"))
+    val local = refused("cuda", none.copy(local = true), trainer = true)
+    assert(local.contains("spark.driver.resource.gpu.amount=1"), local)
+  }
+
+  test("more trainers than GPUs are refused with the numbers, as soon as the cluster's size is known") {
+    val capacity = Capacity(dynamic = false, Some(2), Some(16), "local-cluster[2,8,1024]")
+    def told(wanted: Int, share: Int) = {
+      val request = Request(wanted, 64, 0, gpus = Some(GpuRequest(2, share, "amounts")))
+      Search.refusal(request, capacity, 0).map(_.getMessage)
+    }
+    assert(told(4, 1).isEmpty && told(8, 2).isEmpty && told(0, 1).isEmpty)
+    val many = told(5, 1).get
+    assert(
+      many.startsWith("numTrainers=5 is more than the GPUs of the cluster can take: they have 4 place(s)"),
+      many
+    )
+    assert(many.contains("each GPU takes one trainer") && many.contains("0.5 or less"), many)
+    assert(told(9, 2).get.contains("they have 8 place(s), up to 2 trainers share a GPU"))
+  }
+
+  test("jars of two versions are refused") {
+    GpuProbe.checkVersion("0.1.0", "0.1.0")
+    val told = intercept[InvalidParameterException](GpuProbe.checkVersion("0.1.0", "0.2.0")).getMessage
+    assert(told.contains("candlewick-cuda is of version 0.1.0 and Candlewick of 0.2.0"))
+  }
+}
