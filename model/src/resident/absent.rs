@@ -77,4 +77,4 @@ impl DeviceVec {
 
 /// There are none.
 #[derive(Debug, Default)]
-pub(crate) struct DeviceValues;
+pub(crate) struct DeviceValues {}

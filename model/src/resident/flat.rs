@@ -61,11 +61,12 @@ pub(crate) fn gaps<'a>(
     runs: impl Iterator<Item = Range<usize>> + 'a,
 ) -> impl Iterator<Item = Range<usize>> + 'a {
     let mut start = 0;
-    runs.chain([length..length]).filter_map(move |run| {
-        let gap = start..run.start;
-        start = run.end;
-        (!gap.is_empty()).then_some(gap)
-    })
+    runs.chain(std::iter::once(length..length))
+        .filter_map(move |run| {
+            let gap = start..run.start;
+            start = run.end;
+            (!gap.is_empty()).then_some(gap)
+        })
 }
 
 /// A vector over the weights of a network: the weights, or what an optimiser has for each of them. Elements lie on the host,
