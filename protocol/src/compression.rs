@@ -198,7 +198,7 @@ pub struct CompressionChoice {
 pub struct CompressionUse {
     /// What was decided, where the trainers decided it.
     #[serde(flatten)]
-    pub choice: Option<CompressionChoice>,
+    pub choice: Option<Box<CompressionChoice>>,
     /// Bytes that were sent.
     pub sent_bytes: u64,
     /// Bytes in whose place.
@@ -253,7 +253,7 @@ mod tests {
             reason: "slow".to_owned(),
         };
         let one = CompressionUse {
-            choice: Some(choice),
+            choice: Some(Box::new(choice)),
             sent_bytes: 10,
             plain_bytes: 20,
         };

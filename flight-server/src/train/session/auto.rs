@@ -61,7 +61,7 @@ impl Session {
         match &self.state.choice {
             None => sent,
             choice => Some(CompressionUse {
-                choice: choice.clone(),
+                choice: choice.clone().map(Box::new),
                 ..sent.unwrap_or_default()
             }),
         }
