@@ -168,7 +168,7 @@ impl Session {
             };
             let computed = self
                 .engine
-                .step_among(&self.state.weights, &batch, &mut nodes, &mut watch);
+                .step_with(self.state.weights.view(), &batch, &mut nodes, &mut watch);
             if let Err(failure) = computed {
                 return Err(watch.exchange.why(failure));
             }
