@@ -298,7 +298,7 @@ impl Module for DeviceNorm {
     ) -> Result<(), Failure> {
         let rows = Rows::of(ctx, self.input, &self.link)?;
         if self.to_host {
-            let own = self.from_host(&rows, ends.gradient, ctx.rows);
+            let own = self.host_gradient(&rows, ends.gradient, ctx.rows);
             ctx.values
                 .add_gradient(self.layer, own.map_err(|error| self.failure(error))?)?;
         }
@@ -343,7 +343,7 @@ impl Module for DeviceNorm {
 
 impl DeviceNorm {
     /// The gradient that readers on the host gave, slice by slice.
-    fn from_host(
+    fn host_gradient(
         &self,
         rows: &Rows<'_>,
         gradient: &[f32],
