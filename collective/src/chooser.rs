@@ -84,7 +84,10 @@ impl Chooser {
             };
             self.remember(values, Choice::set(algorithm, reason));
         }
-        let seconds = time.as_secs_f64();
+        self.count(values, time.as_secs_f64());
+    }
+
+    fn count(&mut self, values: usize, seconds: f64) {
         for known in self.known.iter_mut().filter(|known| known.values == values) {
             known.count += 1;
             known.seconds += seconds;
@@ -99,5 +102,40 @@ impl Chooser {
             .iter()
             .max_by_key(values)
             .filter(|known| known.count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembering(lengths: std::ops::Range<usize>) -> Chooser {
+        let mut chooser = Chooser::default();
+        lengths.for_each(|values| chooser.remember(values, Choice::set(Algorithm::Direct, "a test")));
+        chooser
+    }
+
+    #[test]
+    fn the_summary_tells_of_the_length_that_was_most_of_all() {
+        let mut chooser = remembering(10..13);
+        assert_eq!(chooser.most(), None, "nothing was exchanged yet");
+        chooser.count(12, 3.0);
+        for seconds in [0.5, 0.25, 1.0] {
+            chooser.count(10, seconds);
+        }
+        chooser.count(99, 1.0);
+        let most = chooser.most().unwrap();
+        // 3 times 10 values are more than 12.
+        assert_eq!(
+            (most.values, most.count, most.seconds, most.least),
+            (10, 3, 1.75, 0.25)
+        );
+    }
+
+    #[test]
+    fn lengths_of_long_ago_are_forgotten() {
+        let chooser = remembering(0..LENGTHS + 3);
+        let values: Vec<usize> = chooser.known.iter().map(|known| known.values).collect();
+        assert!(values.into_iter().eq(3..LENGTHS + 3));
     }
 }

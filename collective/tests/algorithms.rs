@@ -89,7 +89,15 @@ fn hosts(ranks: usize) -> Vec<String> {
 }
 
 fn run(algorithm: Algorithm, ranks: usize, shards: u32, lengths: &[usize]) -> Vec<Vec<(Reduced, Vec<u32>)>> {
-    let hosts = hosts(ranks);
+    run_on(&hosts(ranks), algorithm, shards, lengths)
+}
+
+fn run_on(
+    hosts: &[String],
+    algorithm: Algorithm,
+    shards: u32,
+    lengths: &[usize],
+) -> Vec<Vec<(Reduced, Vec<u32>)>> {
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     let set = |config: &mut Config| config.algorithm = Some(algorithm);
     let via = |host: &str, port| (host.to_owned(), port);
@@ -124,6 +132,57 @@ fn every_algorithm_of_the_tree_gives_the_bits_of_one_process() {
                 }
             }
         }
+    }
+}
+
+/// Where groups have very different numbers of trainers, one gives another several ranges, which come back beside the sum and are
+/// copied to where they belong.
+#[test]
+fn several_ranges_for_one_trainer_come_back_to_where_they_were() {
+    let uneven: Vec<String> = [1, 1, 2, 3, 3, 3].map(|host| format!("127.0.0.{host}")).to_vec();
+    let lengths = [17, 0, 5_000];
+    for (hosts, algorithm, shards) in [
+        (uneven, Algorithm::TwoLevel, 9),
+        (hosts(11), Algorithm::Halving, 16),
+    ] {
+        for steps in run_on(&hosts, algorithm, shards, &lengths) {
+            for ((got, length), step) in steps.iter().zip(&lengths).zip(0..) {
+                assert!(
+                    *got == alone(shards, *length, step),
+                    "{}, {length} values",
+                    algorithm.name()
+                );
+            }
+        }
+    }
+}
+
+/// Trainers are measured in pairs, of which both know; whoever has nobody waits for no one.
+#[test]
+fn links_are_measured_on_any_hosts_and_all_know_the_same() {
+    for (hosts, near, far) in [
+        (&[1, 1, 2, 2, 2][..], true, true),
+        (&[1, 2, 2], true, true),
+        (&[1, 2, 3], false, true),
+        (&[1, 1, 1], true, false),
+    ] {
+        let names: Vec<String> = hosts.iter().map(|host| format!("127.0.0.{host}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let measured = |config: &mut Config| config.algorithm = None;
+        let via = |host: &str, port| (host.to_owned(), port);
+        let all = gang_over(&names, via, 8, &measured, |_, gang, _| gang.speeds().unwrap());
+        assert_eq!(
+            (all[0].near.is_some(), all[0].far.is_some()),
+            (near, far),
+            "{hosts:?}"
+        );
+        for speed in [all[0].near, all[0].far].into_iter().flatten() {
+            assert!(
+                speed.latency > 0.0 && speed.per_byte > 0.0,
+                "{hosts:?}: {speed:?}"
+            );
+        }
+        assert!(all.iter().all(|speeds| *speeds == all[0]), "{hosts:?}: {all:?}");
     }
 }
 

@@ -5,12 +5,12 @@
 
 mod support;
 
-use candlewick_collective::{Node, Reduced};
+use candlewick_collective::{Algorithm, Config, Node, Reduced};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
-use support::{LONG, gang};
+use support::{LONG, gang, gang_over};
 
 const SHARDS: u32 = 8;
 /// Entries and width of the tables, the second of rows of one value.
@@ -110,51 +110,66 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn any_number_of_trainers_gives_the_bits_of_whole_tables() {
     for ranks in 1..=5 {
         for length in [0, 7, 300] {
-            let steps = 6;
-            let results = gang(ranks, SHARDS, LONG, |rank, gang, _| {
-                let (lo, hi) = ownership(SHARDS, ranks)[rank];
-                let mut tables = SHAPES.map(|(entries, width)| SparseRows::new(entries, width));
-                let mut out = vec![f32::NAN; length];
-                let one = |step: u64| {
-                    let owned = cover(lo, hi, SHARDS);
-                    let own: Vec<Leaf> = owned
-                        .iter()
-                        .map(|(lo, hi)| node(step, *lo, *hi, length))
-                        .collect();
-                    let nodes: Vec<Node<'_>> = owned
-                        .iter()
-                        .zip(&own)
-                        .map(|((lo, hi), own)| Node {
-                            lo: *lo,
-                            hi: *hi,
-                            values: own.as_ref().map(|own| own.0.as_slice()),
-                            tables: own.as_ref().map_or(&[], |own| own.1.as_slice()),
-                        })
-                        .collect();
-                    let reduced = gang.all_reduce(step, &[], &nodes, &mut out, &mut tables).unwrap();
-                    (reduced, out.clone(), tables.to_vec())
-                };
-                (0..steps)
-                    .map(one)
-                    .collect::<Vec<(Reduced, Vec<f32>, Vec<SparseRows>)>>()
-            });
-            for steps in results {
-                for (step, (reduced, values, tables)) in (0u64..).zip(steps) {
-                    let expected = whole(step, 0, SHARDS, length);
-                    assert_eq!(reduced.present, expected.is_some(), "{ranks} ranks, step {step}");
-                    assert!(
-                        tables
-                            .iter()
-                            .all(|table| table.indices.is_sorted_by(|a, b| a < b))
-                    );
-                    match expected {
-                        Some(expected) => assert!(
-                            bits(&flat(&values, &tables)) == bits(&expected),
-                            "{ranks} ranks, {length} values, step {step}"
-                        ),
-                        None => assert!(tables.iter().all(|table| table.indices.is_empty())),
-                    }
-                }
+            check(Algorithm::Direct, ranks, length);
+        }
+    }
+}
+
+/// Rows of tables have one owner each, whom all know: they go directly, whatever was chosen for values alone.
+#[test]
+fn whatever_algorithm_is_set_tables_have_the_same_bits() {
+    for algorithm in Algorithm::ALL {
+        check(algorithm, 4, 300);
+    }
+}
+
+fn check(algorithm: Algorithm, ranks: usize, length: usize) {
+    let steps = 6;
+    let set = |config: &mut Config| config.algorithm = Some(algorithm);
+    let via = |host: &str, port| (host.to_owned(), port);
+    let hosts = vec!["127.0.0.1"; ranks];
+    let results = gang_over(&hosts, via, SHARDS, &set, |rank, gang, _| {
+        let (lo, hi) = ownership(SHARDS, ranks)[rank];
+        let mut tables = SHAPES.map(|(entries, width)| SparseRows::new(entries, width));
+        let mut out = vec![f32::NAN; length];
+        let one = |step: u64| {
+            let owned = cover(lo, hi, SHARDS);
+            let own: Vec<Leaf> = owned
+                .iter()
+                .map(|(lo, hi)| node(step, *lo, *hi, length))
+                .collect();
+            let nodes: Vec<Node<'_>> = owned
+                .iter()
+                .zip(&own)
+                .map(|((lo, hi), own)| Node {
+                    lo: *lo,
+                    hi: *hi,
+                    values: own.as_ref().map(|own| own.0.as_slice()),
+                    tables: own.as_ref().map_or(&[], |own| own.1.as_slice()),
+                })
+                .collect();
+            let reduced = gang.all_reduce(step, &[], &nodes, &mut out, &mut tables).unwrap();
+            (reduced, out.clone(), tables.to_vec())
+        };
+        (0..steps)
+            .map(one)
+            .collect::<Vec<(Reduced, Vec<f32>, Vec<SparseRows>)>>()
+    });
+    for steps in results {
+        for (step, (reduced, values, tables)) in (0u64..).zip(steps) {
+            let expected = whole(step, 0, SHARDS, length);
+            assert_eq!(reduced.present, expected.is_some(), "{ranks} ranks, step {step}");
+            assert!(
+                tables
+                    .iter()
+                    .all(|table| table.indices.is_sorted_by(|a, b| a < b))
+            );
+            match expected {
+                Some(expected) => assert!(
+                    bits(&flat(&values, &tables)) == bits(&expected),
+                    "{ranks} ranks, {length} values, step {step}"
+                ),
+                None => assert!(tables.iter().all(|table| table.indices.is_empty())),
             }
         }
     }

@@ -190,7 +190,7 @@ def test_the_secret_is_in_no_command_line_and_no_environment(data: DataFrame) ->
     assert all(support.refuses_connections(port) for port in ports)
 
 
-SCRIPT = """
+FIT = """
     import sys
     from pyspark.sql import SparkSession
     from tests.e2e.conftest import start
@@ -205,17 +205,44 @@ SCRIPT = """
     spark.stop()
 """
 
+# Its rows have to be counted, which does not end.
+PLAN = """
+    import threading
+    from candlewick import NeuralClassifier, nn
+    from tests.e2e.conftest import start
+    from tests.e2e.support import blobs, classifier, wait_for
+    spark = start("local[2]")
+    jobs = spark.sparkContext.statusTracker().getActiveJobsIds
+    endless = spark.range(10**15).where("id % 7 < 3").selectExpr("cast(id as double) as x", "id % 2 as label")
+    def tell():
+        wait_for("the job that counts", jobs)
+        print("counting", flush=True)
+    teller = threading.Thread(target=tell)
+    teller.start()
+    try:
+        NeuralClassifier(network=nn.Sequential(nn.Linear(2)), featuresCols=["x"]).plan(endless)
+    except KeyboardInterrupt:
+        teller.join()
+        wait_for("the end of that job", lambda: not jobs())
+        df = blobs(spark, rows=300)
+        print("interrupted, next fit:", classifier(epochs=1).fit(df).summary.totalSteps, flush=True)
+    spark.stop()
+"""
 
-def test_ctrl_c_ends_the_training(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(("script", "under_way"), [(FIT, "epoch 2/"), (PLAN, "counting")], ids=["fit", "plan"])
+def test_ctrl_c_ends_it_and_the_session_goes_on(tmp_path: Path, script: str, under_way: str) -> None:
     root = Path(__file__).parents[2]
-    script = tmp_path / "job.py"
-    script.write_text(textwrap.dedent(SCRIPT))
+    job_file = tmp_path / "job.py"
+    job_file.write_text(textwrap.dedent(script))
     environment = {
         **os.environ,
         "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         "PYTHONUNBUFFERED": "1",
     }
-    job = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
+    job = subprocess.Popen(
+        [sys.executable, str(job_file)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
     watchdog = threading.Timer(support.DEADLINE, job.kill)
     watchdog.start()
     try:
@@ -223,10 +250,11 @@ def test_ctrl_c_ends_the_training(tmp_path: Path) -> None:
         seen = []
         for line in job.stdout:
             seen.append(line)
-            if "epoch 2/" in line:
+            if under_way in line:
                 job.send_signal(signal.SIGINT)
         assert job.wait() == 0, "".join(seen)
         assert "interrupted, next fit: 5" in "".join(seen)
+        assert "Traceback" not in "".join(seen), "".join(seen)
     finally:
         watchdog.cancel()
         job.kill()

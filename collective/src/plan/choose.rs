@@ -190,6 +190,30 @@ mod tests {
         assert_eq!((looked_at(&shape(8, 8)), looked_at(&shape(8, 1))), (2, 2));
     }
 
+    /// Between hosts one trainer of each has the whole way, which was measured with all of its host on it.
+    #[test]
+    fn a_ring_is_as_slow_as_its_slowest_link() {
+        let time = seconds(&shape(8, 4), &NETWORK, Algorithm::Ring, 800_000);
+        let (far, added) = (50e-6 + 4e5 * 8e-10 / 4.0, 1e5 * 2.0 * 1e-10);
+        assert!((time / (7.0 * (2.0 * far + added)) - 1.0).abs() < 1e-9, "{time}");
+        let inside = seconds(&shape(8, 8), &NETWORK, Algorithm::Ring, 800_000);
+        let near = 3e-6 + 4e5 * 1e-10;
+        assert!(
+            (inside / (7.0 * (2.0 * near + added)) - 1.0).abs() < 1e-9,
+            "{inside}"
+        );
+    }
+
+    /// What is measured is not exact, and the simplest way has the fewest surprises.
+    #[test]
+    fn the_simplest_is_taken_where_it_is_nearly_as_fast() {
+        let choice = choose(&shape(64, 1), &NETWORK, 48_000, false);
+        let of = |wanted| choice.predicted.iter().find(|(one, _)| *one == wanted).unwrap().1;
+        let more = of(Algorithm::Direct) / of(Algorithm::Halving);
+        assert!(more > 1.05 && more < MARGIN, "{more}");
+        assert_eq!(choice.algorithm, Algorithm::Direct);
+    }
+
     #[test]
     fn the_ring_is_taken_only_where_it_may_be() {
         // Three trainers of eight shards send two nodes each, a ring one sum.

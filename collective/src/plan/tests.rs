@@ -244,6 +244,24 @@ fn halving_sends_to_as_many_as_the_tree_is_high() {
     }
 }
 
+/// Where trainers are no power of two, neighbouring ranges of one trainer become one: groups take turns in who comes first.
+#[test]
+fn a_trainer_holds_one_range_where_groups_take_turns() {
+    for ranks in [3usize, 5, 6, 12] {
+        let shape = shape(ranks as u32, ranks, 1);
+        let levels = shape.levels(Algorithm::Halving);
+        for rank in 0..ranks {
+            let plan = Plan::new(&shape, &levels, rank, 60 * 1_024);
+            let last = plan.rounds.last().unwrap();
+            let ends = last
+                .pieces
+                .windows(2)
+                .filter(|pair| pair[0].part.range.end != pair[1].part.range.start);
+            assert_eq!(ends.count(), 0, "trainer {rank} of {ranks}: {:?}", last.pieces);
+        }
+    }
+}
+
 /// Each value of a host's sum leaves it once for each other host, whatever its trainers.
 #[test]
 fn hosts_send_their_sum_once() {

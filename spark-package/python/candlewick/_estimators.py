@@ -23,7 +23,7 @@ from candlewick import _html
 from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
 from candlewick._display import display_for
 from candlewick._document import Sequential
-from candlewick._fitting import Watch, finished
+from candlewick._fitting import Watch, finished, planned
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
@@ -155,11 +155,11 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         """
         _require_dataframe("plan", dataset)
         _require_rows(rows)
-        with translated():
+        with DeferredInterrupt() as interrupt, translated():
             self._hand_over()
             java: Any = self._java_obj
-            told = java.plan(dataset._jdf) if rows is None else java.plan(dataset._jdf, int(rows))
-            return TrainingPlan.from_json(told.json())
+            handle = java.startPlan(dataset._jdf, 0 if rows is None else int(rows))
+            return TrainingPlan.from_json(planned(handle, interrupt).json())
 
     def _start(self, dataset: DataFrame, decides: bool) -> Any:
         """Starts the fit in the JVM."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from candlewick._callbacks import Callbacks
@@ -62,18 +64,33 @@ class Watch:
 
 
 def finished(handle: Any, watch: Watch, interrupt: DeferredInterrupt) -> Any:
-    """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit.
+    """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit."""
+    with _cancelled_by_errors(handle):
+        watch.begin()
+        while not watch.look():
+            interrupt.deliver()
+    return handle.result()
+
+
+def planned(handle: Any, interrupt: DeferredInterrupt) -> Any:
+    """Waits for a plan and returns Java's; whatever interrupts the wait cancels it."""
+    with _cancelled_by_errors(handle):
+        while not handle.awaitTermination(_LOOK_MS):
+            interrupt.deliver()
+    return handle.result()
+
+
+@contextmanager
+def _cancelled_by_errors(handle: Any) -> Iterator[None]:
+    """Cancels what runs in the JVM where the wait for it ends with an error, such as Ctrl-C.
 
     One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.
     """
     try:
-        watch.begin()
-        while not watch.look():
-            interrupt.deliver()
+        yield
     except BaseException as error:
         handle.cancel(f"interrupted in Python by {type(error).__name__}")
         end = time.monotonic() + _CANCEL_WAIT
         while not handle.awaitTermination(_LOOK_MS) and time.monotonic() < end:
             pass
         raise
-    return handle.result()

@@ -13,7 +13,7 @@ import pytest
 from candlewick import FitInfo
 from candlewick._callbacks import Callbacks
 from candlewick._display import Display
-from candlewick._fitting import Watch, finished
+from candlewick._fitting import Watch, finished, planned
 from candlewick._interrupt import DeferredInterrupt
 
 
@@ -36,8 +36,9 @@ class Handle:
         self.busy = False
         return json.dumps({"over": self.looks > 1000, "lines": [], "events": []})
 
-    def awaitTermination(self, _: int) -> bool:
-        return self.cancelled is not None
+    def awaitTermination(self, milliseconds: int) -> bool:
+        """Over after a cancel; a wait without one is a look."""
+        return self.cancelled is not None or json.loads(self.look(milliseconds))["over"]
 
     def cancel(self, why: str) -> None:
         self.cancelled = why
@@ -69,6 +70,13 @@ def test_a_fit_is_interrupted_between_two_calls(handle: Handle) -> None:
     assert handle.interrupted_busy == [False], "the handler ran while a call was under way"
     assert handle.cancelled == "interrupted in Python by KeyboardInterrupt"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_so_is_a_plan(handle: Handle) -> None:
+    with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
+        planned(handle, interrupt)
+    assert handle.interrupted_busy == [False], "the handler ran while a call was under way"
+    assert handle.cancelled == "interrupted in Python by KeyboardInterrupt"
 
 
 def test_one_that_comes_at_the_end_is_not_lost(handle: Handle) -> None:

@@ -127,8 +127,17 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
 
   private def planOf(dataset: Dataset[_], rows: Option[Long]): TrainingPlan = {
     val control = new FitControl(NeuralEstimatorBase.fitId())
-    try new TrainingPlan(new Planner(dataset, spec, control).plan(rows).toString)
+    try planned(dataset, rows, control)
     finally control.finish()
+  }
+
+  private def planned(dataset: Dataset[_], rows: Option[Long], control: FitControl): TrainingPlan =
+    new TrainingPlan(new Planner(dataset, spec, control).plan(rows).toString)
+
+  /** The same in the background, for Python, where Ctrl-C has to end it; `rows` 0 where nobody knows their number. */
+  private[candlewick] def startPlan(dataset: Dataset[_], rows: Long): FitHandle[TrainingPlan] = {
+    val control = new FitControl(NeuralEstimatorBase.fitId())
+    new FitHandle[TrainingPlan](control).start(planned(dataset, Some(rows).filter(_ > 0), control))
   }
 
   // No Param: nothing of them is saved, or sent anywhere.

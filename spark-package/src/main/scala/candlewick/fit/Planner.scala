@@ -9,6 +9,7 @@ import org.apache.spark.{SparkContext, SparkEnv}
 import org.apache.spark.sql.{CandlewickShim, Dataset}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types.DataType
+import scala.util.control.NonFatal
 
 /** What a fit would need and take. It starts nothing but a job that reads a little, and one that counts where it has to. */
 private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, control: FitControl) {
@@ -20,7 +21,18 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     *   number of rows, where the caller knows it
     */
   def plan(told: Option[Long]): ObjectNode = {
+    val sc = dataset.sparkSession.sparkContext
+    // As a fit: whoever cancels the plan ends its jobs, and the caller's own group stays.
+    sc.addJobTag(control.tag)
+    control.onCancel(_ => sc.cancelJobsWithTag(control.tag))
+    try made(told)
+    catch { case NonFatal(error) => throw control.cancellation.getOrElse(error) }
+    finally sc.removeJobTag(control.tag)
+  }
+
+  private def made(told: Option[Long]): ObjectNode = {
     val found = Preparation.look(dataset, spec, control)
+    control.check()
     val sc = found.session.sparkContext
     val executors = new Executors(sc)
     val active = executors.active()
@@ -30,6 +42,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val capacity = new SparkCluster(sc, control).capacity(active)
     val refusal = Search.refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
     val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
+    control.check()
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
     val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor, room)
@@ -41,6 +54,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     def ask(probeMs: Int) = Json.parse(Native.trainingPlan(question.put("probeMs", probeMs).toString))
     val asked = ask(0)
     val needs = Needs.of(asked)
+    control.check()
     // What a trainer has no room for, the driver may have none for either.
     val tried = if (limit.forall(needs.besideRows < _.bytes)) ask(ProbeMs) else asked
     val amount = Amount.of(prepared, rows, Json.field(asked, "sentRowBytes").asLong)
