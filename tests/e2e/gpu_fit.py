@@ -1,6 +1,6 @@
 """A fit on GPUs that a discovery script makes up, in a process of its own: its JVM starts with the jar of candlewick-cuda.
 
-python -m tests.e2e.gpu_fit DISCOVERY_SCRIPT
+python -m tests.e2e.gpu_fit MASTER DISCOVERY_SCRIPT
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(master: str, script: str) -> None:
     spark = candlewick.session(settings)
     try:
         df = blobs(spark)
-        summaries = [classifier(**more).fit(df).summary for more in ({}, {"device": "cpu"})]
+        summaries = [classifier(numTrainers=0, **more).fit(df).summary for more in ({}, {"device": "cpu"})]
         told = [
             {"device": one.device, "reason": one.deviceReason, "trainers": one.numTrainers, "shards": one.logicalShards}
             for one in summaries
