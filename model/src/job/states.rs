@@ -150,15 +150,6 @@ mod tests {
         ] {
             assert!(!same(more.clone()), "{more}");
         }
-        // On a GPU the same job has other bits.
-        let params = json!({"network": network(), "checkpointDir": "hdfs:///c", "logicalShards": 8});
-        let on_gpu = ask(&params, &json!({"device": "cuda"}))
-            .unwrap()
-            .launch
-            .identity
-            .unwrap();
-        assert_eq!(on_gpu["train"]["device"], "cuda");
-        assert!(identity["train"].get("device").is_none());
         // What was kept before there was a choice is still of the same job.
         assert!(identity["data"].get("dataShuffle").is_none());
         assert!(identity["train"].get("classWeight").is_none());
@@ -171,6 +162,14 @@ mod tests {
             spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).2
         };
         assert_ne!(cycle(3), cycle(4));
+    }
+
+    #[test]
+    fn on_a_gpu_the_same_job_has_other_bits() {
+        let params = json!({"network": network(), "checkpointDir": "hdfs:///c", "logicalShards": 8});
+        let identity = |more: &Value| ask(&params, more).unwrap().launch.identity.unwrap();
+        assert_eq!(identity(&json!({"device": "cuda"}))["train"]["device"], "cuda");
+        assert!(identity(&json!({}))["train"].get("device").is_none());
     }
 
     #[test]

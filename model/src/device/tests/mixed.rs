@@ -259,7 +259,7 @@ fn a_layer_that_is_called_again_adds_its_gradients_up() {
     let (host, twin) = twins(case("calls", &document, &[4]));
     assert_eq!(names(&twin.network), ["Segment"]);
     let places = twin.network.residence().places();
-    assert_eq!(*places, [0..twin.network.num_parameters()]);
+    assert_eq!(places, std::slice::from_ref(&(0..twin.network.num_parameters())));
     same_numbers(&host, &twin, 1e-5);
     same_bits(&twin);
 }
