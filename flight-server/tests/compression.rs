@@ -162,6 +162,23 @@ fn what_trainers_decide_by_their_links_stays_through_losses_of_them() {
     same_bits(&fit, &expected, "a loss");
 }
 
+/// Steps are tried with all that they exchange in the middle, and leave nothing behind.
+#[test]
+fn steps_that_exchange_statistics_are_tried_too() {
+    let layers = json!([
+        {"type": "Linear", "out_features": 6}, {"type": "BatchNorm1d"}, {"type": "Dropout"}, {"type": "Linear", "out_features": 3}]);
+    let normalized = |name: &str| {
+        let mut job = compressed(name, 2, 64);
+        job.train.network = json!({"format": "candlewick.network/1", "layers": layers});
+        job
+    };
+    let expected = fit(normalized("bf16"), 1);
+    let gates = Gates::new().unwrap();
+    let decides = deciding(normalized("auto"), 2, &gates, "").rest(json!({}));
+    decided(&decides, "bf16", "ms with it");
+    same_bits(&decides, &expected, "two trainers");
+}
+
 #[test]
 fn who_comes_later_and_who_goes_on_from_a_checkpoint_follow_what_was_decided() {
     let spec = || JobSpec {

@@ -36,6 +36,8 @@ const COLUMN: usize = 28;
 const COLUMNS: usize = 2_048;
 const PANEL: usize = 32;
 const ROWS: usize = 336;
+/// Rows of a tile, of which blocks of rows are made up.
+const TILE: usize = 14;
 const DEPTH: usize = 512;
 
 /// Bytes that a trainer needs, by account.
@@ -292,7 +294,7 @@ fn packed(network: &Network, rows: u64, training: bool) -> usize {
             right = right.max(across(outputs, rows > ROWS) * inputs.min(DEPTH));
             left = left.max(rows.min(ROWS) * inputs.min(DEPTH));
             if training {
-                let down = ROWS.min(ROWS * DEPTH / rows.max(1));
+                let down = (ROWS.min(ROWS * DEPTH / rows.max(1)) / TILE).max(1) * TILE;
                 right = right.max(across(inputs, rows > ROWS) * outputs.min(DEPTH)).max(
                     across(inputs, outputs > down)
                         .saturating_mul(rows)

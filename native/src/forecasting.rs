@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// What a network between machines is taken to be, before anybody has measured it: 10 Gbit/s, shared by the trainers of a machine, and
 /// a round trip within a data centre.
 const LATENCY: f64 = 100e-6;
-const BYTES_PER_SECOND: f64 = 1.25e9;
+pub(crate) const BYTES_PER_SECOND: f64 = 1.25e9;
 /// What each further message of an exchange is taken to need where no trainers share a machine.
 const MESSAGE: f64 = 5e-6;
 

@@ -1,6 +1,6 @@
 //! What a job will need and how long a step will take: for the driver, before it starts any trainer.
 
-use crate::forecasting::{Found, Outlook};
+use crate::forecasting::{BYTES_PER_SECOND, Found, Outlook};
 use crate::handing::seconds_per_byte;
 use crate::probing::Trial;
 use candlewick_collective::SHARED_BYTES;
@@ -67,6 +67,7 @@ impl PlanRequest {
             "indexBytes": memory.index,
             "sentRowBytes": memory.sent,
             "exchangeBytes": self.exchange_bytes(&shards)?,
+            "networkSecondsPerByte": 1.0 / BYTES_PER_SECOND,
         });
         if self.probe_ms > 0 {
             plan["tried"] = self.tried(&shards, largest)?;

@@ -113,9 +113,6 @@ private[candlewick] object Planner {
     */
   val FixedSeconds = 0.1
   val Jobs = 2
-
-  /** Bytes a second that a network between hosts is taken to move. */
-  val NetworkBytesPerSecond = 1.25e9
 }
 
 /** What reading a little has told.
@@ -318,8 +315,9 @@ private[fit] final class PlannedTime(
   val exchangeBytes: Long = Json.field(asked, "exchangeBytes").asLong
   private val tried = asked.path("tried")
   private val compute = tried.path("compute").asDouble
-  // Of a byte that goes to the memory of trainers.
-  private val perByte = tried.path("secondsPerByte").asDouble(1 / Planner.NetworkBytesPerSecond)
+  // Of a byte that goes to the memory of trainers; where nothing was tried, of one that goes over a network between hosts.
+  private val perByte =
+    tried.path("secondsPerByte").asDouble(Json.field(asked, "networkSecondsPerByte").asDouble)
   private val machines = gang.machines(loopback)
   private val exchange = tried.path("exchange").asDouble
   // Of the exchange, what is computed meanwhile.
