@@ -27,7 +27,7 @@ impl Asynchrony {
     /// What a text names; none where it names none.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
+        match text {
             "none" => Some(Asynchrony::None),
             "delayed" => Some(Asynchrony::Delayed),
             _ => None,
@@ -61,7 +61,7 @@ mod tests {
     fn all_names_are_read() {
         let read: Vec<_> = NAMES.iter().filter_map(|name| Asynchrony::read(name)).collect();
         assert_eq!(read, [Asynchrony::None, Asynchrony::Delayed]);
-        assert_eq!(Asynchrony::read("Delayed"), Some(Asynchrony::Delayed));
+        assert_eq!(Asynchrony::read("Delayed"), None);
         assert_eq!(Asynchrony::read("late"), None);
     }
 }

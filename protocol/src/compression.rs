@@ -37,9 +37,10 @@ pub enum GradientCompression {
 pub const EXPECTED: &str = "\"none\", \"auto\", \"bf16\", \"fp16\", \"1bit\", \"topk:\" and the share of the values that is sent, above 0 and at \
                             most 1, such as \"topk:0.01\", or \"powersgd:\" and a rank from 1 to 9999, such as \"powersgd:4\"";
 
-/// A regular expression, legal in Java and Python, that fits what [`GradientCompression::read`] takes.
+/// A regular expression, legal in Java and Python, that fits what [`GradientCompression::read`] takes. Sizes and durations are
+/// read in any case of letters, this as the words of other parameters are.
 pub const PATTERN: &str =
-    "none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}";
+    "(?-i:none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3})";
 
 /// Digits behind the point of a share at most.
 const DIGITS: usize = 9;
@@ -48,8 +49,7 @@ impl GradientCompression {
     /// The compression that a text names; none where it names none.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let text = text.to_ascii_lowercase();
-        match text.as_str() {
+        match text {
             "none" => Some(GradientCompression::None),
             "auto" => Some(GradientCompression::Auto),
             "bf16" => Some(GradientCompression::Bf16),
@@ -286,13 +286,14 @@ mod tests {
         ] {
             assert_eq!(GradientCompression::read(name).unwrap().to_string(), name);
         }
-        assert_eq!(GradientCompression::read("BF16"), Some(GradientCompression::Bf16));
         assert_eq!(
             GradientCompression::read("topk:.5"),
             Some(GradientCompression::TopK(0.5))
         );
         for wrong in [
             "",
+            "BF16",
+            "TopK:0.01",
             "bf32",
             "topk",
             "topk:",

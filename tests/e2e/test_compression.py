@@ -37,7 +37,7 @@ def test_what_the_trainers_decide_is_said_with_the_reason(data: DataFrame) -> No
     assert model.weightsHash == classifier(logicalShards=4).fit(data).weightsHash
 
 
-@pytest.mark.parametrize("wrong", ["bf15", "topk:0", "topk:1.5", "topk", "powersgd:0", ""])
+@pytest.mark.parametrize("wrong", ["bf15", "BF16", "topk:0", "topk:1.5", "topk", "powersgd:0", ""])
 def test_a_kind_that_there_is_not_is_refused_with_those_that_there_are(wrong: str) -> None:
     with pytest.raises(InvalidParameterError) as told:
         NeuralClassifier(gradientCompression=wrong)

@@ -121,7 +121,7 @@ class GangParams(Params):
             "gradientCompression",
             TypeConverters.toString,
             '"none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4"',
-            matches("none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3}"),
+            matches("(?-i:none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3})"),
         ),
     )
 

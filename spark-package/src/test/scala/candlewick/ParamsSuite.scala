@@ -42,7 +42,7 @@ class ParamsSuite extends SparkSuite {
     check("handleInvalid", "drop")(stage.setHandleInvalid("drop"))
     check("onNonFinite", "Error")(stage.setOnNonFinite("Error"))
     check("dataShuffle", "local")(stage.setDataShuffle("local"))
-    for (wrong <- Seq("bf15", "topk:0", "topk:1.5", "topk", "powersgd:0", ""))
+    for (wrong <- Seq("bf15", "BF16", "topk:0", "topk:1.5", "topk", "powersgd:0", ""))
       check("gradientCompression", wrong)(stage.setGradientCompression(wrong))
     for (wrong <- Seq("stale", "Delayed", "")) check("asynchrony", wrong)(stage.setAsynchrony(wrong))
     for (wrong <- Seq("", ",", "spool", "/data,", "file:///data"))
