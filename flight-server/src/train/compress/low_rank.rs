@@ -61,13 +61,20 @@ impl Compressor {
             second
         });
         let seconds: Vec<Vec<f32>> = seconds.collect();
-        self.sum_of(step, (leaves, &seconds), reduce, right)?;
+        let mut sum = vec![0.0; rule.factors_len()];
+        self.sum_of(step, (leaves, &seconds), reduce, &mut sum)?;
+        rule.expand(&first, &sum, out);
+        if !sum.iter().chain(&*out).all(|value| value.is_finite()) {
+            // Finite gradients may have a product that is not. Factors that are not finite would make all later steps so.
+            out.fill(f32::NAN);
+            return Ok(());
+        }
+        right.copy_from_slice(&sum);
         for ((leaf, left), second) in leaves.iter().zip(&mut self.left).zip(&seconds) {
             if leaf.present {
                 rule.rest(&leaf.values, &first, second, left);
             }
         }
-        rule.expand(&first, right, out);
         let (rank, ranks) = reduce.rank();
         self.sent[1] += self.direct(self.length, leaves, (rank, ranks));
         Ok(())

@@ -83,6 +83,55 @@ fn every_trainer_has_the_bits_of_one_alone() {
     }
 }
 
+/// A gradient that is not finite, and one whose product with a factor is not, spoil their own step alone.
+#[test]
+fn a_step_that_is_not_finite_leaves_what_is_remembered_as_it_was() {
+    let network = network();
+    for (name, value) in [
+        ("topk:0.01", f32::NAN),
+        ("1bit", f32::INFINITY),
+        ("powersgd:3", f32::NAN),
+        ("powersgd:3", f32::INFINITY),
+        ("powersgd:3", 1e38),
+    ] {
+        let mut compressor = Compressor::new(&train(name), &network).unwrap();
+        let begin = vec![0.0; compressor.left_len()];
+        compressor.deal(&(0..SHARDS), &begin);
+        let mut reduce = SingleProcess {
+            logical_shards: SHARDS,
+        };
+        let (mut nodes, mut out) = (leaves(0..SHARDS), Gradient::new(&network));
+        let mut remembered = Vec::new();
+        for step in 0..3 {
+            fill(&mut nodes, step, compressor.length);
+            for node in &mut nodes {
+                node.present = true;
+                node.values.iter_mut().for_each(|value| *value *= 1e-3);
+            }
+            if step == 1 {
+                // One column of a matrix: times Q it is finite, and 60 of them times P are not.
+                nodes[2]
+                    .values
+                    .chunks_mut(250)
+                    .take(60)
+                    .for_each(|row| row[0] = value);
+            }
+            let scalars: Vec<(u32, Option<Vec<f64>>)> =
+                (0..SHARDS).map(|shard| (shard, Some(vec![1.0]))).collect();
+            compressor
+                .reduce(&mut reduce, (step, &scalars), &mut nodes, &mut out)
+                .unwrap();
+            let finite = out.iter().all(|value| value.is_finite());
+            assert_eq!(finite, step != 1, "{name}, {value}, step {step}");
+            let factors = compressor.factors.as_ref().map(|factors| factors.right.clone());
+            remembered.push((compressor.left.clone(), factors));
+        }
+        // With topk and 1bit the other shards go on.
+        assert!(remembered[1].0[2] == remembered[0].0[2], "{name}, {value}");
+        assert!(remembered[1].1 == remembered[0].1, "{name}, {value}");
+    }
+}
+
 #[test]
 fn who_asks_for_none_has_none_and_nobody_has_one_before_it_is_decided() {
     assert!(compressor("none", &network()).is_none() && compressor("auto", &network()).is_none());
