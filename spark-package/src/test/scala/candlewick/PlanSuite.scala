@@ -1,12 +1,17 @@
 package candlewick
 
 import candlewick.internal.Json
-import candlewick.jni.InvalidParameterException
+import candlewick.jni.{CancelledException, InvalidParameterException}
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{array, col}
+import org.scalatest.concurrent.Eventually
+import org.scalatest.time.{Millis, Seconds, Span}
 
 /** `plan`, the check of memory before a fit, and `summary.memory`. */
-class PlanSuite extends SparkSuite {
+class PlanSuite extends SparkSuite with Eventually {
+  implicit override val patienceConfig: PatienceConfig =
+    PatienceConfig(timeout = Span(120, Seconds), interval = Span(20, Millis))
+
   private lazy val rows = blobs(300).cache()
 
   private def accounts(summary: TrainingSummary): Seq[Map[String, Long]] =
@@ -38,6 +43,22 @@ class PlanSuite extends SparkSuite {
     )
     assert(classifier().setNumTrainers(1).fit(rows).summary.exchange.isEmpty)
     assert(summary.toString.contains("memory=") && summary.json.contains("spilledBytes"))
+  }
+
+  test("a plan that is cancelled ends its job, and says so") {
+    val endless = spark
+      .range(1000000000000000L)
+      .where("id % 7 < 3")
+      .selectExpr("cast(id as double) as x", "id % 2 as label")
+    val started = classifier(2).setFeaturesCols(Array("x"))
+    val handle = started.startPlan(endless, 0L)
+    val jobs = spark.sparkContext.statusTracker
+    eventually(assert(jobs.getActiveJobIds().nonEmpty, handle))
+    handle.cancel("enough")
+    val error = intercept[CancelledException](handle.result())
+    assert(error.getMessage.endsWith("was cancelled: enough"))
+    eventually(assert(jobs.getActiveJobIds().isEmpty))
+    assert(classifier().startPlan(rows, 5000L).result().rows == 5000)
   }
 
   test("a plan knows how gradients will go") {
