@@ -63,6 +63,8 @@ impl Compressor {
         let seconds: Vec<Vec<f32>> = seconds.collect();
         let mut sum = vec![0.0; rule.factors_len()];
         self.sum_of(step, (leaves, &seconds), reduce, &mut sum)?;
+        let (rank, ranks) = reduce.rank();
+        self.sent[1] += self.direct(self.length, leaves, (rank, ranks));
         rule.expand(&first, &sum, out);
         if !sum.iter().chain(&*out).all(|value| value.is_finite()) {
             // Finite gradients may have a product that is not. Factors that are not finite would make all later steps so.
@@ -75,8 +77,6 @@ impl Compressor {
                 rule.rest(&leaf.values, &first, second, left);
             }
         }
-        let (rank, ranks) = reduce.rank();
-        self.sent[1] += self.direct(self.length, leaves, (rank, ranks));
         Ok(())
     }
 
