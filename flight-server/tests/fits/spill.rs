@@ -1,19 +1,11 @@
 //! Rows that the memory of the trainers does not hold: the bits of a fit whose rows are in memory, whoever is lost, and a disk
 //! that takes no rows ends the fit with its name.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{Lcg, Row, evaluated_job};
+use crate::common::{Fit, Gang, WAIT, coordinator_config};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::job::JobSpec;
-use common::data::{Lcg, Row, evaluated_job};
-use common::{Fit, Gang, WAIT, coordinator_config};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -416,7 +408,10 @@ fn a_full_disk_and_one_that_is_read_only_end_the_fit() {
     within.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
     let mount = |then: &str| format!("mount -t tmpfs -o size=8m,mode=700 none {disk} || exit 77; {then}");
     let test = std::env::current_exe().unwrap();
-    let run = format!("exec {} --exact on_a_disk_of_its_own --ignored", test.display());
+    let run = format!(
+        "exec {} --exact spill::on_a_disk_of_its_own --ignored",
+        test.display()
+    );
     let done = within.arg(mount(&run)).env(DISK, disk).output();
     let done = match done {
         Ok(done) if done.status.code() != Some(77) && !unshared_nothing(&done) => done,

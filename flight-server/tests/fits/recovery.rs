@@ -1,18 +1,10 @@
 //! Trainers that lose each other and live: the gang goes on in the next generation, with the same bits.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{Lcg, job, rows};
+use crate::common::{Fit, Gang, WAIT, coordinator_config};
 use candlewick_coordinator::CoordinatorConfig;
 use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::job::JobSpec;
-use common::data::{Lcg, job, rows};
-use common::{Fit, Gang, WAIT, coordinator_config};
 use serde_json::{Value, json};
 
 const TRAINERS: usize = 3;

@@ -1,20 +1,12 @@
 //! Streams of rows that end, fall silent, overlap or are damaged: nothing of them counts, and the trainer goes on.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::Gang;
+use crate::common::data::{Lcg, job, rows};
+use crate::common::feed::{OpenPut, connect, frames, put, route, runtime};
 use arrow_flight::FlightData;
 use candlewick_protocol::ErrorKind;
 use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::job::JobSpec;
-use common::Gang;
-use common::data::{Lcg, job, rows};
-use common::feed::{OpenPut, connect, frames, put, route, runtime};
 
 fn stream(gang: &Gang, partition: u32, attempt: u64) -> StreamId {
     StreamId {

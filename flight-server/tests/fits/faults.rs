@@ -1,13 +1,10 @@
 //! Faults: what is lost is named, strangers are refused, nothing is left behind.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common;
+use crate::common::data::{Lcg, job, rows};
+use crate::common::feed::{connect, frames, put, route, runtime};
+use crate::common::proxy::Proxy;
+use crate::common::{Gang, WAIT};
 use candlewick_collective::{Algorithm, Collective, Config, Credentials, Halts, Listener};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::ErrorKind;
@@ -15,10 +12,6 @@ use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::message::{Member, TrainerInfo};
-use common::data::{Lcg, job, rows};
-use common::feed::{connect, frames, put, route, runtime};
-use common::proxy::Proxy;
-use common::{Gang, WAIT};
 use serde_json::{Value, json};
 
 /// A job that does not end by itself within a test, with beats close to each other.
@@ -349,7 +342,7 @@ fn helper_that_panics() {
 #[test]
 fn a_panic_is_told_and_ends_the_process_with_status_1() {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "helper_that_panics", "--nocapture"])
+        .args(["--exact", "faults::helper_that_panics", "--nocapture"])
         .env("CANDLEWICK_TEST_PANIC", "1")
         .output()
         .unwrap();
@@ -396,7 +389,7 @@ fn helper_that_panics_in_its_log() {
 #[test]
 fn a_panic_in_the_log_ends_the_process_too() {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "helper_that_panics_in_its_log", "--nocapture"])
+        .args(["--exact", "faults::helper_that_panics_in_its_log", "--nocapture"])
         .env("CANDLEWICK_TEST_PANIC", "1")
         // On one core its outcomes would stand in the middle of a line of ours.
         .stdout(std::process::Stdio::null())

@@ -1,19 +1,11 @@
 //! `classWeight`: counted exactly, the same on any number of trainers and after a loss.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{CLASSES, Row, evaluated_job, job, rows};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::class_weight::ClassWeight;
 use candlewick_protocol::job::{JobSpec, SnapshotSpec};
 use candlewick_protocol::shuffle::DataShuffle;
-use common::data::{CLASSES, Row, evaluated_job, job, rows};
-use common::{Fit, Gang, WAIT};
 use serde_json::{Value, json};
 
 fn of_class(rule: Option<ClassWeight>, mut job: JobSpec) -> JobSpec {

@@ -1,13 +1,6 @@
 //! A trainer whose output has no room: a log on a full disk ends nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common;
 use candlewick_wire::Client;
 use std::fs::{File, OpenOptions};
 use std::io::Write;

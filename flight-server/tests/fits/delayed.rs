@@ -1,21 +1,13 @@
 //! Gradients that are exchanged while the next step is computed: the bits depend neither on the number of trainers nor on what
 //! happens to them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{evaluated_job, job, rows};
+use crate::common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
+use crate::common::{Gang, WAIT};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::JobSpec;
-use common::data::{evaluated_job, job, rows};
-use common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
-use common::{Gang, WAIT};
 use serde_json::json;
 
 /// The settled point before step 100.

@@ -1,18 +1,10 @@
 //! With two replicas a second trainer has what each one trains on: one that is lost in training costs no feed, and the bits are
 //! those of a fit without copies.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{Lcg, Row, evaluated_job, rows};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::job::JobSpec;
-use common::data::{Lcg, Row, evaluated_job, rows};
-use common::{Fit, Gang, WAIT};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 

@@ -1,18 +1,10 @@
 //! Trainers that come and leave while a fit runs: rows go from trainer to trainer, nothing is fed again, and the bits are those
 //! of a fit that nobody joined or left.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{Row, evaluated_job, rows};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::job::JobSpec;
-use common::data::{Row, evaluated_job, rows};
-use common::{Fit, Gang, WAIT};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

@@ -1,19 +1,11 @@
 //! Rows that come often are dealt among the shards (rule A7): alike on any number of trainers, in any order, and through
 //! losses, in the round of dealing too.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{Lcg, Row, job, rows};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::validation::Validation;
-use common::data::{Lcg, Row, job, rows};
-use common::{Fit, Gang, WAIT};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 

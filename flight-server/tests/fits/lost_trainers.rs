@@ -1,19 +1,12 @@
 //! Trainers that are lost: what they held is fed again to those that are left, which go on with the bits of a run without
 //! a loss.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common;
+use crate::common::data::{Lcg, Row, evaluated_job, rows};
+use crate::common::proxy::Proxy;
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::{Gates, Hit};
 use candlewick_protocol::job::JobSpec;
-use common::data::{Lcg, Row, evaluated_job, rows};
-use common::proxy::Proxy;
-use common::{Fit, Gang, WAIT};
 use serde_json::Value;
 use std::sync::LazyLock;
 

@@ -1,19 +1,11 @@
 //! Shards that make several steps by themselves: the bits depend neither on the number of trainers nor on what happens to them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{evaluated_job, job, rows};
+use crate::common::runs::{ROWS, fit, growth, resumed, same_bits};
+use crate::common::{Gang, WAIT};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::local_steps::LocalSteps;
-use common::data::{evaluated_job, job, rows};
-use common::runs::{ROWS, fit, growth, resumed, same_bits};
-use common::{Gang, WAIT};
 use serde_json::json;
 
 fn local(steps: u32, mut job: JobSpec) -> JobSpec {

@@ -1,21 +1,14 @@
 //! Rows that stay where they are read (`dataShuffle="none"`): a partition goes to the trainer beside its executor, and goes there
 //! again whatever is lost.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common;
+use crate::common::data::{Row, evaluated_job, rows};
+use crate::common::feed::{connect, frames, put, runtime, within};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::feed::StreamId;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::shuffle::{DataShuffle, Home};
-use common::data::{Row, evaluated_job, rows};
-use common::feed::{connect, frames, put, runtime, within};
-use common::{Fit, Gang, WAIT};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 

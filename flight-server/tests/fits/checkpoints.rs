@@ -1,19 +1,12 @@
 //! States that a gang sends to the driver, and training that goes on from one of them in other processes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common;
+use crate::common::data::{evaluated_job, rows};
+use crate::common::{Fit, Gang};
 use candlewick_coordinator::Snapshot;
 use candlewick_failpoint::Gates;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::job::{JobSpec, SnapshotSpec};
-use common::data::{evaluated_job, rows};
-use common::{Fit, Gang};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 

@@ -1,20 +1,12 @@
 //! Gradients that are compressed: the bits depend neither on the number of trainers nor on what happens to them, and what goes
 //! over the wire is as little as it is said to be.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{job, rows};
+use crate::common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::{JobSpec, SnapshotSpec};
-use common::data::{job, rows};
-use common::runs::{ROWS, fit, growth, resumed, same_bits, with_a_table};
-use common::{Fit, Gang, WAIT};
 use serde_json::json;
 use std::time::Instant;
 

@@ -1,13 +1,9 @@
 //! Who cannot be reached: a driver that stands still, hosts that no name server knows.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common;
+use crate::common::data::{job, rows};
+use crate::common::feed::{connect, route, runtime};
+use crate::common::{Gang, WAIT, coordinator_config};
 use arrow_flight::FlightData;
 use candlewick_coordinator::CoordinatorConfig;
 use candlewick_protocol::auth::COORDINATOR;
@@ -15,9 +11,6 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::message::{Progress, ToCoordinator, ToTrainer, TrainerInfo};
 use candlewick_wire::{Client, ControlReader, Identity, control_frames};
-use common::data::{job, rows};
-use common::feed::{connect, route, runtime};
-use common::{Gang, WAIT, coordinator_config};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -116,7 +109,7 @@ fn wait_for_the_end_of(pid: u64) {
 #[test]
 fn a_driver_that_stood_still_past_its_timeout_is_told_what_became_of_its_trainers() {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "helper_that_drives", "--nocapture"])
+        .args(["--exact", "membership::helper_that_drives", "--nocapture"])
         .env(DRIVE, "1")
         .stdout(Stdio::piped())
         .spawn()
