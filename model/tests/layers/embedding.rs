@@ -1,9 +1,6 @@
 //! Embedding and EmbeddingBag: PyTorch's numbers, the same bits as a dense evaluation, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::engine::{Alone, Batch, Engine, NodeGradient, Predictor, Slice};
 use candlewick_model::network::Network;
 use candlewick_model::philox::{Key, uniform};
@@ -15,7 +12,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn embeddings() {
-    support::check_layers(include_str!("golden/embedding.json"));
+    support::check_layers(include_str!("../golden/embedding.json"));
 }
 
 fn document(layers: &Value) -> Value {

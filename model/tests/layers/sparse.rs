@@ -1,10 +1,8 @@
 //! Gradients of tables by the rows that a step touched: the same bits as whole tables give, for any number of
 //! trainers and in every optimiser.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
+use crate::support::{SHARDS, bits};
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient, Slice};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Accumulator, Clip, Optimizer};
@@ -13,7 +11,6 @@ use candlewick_protocol::order::mix;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
 use serde_json::{Value, json};
-use support::{SHARDS, bits};
 
 const ENTRIES: usize = 4_001;
 const LENGTH: usize = 6;

@@ -1,15 +1,12 @@
 //! Layers that bring values together and graph networks: PyTorch's numbers, the same bits, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
 
 #[test]
 fn joins_and_graphs() {
-    support::check_layers(include_str!("golden/joins.json"));
+    support::check_layers(include_str!("../golden/joins.json"));
 }
 
 fn refused(document: &Value) -> String {

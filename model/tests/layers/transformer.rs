@@ -1,16 +1,13 @@
 //! TransformerEncoderLayer: PyTorch's numbers and names, the same bits, dropout, and errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::network::Network;
 use candlewick_model::summary::summary;
 use serde_json::{Value, json};
 
 #[test]
 fn encoder_layers() {
-    support::check_layers(include_str!("golden/transformer.json"));
+    support::check_layers(include_str!("../golden/transformer.json"));
 }
 
 fn network(layer: &Value, shape: &[usize]) -> Result<Network, String> {

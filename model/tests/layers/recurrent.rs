@@ -1,17 +1,14 @@
 //! RNN, LSTM and GRU: PyTorch's numbers, the same bits, dropout between layers, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
+use crate::support::{Case, SHARDS, bits};
 use candlewick_model::engine::{Alone, Predictor};
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
-use support::{Case, SHARDS, bits};
 
 #[test]
 fn recurrent_layers() {
-    support::check_layers(include_str!("golden/recurrent.json"));
+    support::check_layers(include_str!("../golden/recurrent.json"));
 }
 
 fn network(layer: &Value, shape: &[usize]) -> Result<Network, String> {

@@ -1,9 +1,6 @@
 //! Layers that normalise, softmax and PReLU: PyTorch's numbers, the same bits, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::engine::{Alone, Batch, Engine, NodeGradient, Predictor, Slice};
 use candlewick_model::network::Network;
 use candlewick_protocol::job::LabelKind;
@@ -11,7 +8,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn normalisations_softmax_and_prelu() {
-    support::check_layers(include_str!("golden/normalization.json"));
+    support::check_layers(include_str!("../golden/normalization.json"));
 }
 
 fn document(layers: &Value) -> Value {
@@ -188,7 +185,7 @@ fn statistics_are_the_step_s_or_the_slice_s() {
 
 #[test]
 fn slices_normalised_by_themselves_have_the_same_bits() {
-    for value in support::content(include_str!("golden/normalization.json")) {
+    for value in support::content(include_str!("../golden/normalization.json")) {
         let mut value = value;
         if !value["name"].as_str().unwrap().starts_with("batch norm") {
             continue;

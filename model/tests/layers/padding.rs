@@ -1,16 +1,13 @@
 //! Sequences whose ends are padding: PyTorch's numbers, the same bits on any number of trainers, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::engine::Predictor;
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
 
 #[test]
 fn padding_is_not_read() {
-    support::check_layers(include_str!("golden/padding.json"));
+    support::check_layers(include_str!("../golden/padding.json"));
 }
 
 fn network(inputs: &Value, layer: &Value) -> Result<Network, String> {

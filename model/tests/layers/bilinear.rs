@@ -1,15 +1,12 @@
 //! Bilinear: PyTorch's numbers, the same bits, and its errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
 
 #[test]
 fn bilinear() {
-    support::check_layers(include_str!("golden/bilinear.json"));
+    support::check_layers(include_str!("../golden/bilinear.json"));
 }
 
 #[test]

@@ -1,15 +1,12 @@
 //! Convolutions: PyTorch's numbers, the same bits for any owners, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
 
 #[test]
 fn convolutions() {
-    support::check_layers(include_str!("golden/convolution.json"));
+    support::check_layers(include_str!("../golden/convolution.json"));
 }
 
 fn made(layer: &Value, shape: &[usize]) -> Result<Network, String> {

@@ -1,15 +1,12 @@
 //! Networks that call a layer more than once: PyTorch's numbers, the same bits on any number of trainers, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
 
 #[test]
 fn layers_that_are_called_again() {
-    support::check_layers(include_str!("golden/shared.json"));
+    support::check_layers(include_str!("../golden/shared.json"));
 }
 
 fn graph(nodes: &Value) -> Value {

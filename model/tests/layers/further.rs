@@ -1,16 +1,13 @@
 //! Pads, shrinking and gated activations, and variants of other families' layers: PyTorch's numbers, the same bits for
 //! any owners, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::network::Network;
 use serde_json::{Value, json};
 
 #[test]
 fn numbers_and_bits() {
-    support::check_layers(include_str!("golden/further.json"));
+    support::check_layers(include_str!("../golden/further.json"));
 }
 
 fn refusal(layer: Value, shape: &[usize]) -> String {

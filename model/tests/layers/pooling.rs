@@ -1,9 +1,6 @@
 //! Pooling and changes of shape: PyTorch's numbers, the same bits for any owners, and their errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::engine::{Alone, Batch, Engine, NodeGradient, Predictor, Slice};
 use candlewick_model::network::Network;
 use candlewick_model::philox::{Key, philox};
@@ -12,7 +9,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn pools_and_shapes() {
-    support::check_layers(include_str!("golden/pooling.json"));
+    support::check_layers(include_str!("../golden/pooling.json"));
 }
 
 fn made(layers: &Value, shape: &[usize]) -> Result<Network, String> {

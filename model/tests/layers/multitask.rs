@@ -1,16 +1,12 @@
 //! Losses over named outputs and label columns: PyTorch's numbers, the same bits on any number of trainers, what the
 //! label means, and what is refused. The file is written by `golden/make_multitask.py`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::{Case, content};
 use candlewick_model::head::Head;
 use candlewick_model::resolve::{ResolveRequest, Resolved, Task, output_classes, resolve};
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{LabelColumn, LabelKind, Target};
 use serde_json::{Value, json};
-use support::{Case, content};
 
 fn columns(all: &[(&str, u32)]) -> Vec<LabelColumn> {
     let column = |(name, width): &(&str, u32)| LabelColumn {
@@ -33,7 +29,7 @@ fn ask(network: &Value, loss: &Value, labels: &[LabelColumn]) -> Result<Resolved
 
 #[test]
 fn numbers_of_pytorch_and_the_same_bits() {
-    for value in content(include_str!("golden/multitask.json")) {
+    for value in content(include_str!("../golden/multitask.json")) {
         let labels: Vec<LabelColumn> = serde_json::from_value(value["columns"].clone()).unwrap();
         let resolved = ask(&value["network"], &value["loss"], &labels).unwrap();
         let again = ask(&value["network"], &resolved.loss, &labels).unwrap();

@@ -1,10 +1,8 @@
 //! Training from rows of which only what is not zero is there: the same bits as from the rows with their zeros, in every network,
 //! optimiser, number of threads, shards and trainers.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
+use crate::support::{SHARDS, bits};
 use candlewick_model::engine::{Batch, Engine, Features, Gradient, NodeGradient, Predictor, Slice};
 use candlewick_model::kernels::Csr;
 use candlewick_model::network::Network;
@@ -14,7 +12,6 @@ use candlewick_protocol::order::mix;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
 use serde_json::{Value, json};
-use support::{SHARDS, bits};
 
 /// So wide that a step touches less than a thirtieth of the columns: optimisers pass over the others.
 const WIDTH: usize = 10_007;

@@ -1,16 +1,12 @@
 //! A hundred steps of training next to PyTorch: the loss of every step. The file is written by
 //! `golden/make_training.py`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::{SHARDS, content, doubles, slices};
 use candlewick_model::engine::{Batch, Engine, NodeGradient};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_protocol::job::LabelKind;
 use serde_json::{Value, json};
-use support::{SHARDS, content, doubles, slices};
 
 /// Largest difference of a step's loss, relative to PyTorch's.
 const TOLERANCE: f64 = 1e-4;
@@ -115,7 +111,7 @@ fn curve(case: &Value, threads: usize) -> Vec<f64> {
 
 #[test]
 fn a_hundred_steps_stay_on_the_curve_of_pytorch() {
-    for case in content(include_str!("golden/curves.json")) {
+    for case in content(include_str!("../golden/curves.json")) {
         let name = case["name"].as_str().unwrap();
         let (wanted, got) = (doubles(&case["losses"]), curve(&case, 1));
         assert_eq!(wanted.len(), 100);

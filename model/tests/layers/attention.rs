@@ -1,9 +1,6 @@
 //! Attention: PyTorch's numbers, the same bits, dropout by the rule, and errors.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support;
 use candlewick_model::engine::Alone;
 use candlewick_model::kernels::SimdLevel;
 use candlewick_model::network::Network;
@@ -12,7 +9,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn attention() {
-    support::check_layers(include_str!("golden/attention.json"));
+    support::check_layers(include_str!("../golden/attention.json"));
 }
 
 fn document(layers: &Value) -> Value {
