@@ -133,6 +133,7 @@ class Executor:
     id: str
     host: str
     active: bool
+    tasks: int
 
 
 class Standalone:
@@ -230,15 +231,21 @@ def status(spark: SparkSession, path: str) -> Any:
 def executors(spark: SparkSession) -> list[Executor]:
     """The executors of the session, those that are gone too."""
     rows = [row for row in status(spark, "allexecutors") if row["id"] != "driver"]
-    return [Executor(row["id"], row["hostPort"].rsplit(":", 1)[0], row["isActive"]) for row in rows]
+    return [Executor(row["id"], row["hostPort"].rsplit(":", 1)[0], row["isActive"], row["totalTasks"]) for row in rows]
 
 
 def await_hosts(spark: SparkSession, *hosts: str) -> None:
     """Waits until tasks have run on each of these hosts: an executor that Spark only knows of is not yet given any."""
     wait_for(f"executors on {hosts}", lambda: {one.host for one in executors(spark) if one.active} == set(hosts))
     slots = 2 * len(hosts)
-    job = spark.sparkContext.parallelize(range(slots), slots).map(lambda _: os.environ["SPARK_LOCAL_IP"])
-    wait_for(f"tasks on {hosts}", lambda: set(Background(job.collect).join().result or ()) == set(hosts))
+    job = spark.sparkContext.parallelize(range(slots), slots).map(lambda at: at)
+
+    def ran() -> bool:
+        Background(job.collect).join()
+        # Not what the tasks return: with speculation a busy host's may all be overtaken by copies.
+        return {one.host for one in executors(spark) if one.active and one.tasks} == set(hosts)
+
+    wait_for(f"tasks on {hosts}", ran)
 
 
 def attempts(spark: SparkSession, ids: Iterable[int]) -> list[dict[str, Any]]:
