@@ -21,13 +21,7 @@ const SEGMENT: &str = "Segment";
 fn is_lowered(network: &Network, node: &LayerNode) -> bool {
     let mut sparse = network.sparse_parameters().iter();
     let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
-    // Masks of padding are computed here.
-    let masked = match node.name {
-        "RNN" | "LSTM" | "GRU" => node.inputs.len() == 2,
-        "MultiheadAttention" => matches!(node.inputs.len(), 2 | 4),
-        _ => false,
-    };
-    !has_table && !masked && (is_end(node) || lowering::find(node.name).is_some())
+    !has_table && (is_end(node) || lowering::find(node.name).is_some())
 }
 
 /// The longest runs of layers that `wanted` holds for, and between them the others one by one.

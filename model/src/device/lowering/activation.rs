@@ -88,11 +88,6 @@ pub(super) fn sigmoid(x: &Tensor) -> Answer {
     choose(&positive, &above, &(decay * &above)?)
 }
 
-/// As [`sigmoid`] by fewer operations, with small values exact to 1e-7: what a gate is multiplied with is not small.
-pub(super) fn gate(x: &Tensor) -> Answer {
-    Ok((x * 0.5)?.tanh()?.affine(0.5, 0.5)?)
-}
-
 /// `above` where x is above lambd, `below` where it is below -lambd, `inner` between.
 fn outside(layer: &Layer<'_>, above: &Tensor, below: &Tensor, inner: &Tensor) -> Answer {
     let (x, lambd) = (layer.input(), layer.arguments.real("lambd"));

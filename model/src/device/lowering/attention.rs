@@ -1,6 +1,6 @@
 //! Multi-head attention, and encodings of positions.
 
-use super::layer::{Answer, Layer, Lowering, affine, product};
+use super::layer::{Answer, Layer, Lowering, affine, choose, filled, product};
 use super::softmax::softmax;
 use crate::layers::{RandomZeros, sines};
 use candle_core::Tensor;
@@ -26,7 +26,10 @@ pub(super) const LAYERS: &[(&str, Lowering)] = &[
 
 /// One of the three projections, cut into heads: [rows, heads, time, size].
 fn projection(layer: &Layer<'_>, part: usize, heads: usize) -> Answer {
-    let input = layer.inputs.get(part).unwrap_or(&layer.inputs[0]);
+    let input = match layer.inputs.len() {
+        1 | 2 => layer.input(),
+        _ => &layer.inputs[part],
+    };
     let width = layer.output[1];
     let weight = match layer.parameter("in_proj_weight") {
         Some(weight) => weight.narrow(0, part * width, width)?,
@@ -54,6 +57,25 @@ fn causal(layer: &Layer<'_>, queries: usize, keys: usize) -> Answer {
     layer.constant(&[1, 1, queries, keys], &mask)
 }
 
+/// What stands for the score of a key that is padding: below all others, and finite, so that a query that sees nothing else
+/// has no NaN.
+const UNSEEN: f64 = -1e30;
+
+/// The softmax of scores without the keys that are padding, which is not 0 there: [rows, keys]. A query that sees padding only
+/// has no shares.
+fn shares_without(scores: &Tensor, padding: &Tensor) -> Answer {
+    let padding = padding.detach();
+    let padded = padding.ne(&padding.zeros_like()?)?.unsqueeze(1)?.unsqueeze(1)?;
+    let padded = padded.broadcast_as(scores.shape())?.contiguous()?;
+    let zeros = scores.zeros_like()?.detach();
+    let seen = choose(&padded, &filled(&zeros, UNSEEN)?, scores)?;
+    let shifted = seen.broadcast_sub(&seen.detach().max_keepdim(3)?)?;
+    let powers = choose(&padded, &zeros, &shifted.exp()?)?;
+    let sum = powers.sum_keepdim(3)?;
+    let none = sum.detach().eq(&sum.zeros_like()?)?.to_dtype(sum.dtype())?;
+    Ok(powers.broadcast_div(&(sum + none)?)?)
+}
+
 fn attention(layer: &Layer<'_>) -> Answer {
     let heads = layer.arguments.size("num_heads").unwrap_or(1).max(1);
     let width = layer.output[1];
@@ -67,7 +89,10 @@ fn attention(layer: &Layer<'_>) -> Answer {
     if layer.arguments.flag("is_causal") {
         scores = scores.broadcast_add(&causal(layer, queries, keys)?)?;
     }
-    let mut shares = softmax(&scores, 3)?;
+    let mut shares = match layer.inputs {
+        [_, padding] | [_, _, _, padding] => shares_without(&scores, padding)?,
+        _ => softmax(&scores, 3)?,
+    };
     let p = layer.arguments.real("dropout");
     if let Some(rows) = layer.training.filter(|_| p > 0.0) {
         let zeros = RandomZeros::new(p, format!("{}.dropout", layer.path));

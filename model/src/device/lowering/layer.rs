@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::layers::{ElementwiseContext, Operation, RandomZeros, RowKey};
 use crate::resident::{DeviceError, Kind, Link};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 /// What a lowering answers.
 pub(in crate::device) type Answer = Result<Tensor, DeviceError>;
@@ -60,10 +60,6 @@ impl Layer<'_> {
 
     pub(in crate::device) fn dtype(&self) -> DType {
         self.input().dtype()
-    }
-
-    pub(in crate::device) fn device(&self) -> &Device {
-        self.input().device()
     }
 
     /// A tensor with the rows of the batch and other dimensions.

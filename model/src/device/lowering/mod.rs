@@ -1,4 +1,5 @@
-//! Every layer as operations on candle's tensors, forward only: candle's tape finds the gradients.
+//! Every layer as operations on candle's tensors, forward only: candle's tape finds the gradients, but for those of recurrent
+//! layers (`recurrent`).
 //!
 //! A function here is generic over device and type: it makes its constants in the type of its inputs, so that f64
 //! tensors give the reference that the engine's own gradients are checked against. It takes no candle operation whose
@@ -41,7 +42,7 @@ const FAMILIES: &[&[(&str, Lowering)]] = &[
 ];
 
 /// Layers without a lowering: those that meet the other trainers in the middle of a step (rule B7), which `norm.rs` has, and what
-/// makes masks, which are read on the host.
+/// makes masks, mostly of indices that a table of the host reads too.
 #[cfg(test)]
 pub(super) const HOST_LAYERS: [&str; 3] = ["BatchNorm1d", "BatchNorm2d", "Eq"];
 

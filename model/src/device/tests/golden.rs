@@ -6,13 +6,11 @@ use super::{names, same_bits, same_numbers, twins};
 fn check(text: &str) {
     for value in content(text) {
         let (host, twin) = twins(Case::of(&value));
-        // A table and what is masked stay.
-        let stays = twin.name.starts_with("words");
-        assert!(
-            stays || names(&twin.network).contains(&"Segment"),
-            "{}",
-            twin.name
-        );
+        let names = names(&twin.network);
+        assert!(names.contains(&"Segment"), "{}", twin.name);
+        for name in ["RNN", "LSTM", "GRU", "MultiheadAttention"] {
+            assert!(!names.contains(&name), "{}: {names:?}", twin.name);
+        }
         twin.numbers(1e-5);
         same_numbers(&host, &twin, 1e-5);
         same_bits(&twin);

@@ -150,8 +150,8 @@ fn over_indices() -> Vec<Value> {
 
 /// Layers of several inputs, in a graph; and a residual connection.
 pub(super) fn joins() -> Vec<Value> {
-    let graph = |shapes: &[[usize; 2]], layer: Value| {
-        let names = &["a", "b", "c"][..shapes.len()];
+    let graph = |shapes: &[&[usize]], layer: Value| {
+        let names = &["a", "b", "c", "d"][..shapes.len()];
         let inputs = names
             .iter()
             .zip(shapes)
@@ -161,7 +161,9 @@ pub(super) fn joins() -> Vec<Value> {
                 {"name": "end", "inputs": ["join"], "layer": {"type": "Linear", "out_features": 1}}],
             "outputs": ["end"]})
     };
-    let (equal, different) = ([[3, 2]; 3], [[3, 2], [3, 4]]);
+    let (equal, different): ([&[usize]; 3], [&[usize]; 2]) = ([&[3, 2]; 3], [&[3, 2], &[3, 4]]);
+    // A sequence, or query, key and value; and which steps are padding.
+    let (masked, ends): ([&[usize]; 2], [&[usize]; 4]) = ([&[3, 5], &[3]], [&[4, 2], &[2, 2], &[2, 2], &[2]]);
     let residual = json!({"type": "Residual", "layers": [{"type": "Linear", "out_features": 4}]});
     vec![
         graph(&equal, json!({"type": "Add"})),
@@ -170,6 +172,38 @@ pub(super) fn joins() -> Vec<Value> {
         graph(&equal, json!({"type": "MultiheadAttention", "num_heads": 2})),
         graph(&different, json!({"type": "Concat"})),
         graph(&different, json!({"type": "Bilinear", "out_features": 3})),
+        graph(
+            &masked,
+            json!({"type": "RNN", "hidden_size": 2, "bidirectional": true}),
+        ),
+        graph(
+            &masked,
+            json!({"type": "RNN", "hidden_size": 3, "nonlinearity": "relu", "output": "last"}),
+        ),
+        graph(
+            &masked,
+            json!({"type": "LSTM", "hidden_size": 2, "num_layers": 2, "bidirectional": true, "dropout": 0.3}),
+        ),
+        graph(
+            &masked,
+            json!({"type": "LSTM", "hidden_size": 3, "bidirectional": true, "proj_size": 2, "output": "last"}),
+        ),
+        graph(
+            &masked,
+            json!({"type": "GRU", "hidden_size": 2, "num_layers": 2, "bidirectional": true}),
+        ),
+        graph(
+            &masked,
+            json!({"type": "GRU", "hidden_size": 2, "bias": false, "bidirectional": true, "output": "last"}),
+        ),
+        graph(
+            &masked,
+            json!({"type": "MultiheadAttention", "num_heads": 1, "is_causal": true}),
+        ),
+        graph(
+            &ends,
+            json!({"type": "MultiheadAttention", "num_heads": 2, "dropout": 0.3}),
+        ),
         json!({"format": "candlewick.network/1", "layers": [residual]}),
     ]
 }
