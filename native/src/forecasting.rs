@@ -7,6 +7,7 @@ use candlewick_model::network::Network;
 use candlewick_model::optim;
 use candlewick_model::probe::Tried;
 use candlewick_protocol::Failure;
+use candlewick_protocol::asynchrony::AGREE_EVERY;
 use candlewick_protocol::compression::{CompressionChoice, GradientCompression};
 use candlewick_protocol::job::JobSpec;
 use serde_json::{Value, json};
@@ -74,6 +75,21 @@ impl Outlook<'_> {
                 compute,
                 exchange: seconds / meetings,
                 hidden: 0.0,
+                way: way(Some(&choice), 1, (GradientCompression::None, None)),
+            });
+        }
+        if let Some(staleness) = train.asynchrony.staleness() {
+            let state = optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();
+            let choice = forecast.sum(network.num_dense());
+            let seconds = choice.seconds().unwrap_or_default() + waited;
+            let (each, hidden) = stale(staleness, seconds, compute);
+            // The optimiser's state, where all agree.
+            #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+            let met = forecast.seconds(state) / AGREE_EVERY as f64;
+            return Ok(Found {
+                compute,
+                exchange: each + met,
+                hidden,
                 way: way(Some(&choice), 1, (GradientCompression::None, None)),
             });
         }
@@ -161,6 +177,15 @@ impl Outlook<'_> {
     }
 }
 
+/// What a step takes of exchanges that take so long while steps of `compute` seconds go on, and what is hidden of it. Trainers that
+/// wait for an exchange had gone on as far as the bound lets them when it began: two exchanges for `staleness + 1` steps.
+fn stale(staleness: u32, exchange: f64, compute: f64) -> (f64, f64) {
+    let most = f64::midpoint(f64::from(staleness), 1.0).max(1.0);
+    let steps = (exchange / compute.max(f64::MIN_POSITIVE)).clamp(1.0, most);
+    let each = exchange / steps;
+    (each, each.min(compute))
+}
+
 /// How gradients are exchanged, as a plan has it.
 fn way(choice: Option<&Choice>, parts: usize, (kind, why): (GradientCompression, Option<String>)) -> Value {
     json!({
@@ -244,6 +269,9 @@ mod tests {
         // Weights alone: SGD has no state.
         let local = found(&json!({"localSteps": 4}), &[1, 1]);
         close(local.exchange, (whole + 2.0 * 100e-6 * 4.0) / 4.0);
+        // All hidden behind 20 ms of computing, but for the state of an optimiser, which SGD does not have.
+        let stale = found(&json!({"asynchrony": "stale"}), &[1, 1]);
+        close(stale.hidden, whole + 2.0 * 100e-6 * 4.0);
         let half = found(&json!({"gradientCompression": "bf16"}), &[1, 1]);
         assert!(
             half.exchange < apart.exchange && half.way["compression"] == "bf16",
@@ -260,6 +288,21 @@ mod tests {
                 .contains("with bf16"),
             "{auto:?}"
         );
+    }
+
+    #[test]
+    fn an_exchange_of_updates_is_of_as_many_steps_as_the_bound_lets() {
+        let close = |found: (f64, f64), expected: (f64, f64)| {
+            let off = (found.0 - expected.0).abs() + (found.1 - expected.1).abs();
+            assert!(off < 1e-12, "{found:?} {expected:?}");
+        };
+        // Fast links: one exchange a step, which is hidden.
+        close(stale(7, 0.5, 1.0), (0.5, 0.5));
+        // Two steps while one exchange goes on: nobody waits.
+        close(stale(7, 2.0, 1.0), (1.0, 1.0));
+        // Slow links: four steps an exchange, of which one second each is computed.
+        close(stale(7, 40.0, 1.0), (10.0, 1.0));
+        close(stale(1, 40.0, 1.0), (40.0, 1.0));
     }
 
     #[test]

@@ -103,9 +103,9 @@ impl Session {
                 reason: reason.to_owned(),
             })
         };
-        if plan.job.train.local_steps.is_some() {
+        if plan.job.train.has_own_weights() {
             return none(
-                "shards that make several steps by themselves exchange weights, which are not compressed",
+                "localSteps and asynchrony=\"stale\" exchange weights, which are not compressed",
             );
         }
         if Gradient::node_len(&self.network) == 0 {
