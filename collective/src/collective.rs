@@ -211,7 +211,9 @@ impl Collective {
                 let message = format!("{} {why}", name_of(rank, member));
                 CollectiveError::peer(&member.trainer.id, Failure::unavailable(message))
             }
-            None => CollectiveError::of(Failure::internal(format!("trainer {who} {why}, and owns no shards"))),
+            None => CollectiveError::of(Failure::internal(format!(
+                "trainer {who} {why}, and owns no shards"
+            ))),
         }
     }
 

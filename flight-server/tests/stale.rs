@@ -44,7 +44,11 @@ fn about(fit: &Fit, expected: &Fit, what: &str) {
 #[test]
 fn it_learns_about_as_well_as_with_waiting_and_says_how_stale_it_was() {
     let waiting = fit(job(6, 64), 2);
-    assert!(waiting.losses[5] < 0.6 * waiting.losses[0], "{:?}", waiting.losses);
+    assert!(
+        waiting.losses[5] < 0.6 * waiting.losses[0],
+        "{:?}",
+        waiting.losses
+    );
     for trainers in [2, 3] {
         let fit = fit(stale(4, job(6, 64)), trainers);
         about(&fit, &waiting, &format!("{trainers} trainers"));
@@ -80,7 +84,11 @@ fn with_a_bound_of_0_it_is_the_training_that_waits() {
     for (got, expected) in stale.losses.iter().zip(&waiting.losses) {
         assert!((got - expected).abs() < 1e-4 * expected, "{got} {expected}");
     }
-    assert!(waiting.losses[2] < 0.8 * waiting.losses[0], "{:?}", waiting.losses);
+    assert!(
+        waiting.losses[2] < 0.8 * waiting.losses[0],
+        "{:?}",
+        waiting.losses
+    );
 }
 
 #[test]
@@ -140,7 +148,10 @@ fn a_connection_that_breaks_costs_the_round_and_no_process() {
     drop(gates);
     let record = gang.event("recovered");
     let record = &record["record"];
-    assert_eq!((&record["resumeStep"], &record["lost"]), (&json!(AGREED), &json!([])));
+    assert_eq!(
+        (&record["resumeStep"], &record["lost"]),
+        (&json!(AGREED), &json!([]))
+    );
     assert_eq!(gang.rest(ledger).steps, LONG);
 }
 
@@ -180,7 +191,10 @@ fn evaluations_statistics_and_steps_without_rows_of_a_trainer_are_as_ever() {
     // Two rows a step for three trainers.
     let few = || job(1, 2);
     for (name, job) in [
-        ("validation, early stopping, a moving average", &evaluated as &dyn Fn() -> JobSpec),
+        (
+            "validation, early stopping, a moving average",
+            &evaluated as &dyn Fn() -> JobSpec,
+        ),
         ("BatchNorm", &normalized),
         ("few rows", &few),
     ] {

@@ -79,19 +79,7 @@ impl Outlook<'_> {
             });
         }
         if let Some(staleness) = train.asynchrony.staleness() {
-            let state = optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();
-            let choice = forecast.sum(network.num_dense());
-            let seconds = choice.seconds().unwrap_or_default() + waited;
-            let (each, hidden) = stale(staleness, seconds, compute);
-            // The optimiser's state, where all agree.
-            #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-            let met = forecast.seconds(state) / AGREE_EVERY as f64;
-            return Ok(Found {
-                compute,
-                exchange: each + met,
-                hidden,
-                way: way(Some(&choice), 1, (GradientCompression::None, None)),
-            });
+            return self.of_updates(staleness, (&network, &forecast), (compute, waited));
         }
         let (kind, reason) = match train.gradient_compression {
             GradientCompression::Auto => {
@@ -124,6 +112,28 @@ impl Outlook<'_> {
             exchange: exchange + waited + self.rows * self.far().per_byte,
             hidden,
             way,
+        })
+    }
+
+    /// Of trainers that exchange what weights moved by, and go on meanwhile.
+    fn of_updates(
+        &self,
+        staleness: u32,
+        (network, forecast): (&Network, &Forecast),
+        (compute, waited): (f64, f64),
+    ) -> Result<Found, Failure> {
+        let state = optim::state_size(&self.job.train.optimizer, network, false)?.bytes() / size_of::<f32>();
+        let choice = forecast.sum(network.num_dense());
+        let seconds = choice.seconds().unwrap_or_default() + waited;
+        let (each, hidden) = stale(staleness, seconds, compute);
+        // The optimiser's state, where all agree.
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let met = forecast.seconds(state) / AGREE_EVERY as f64;
+        Ok(Found {
+            compute,
+            exchange: each + met,
+            hidden,
+            way: way(Some(&choice), 1, (GradientCompression::None, None)),
         })
     }
 

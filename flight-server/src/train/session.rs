@@ -311,7 +311,7 @@ impl Session {
                         Line::Direct(reduce, _) if self.local.is_some() => {
                             self.round(plan, &mut **reduce, observer, rows)?;
                         }
-                        Line::Direct(reduce, _) if self.has_rounds(&mut **reduce) => {
+                        Line::Direct(reduce, _) if self.has_rounds(&**reduce) => {
                             self.stale_round(plan, &mut **reduce, observer, rows)?;
                         }
                         Line::Direct(reduce, nodes) => self.step(plan, rows, nodes, &mut **reduce)?,
@@ -337,7 +337,8 @@ impl Session {
     ) -> Result<(), Interrupt> {
         let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
         let over = self.state.next(&self.schedule(plan)).is_none();
-        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over) || self.was_due(plan, counter, reduce);
+        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over)
+            || self.was_due(plan, counter, &*reduce);
         let settled = self.is_settled();
         if !self.settled.keeps(due, settled) {
             return Ok(());

@@ -23,14 +23,20 @@ pub(super) fn check(job: &JobSpec) -> Result<(), Failure> {
     // Trainers that decide it find that there is nothing to compress.
     if !train.gradient_compression.is_none() && !train.gradient_compression.is_auto() {
         let with = format!("gradientCompression = \"{}\"", train.gradient_compression);
-        return Err(refused(&with, "trainers exchange what weights moved by, and no gradients"));
+        return Err(refused(
+            &with,
+            "trainers exchange what weights moved by, and no gradients",
+        ));
     }
     if train.gradient_accumulation_steps > 1 {
         let with = format!(
             "gradientAccumulationSteps = {}",
             train.gradient_accumulation_steps
         );
-        return Err(refused(&with, "a trainer updates its weights after each of its steps"));
+        return Err(refused(
+            &with,
+            "a trainer updates its weights after each of its steps",
+        ));
     }
     if train.on_non_finite == OnNonFinite::Skip {
         let why = "a step would have to be left out by all trainers, and they do not wait for each other to know it";
@@ -69,7 +75,10 @@ mod tests {
     #[test]
     fn the_bound_is_the_parameters() {
         assert_eq!(with(&json!({}), &json!({})), Ok(Asynchrony::Stale(4)));
-        assert_eq!(with(&json!({"staleness": 9}), &json!({})), Ok(Asynchrony::Stale(9)));
+        assert_eq!(
+            with(&json!({"staleness": 9}), &json!({})),
+            Ok(Asynchrony::Stale(9))
+        );
         let none = json!({"asynchrony": "none", "staleness": 9});
         assert_eq!(with(&none, &json!({})), Ok(Asynchrony::None));
         for wrong in [json!(0), json!(65), json!(1.5), json!("x")] {

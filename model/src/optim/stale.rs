@@ -166,8 +166,14 @@ mod tests {
             json!({"type": "Adam", "lr": 0.5}),
         ] {
             let (network, train) = (network(), train(optimizer));
-            let engine =
-                Engine::new(&network, &train.loss, &LabelKind::Real { width: 1 }, train.seed, 1).unwrap();
+            let engine = Engine::new(
+                &network,
+                &train.loss,
+                &LabelKind::Real { width: 1 },
+                train.seed,
+                1,
+            )
+            .unwrap();
             let start = [1.0, 2.0];
             let mut agreed = start.to_vec();
             let mut updates = Updates::new(&train, &network, &engine, &start).unwrap();
@@ -186,7 +192,9 @@ mod tests {
                 sum.iter_mut().zip(&state).for_each(|(sum, own)| *sum += own);
             }
             let mut weights = start;
-            updates.settle((&mut weights, &agreed), &sum, (4.0, 1), 0).unwrap();
+            updates
+                .settle((&mut weights, &agreed), &sum, (4.0, 1), 0)
+                .unwrap();
             // The same at once.
             let mut all = Updates::new(&train, &network, &engine, &start).unwrap();
             all.begin(1).unwrap();
@@ -209,8 +217,14 @@ mod tests {
     #[test]
     fn a_worker_keeps_the_share_of_its_step_that_it_tells() {
         let (network, train) = (network(), train(json!({"type": "SGD", "lr": 1.0})));
-        let engine =
-            Engine::new(&network, &train.loss, &LabelKind::Real { width: 1 }, train.seed, 1).unwrap();
+        let engine = Engine::new(
+            &network,
+            &train.loss,
+            &LabelKind::Real { width: 1 },
+            train.seed,
+            1,
+        )
+        .unwrap();
         let mut updates = Updates::new(&train, &network, &engine, &[0.0, 0.0]).unwrap();
         updates.begin(4).unwrap();
         let mut worker = Worker::new(&train, &network, &engine).unwrap();
@@ -220,7 +234,10 @@ mod tests {
         let mut own = gradient(&network, [4.0, -8.0]);
         worker.step(&updates, 0, &mut own, (4.0, 4.0)).unwrap();
         worker.share(0.25, &mut pending);
-        assert_eq!((worker.weights(), pending), ([-0.25, 0.5].as_slice(), [0.25, 0.5]));
+        assert_eq!(
+            (worker.weights(), pending),
+            ([-0.25, 0.5].as_slice(), [0.25, 0.5])
+        );
         let wrong = updates.settle((&mut [0.0, 0.0], &[0.0, 0.0]), &[0.0; 9], (1.0, 1), 0);
         assert!(wrong.unwrap_err().message.contains("another length"));
     }

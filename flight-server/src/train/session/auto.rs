@@ -104,9 +104,7 @@ impl Session {
             })
         };
         if plan.job.train.has_own_weights() {
-            return none(
-                "localSteps and asynchrony=\"stale\" exchange weights, which are not compressed",
-            );
+            return none("localSteps and asynchrony=\"stale\" exchange weights, which are not compressed");
         }
         if Gradient::node_len(&self.network) == 0 {
             return none("all of the gradient goes by rows, which are not compressed");

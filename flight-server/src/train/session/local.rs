@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// Whether a state was due after one of the steps of the round that ended at `counter`.
-    pub(super) fn was_due(&self, plan: &TrainPlan, counter: ProgramCounter, reduce: &mut dyn Reduce) -> bool {
+    pub(super) fn was_due(&self, plan: &TrainPlan, counter: ProgramCounter, reduce: &dyn Reduce) -> bool {
         if !self.has_rounds(reduce) {
             return false;
         }

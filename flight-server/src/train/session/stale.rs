@@ -92,6 +92,29 @@ impl Stale {
         }))
     }
 
+    /// A step begins with weights that lack updates of so many.
+    #[expect(clippy::cast_precision_loss, reason = "a round has few steps")]
+    fn lags(&mut self, lag: u64) {
+        if let Some(told) = self.told.first_mut() {
+            told[2] += lag as f64;
+            told[3] = told[3].max(lag as f64);
+        }
+    }
+
+    /// What shards tell of a step, of which some may have no rows.
+    fn note(&mut self, scalars: Vec<Scalars>, by_running: bool) {
+        for (told, (_, scalars)) in self.told.iter_mut().zip(scalars) {
+            let Some(scalars) = scalars else {
+                told.push(0.0);
+                continue;
+            };
+            #[expect(clippy::cast_precision_loss, reason = "a slice has a few numbers")]
+            told.push(scalars.len() as f64 + 1.0);
+            told.push(f64::from(u8::from(by_running)));
+            told.extend(scalars);
+        }
+    }
+
     /// Completes the record of an epoch, and begins the next one; the share of the time in exchanges in which this trainer computed.
     pub(super) fn tell(&mut self, metrics: &mut Map<String, Value>) -> Option<f64> {
         let met = std::mem::take(&mut self.met);
@@ -113,9 +136,18 @@ struct Computed {
     waited: Duration,
 }
 
+/// What becomes of a trainer that makes no step while others wait for it.
+fn silent(reduce: &dyn Reduce, (who, silence): (usize, Duration), (first, last): (u64, u64)) -> Interrupt {
+    let why = format!(
+        "made no step for {:.0} s while others waited for it, in the round of the steps {first} to {last}",
+        silence.as_secs_f64()
+    );
+    reduce.blame(who, &why)
+}
+
 impl Session {
     /// Whether several steps are one point of the program.
-    pub(super) fn has_rounds(&self, reduce: &mut dyn Reduce) -> bool {
+    pub(super) fn has_rounds(&self, reduce: &dyn Reduce) -> bool {
         self.local.is_some() || (self.stale.is_some() && reduce.rank().1 > 1)
     }
 
@@ -160,34 +192,35 @@ impl Session {
             let thread = thread
                 .spawn_scoped(scope, move || carry(desk, reduce, last, length))
                 .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
-            let computed = self.steps_of_round(stale, plan, (desk, patience), (observer, rows, steps.clone()));
+            let computed =
+                self.steps_of_round(stale, plan, (desk, patience), (observer, rows, steps.clone()));
             desk.stop();
             let exchanged = thread.join();
-            let exchanged = exchanged.map_err(|_| Failure::internal("the thread that exchanges updates panicked"))?;
+            let exchanged =
+                exchanged.map_err(|_| Failure::internal("the thread that exchanges updates panicked"))?;
             Ok::<_, Interrupt>((computed, exchanged))
         })?;
-        let computed = match computed {
-            Ok(computed) => computed,
-            Err(Halt::Own(why)) => return Err(why),
-            Err(Halt::Waiting(Stopped::Silent(who, silence))) => {
-                let why = format!(
-                    "made no step for {:.0} s while others waited for it, in the round of the steps {first} to {last}",
-                    silence.as_secs_f64()
-                );
-                return Err(reduce.blame(who, &why));
+        let (computed, exchanged) = match (computed, exchanged) {
+            (Ok(computed), Ok(exchanged)) => (computed, exchanged),
+            (Err(Halt::Waiting(Stopped::Silent(who, silence))), _) => {
+                return Err(silent(reduce, (who, silence), (first, last)));
             }
-            Err(Halt::Waiting(Stopped::Exchange)) => {
-                exchanged?;
+            (Err(Halt::Own(why)), _) | (_, Err(why)) => return Err(why),
+            (Err(Halt::Waiting(Stopped::Exchange)), Ok(_)) => {
                 return Err(Failure::internal("the exchange of updates ended before the round did").into());
             }
         };
-        let exchanged = exchanged?;
         // What was exchanged while this trainer computed is no waiting; that it waited for others is.
         reduce.hid(exchanged);
         reduce.waits(computed.waited);
         stale.met.exchanged += exchanged;
         stale.met.hidden += exchanged.saturating_sub(computed.waited);
-        self.agree(stale, (plan, reduce), (steps, &computed.batch), &desk.into_board())?;
+        self.agree(
+            stale,
+            (plan, reduce),
+            (steps, &computed.batch),
+            &desk.into_board(),
+        )?;
         rows.give_back(computed.batch);
         Ok(())
     }
@@ -241,12 +274,7 @@ impl Session {
             board.view(weights);
             board.lag()
         });
-        #[expect(clippy::cast_precision_loss, reason = "a round has few steps")]
-        let lag = lag as f64;
-        if let Some(told) = stale.told.first_mut() {
-            told[2] += lag;
-            told[3] = lag.max(told[3]);
-        }
+        stale.lags(lag);
         let batch = Batch {
             step,
             slices: &prepared.slices,
@@ -280,16 +308,7 @@ impl Session {
             },
         )?;
         let by_running = self.apply(stale, (step, total), (rows, all), desk)?;
-        for (told, (_, scalars)) in stale.told.iter_mut().zip(scalars) {
-            let Some(scalars) = scalars else {
-                told.push(0.0);
-                continue;
-            };
-            #[expect(clippy::cast_precision_loss, reason = "a slice has a few numbers")]
-            told.push(scalars.len() as f64 + 1.0);
-            told.push(f64::from(u8::from(by_running)));
-            told.extend(scalars);
-        }
+        stale.note(scalars, by_running);
         Ok(())
     }
 
@@ -312,12 +331,9 @@ impl Session {
         let by_running = !self.engine.update_buffers(stale.worker.begin_step());
         self.gradient.set(&stale.node);
         let denominator = self.engine.denominator_of(total, share);
-        stale.worker.step(
-            &self.state.updates,
-            step,
-            &mut self.gradient,
-            (denominator, rows),
-        )?;
+        stale
+            .worker
+            .step(&self.state.updates, step, &mut self.gradient, (denominator, rows))?;
         desk.with(|board| {
             board.step(|pending| {
                 stale.worker.share(share, pending);
@@ -346,11 +362,10 @@ impl Session {
         let by_shard = reduce.exchange(step, 0, told.map(|(shard, told)| (shard, Some(told))).collect())?;
         let (state, present) = stale.worker.state();
         let mut sum = vec![0.0; state.len()];
-        let mut nodes: Vec<NodeGradient> =
-            tree::cover(owned.start, owned.end, plan.job.train.logical_shards)
-                .into_iter()
-                .map(|(lo, hi)| NodeGradient::new(lo, hi))
-                .collect();
+        let mut nodes: Vec<NodeGradient> = tree::cover(owned.start, owned.end, plan.job.train.logical_shards)
+            .into_iter()
+            .map(|(lo, hi)| NodeGradient::new(lo, hi))
+            .collect();
         if let Some(first) = nodes.first_mut() {
             (first.values, first.present) = (state, present);
         }

@@ -248,7 +248,10 @@ mod tests {
     fn a_trainer_sees_its_own_updates_at_once_and_those_of_others_when_they_have_come() {
         let mut boards = boards(2, 3);
         step(&mut boards[0], 1.0);
-        assert_eq!((view(&boards[0]), view(&boards[1])), (vec![2.0, 3.0], vec![1.0, 2.0]));
+        assert_eq!(
+            (view(&boards[0]), view(&boards[1])),
+            (vec![2.0, 3.0], vec![1.0, 2.0])
+        );
         exchange(&mut boards, |boards| {
             // What is under way is still seen by who sent it, and steps go on.
             assert_eq!(view(&boards[0]), [2.0, 3.0]);
@@ -256,11 +259,20 @@ mod tests {
             step(&mut boards[1], 10.0);
             assert_eq!(view(&boards[0]), [4.0, 5.0]);
         });
-        assert_eq!((view(&boards[0]), view(&boards[1])), (vec![4.0, 5.0], vec![12.0, 13.0]));
-        assert_eq!((boards[0].agreed(), boards[1].agreed()), ([2.0, 3.0].as_slice(), [2.0, 3.0].as_slice()));
+        assert_eq!(
+            (view(&boards[0]), view(&boards[1])),
+            (vec![4.0, 5.0], vec![12.0, 13.0])
+        );
+        assert_eq!(
+            (boards[0].agreed(), boards[1].agreed()),
+            ([2.0, 3.0].as_slice(), [2.0, 3.0].as_slice())
+        );
         exchange(&mut boards, |_| ());
         for board in &boards {
-            assert_eq!((board.agreed(), view(board)), ([14.0, 15.0].as_slice(), vec![14.0, 15.0]));
+            assert_eq!(
+                (board.agreed(), view(board)),
+                ([14.0, 15.0].as_slice(), vec![14.0, 15.0])
+            );
             assert_eq!(board.exchanges(), 2);
         }
     }
@@ -272,7 +284,10 @@ mod tests {
             assert_eq!(boards[0].lag(), lag);
             step(&mut boards[0], 1.0);
         }
-        assert!(!boards[0].may_begin(), "three steps that the others have not made");
+        assert!(
+            !boards[0].may_begin(),
+            "three steps that the others have not made"
+        );
         step(&mut boards[1], 1.0);
         exchange(&mut boards, |_| ());
         assert!(!boards[0].may_begin());

@@ -137,7 +137,12 @@ impl Drop for Ends<'_> {
 
 /// Exchanges until all updates of the round, whose last step is `step`, are everywhere, or no more is wanted; how long it
 /// exchanged.
-pub(crate) fn carry(desk: &Desk, reduce: &mut dyn Reduce, step: u64, length: usize) -> Result<Duration, Interrupt> {
+pub(crate) fn carry(
+    desk: &Desk,
+    reduce: &mut dyn Reduce,
+    step: u64,
+    length: usize,
+) -> Result<Duration, Interrupt> {
     let _ends = Ends(desk);
     let (mut sum, mut took, mut number) = (vec![0.0; length], Duration::ZERO, 0u32);
     while let Some(sent) = desk.next()? {
