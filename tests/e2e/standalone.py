@@ -42,10 +42,6 @@ def _session_of(pid: int) -> int:
     return 0 if fields[0] == "Z" else int(fields[3])
 
 
-#: Short-lived JVMs on a busy machine: the quick compiler and the smallest collector start soonest.
-SOON = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-
-
 class Daemon:
     """A master or worker. It leads a process session, by which all that it ever started is found, orphans too."""
 
@@ -59,7 +55,7 @@ class Daemon:
             "SPARK_CONF_DIR": str(folder),
             "SPARK_LOCAL_IP": host,
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": f"{SOON} -Dspark.decommission.enabled=true",
+            "SPARK_DAEMON_JAVA_OPTS": f"{support.SOON} -Dspark.decommission.enabled=true",
         }
         command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind.lower()}.{kind}"]
         self._run([*command, "--host", host, "--port", "0", "--webui-port", "0", *arguments], environment)
@@ -221,7 +217,7 @@ def standalone(folder: Path) -> Iterator[Standalone]:
 def start(cluster: Standalone, **more: str) -> SparkSession:
     """A session on the cluster. Its status page, on any port, is where tests see what Spark did."""
     page = {"spark.ui.enabled": "true", "spark.ui.port": "0", "spark.ui.showConsoleProgress": "false"}
-    executor = {"spark.executor.cores": "2", "spark.executor.extraJavaOptions": SOON, "spark.default.parallelism": "4"}
+    executor = {"spark.executor.cores": "2", "spark.executor.extraJavaOptions": support.SOON, "spark.default.parallelism": "4"}
     return conftest.start(cluster.url, **{**page, **executor, **more})
 
 

@@ -15,9 +15,9 @@ from candlewick import NeuralClassificationModel, NeuralClassifier, nn, optim
 from tools import dist
 
 from . import conftest
-from .standalone import HOSTS, SOON, Standalone, standalone
+from .standalone import HOSTS, Standalone, standalone
 from .submit import SCRIPT, Done, helpers, installed_wheel, jar_of, submit
-from .support import BLOBS_HASH
+from .support import BLOBS_HASH, SOON
 from .yarn import Yarn, yarn
 
 EXAMPLES = dist.ROOT / "examples"

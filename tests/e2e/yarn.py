@@ -17,8 +17,7 @@ from tools import dist
 
 from . import support
 from .conftest import COMMON
-from .standalone import SOON
-from .support import wait_for
+from .support import SOON, wait_for
 
 _MODULE = dist.ROOT / "spark-package" / "target"
 

@@ -94,7 +94,7 @@ fn a_step_that_is_not_finite_leaves_what_is_remembered_as_it_was() {
         ("powersgd:3", f32::INFINITY),
         ("powersgd:3", 1e38),
     ] {
-        let mut compressor = Compressor::new(&train(name), &network).unwrap();
+        let mut compressor = compressor(name, &network).unwrap();
         let begin = vec![0.0; compressor.left_len()];
         compressor.deal(&(0..SHARDS), &begin);
         let mut reduce = SingleProcess {

@@ -44,7 +44,10 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
       .config("spark.sql.shuffle.partitions", "2")
       .config("spark.executor.memory", "512m")
       .config("spark.executor.extraClassPath", sys.props("java.class.path"))
-      .config("spark.executor.extraJavaOptions", s"-Dcandlewick.native.dir=${natives()}")
+      .config(
+        "spark.executor.extraJavaOptions",
+        s"-Dcandlewick.native.dir=${natives()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+      )
     settings.foreach { case (key, value) => builder.config(key, value) }
     val made = builder.getOrCreate()
     session = Some(made)

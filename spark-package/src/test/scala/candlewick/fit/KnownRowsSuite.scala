@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import candlewick.SparkSuite
+import org.apache.spark.sql.functions.col
 
 /** The number of rows that needs no job is the number that there is. */
 class KnownRowsSuite extends SparkSuite {
@@ -9,7 +10,7 @@ class KnownRowsSuite extends SparkSuite {
   test("rows that are only moved or renamed are known, and so are the first of them") {
     val moved = numbers.selectExpr("id * 2 as twice").repartition(5).sort("twice")
     assert(KnownRows.of(moved).contains(200L))
-    assert(KnownRows.of(numbers.repartitionByRange(4, numbers("id"))).contains(200L))
+    assert(KnownRows.of(numbers.repartitionByRange(4, col("id"))).contains(200L))
     assert(KnownRows.of(numbers.limit(7)).contains(7L))
     assert(KnownRows.of(numbers.limit(700)).contains(200L))
     assert(KnownRows.of(numbers.union(numbers.limit(5))).contains(205L))
