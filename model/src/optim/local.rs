@@ -23,7 +23,7 @@ pub(super) struct Replica {
     /// What its rows since the last meeting weigh in the loss.
     pub(super) weight: f64,
     /// Whether it had any.
-    present: bool,
+    pub(super) present: bool,
 }
 
 /// The logical shards of a trainer between two meetings. Nothing of it outlives one: all of them begin with the weights and the

@@ -394,10 +394,10 @@ impl Session {
         )]
         let made = made as u64;
         let state = &mut self.state;
-        let weights = state.weights.view_mut().host_mut();
+        let mut weights = state.weights.view_mut();
         state
             .updates
-            .settle((weights, agreed), sum, (rows, made), steps.end - 1)?;
+            .settle((weights.host_mut(), agreed), sum, (rows, made), steps.end - 1)?;
         self.end_round(plan, (steps.end, batch))
     }
 }

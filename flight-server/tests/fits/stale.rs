@@ -1,20 +1,12 @@
 //! Trainers that do not wait for each other at every step: none is further ahead than the bound, and losses, newcomers and checkpoints
 //! are as with any other fit. The bits are given up; what is looked at are counts and losses.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail by panicking"
-)]
-
-mod common;
-
+use crate::common::data::{Row, evaluated_job, job, rows};
+use crate::common::runs::{LONG, ROWS, fit, grown, kept, same_bits};
+use crate::common::{Fit, Gang, WAIT};
 use candlewick_failpoint::Gates;
 use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::job::JobSpec;
-use common::data::{Row, evaluated_job, job, rows};
-use common::runs::{LONG, ROWS, fit, grown, kept, same_bits};
-use common::{Fit, Gang, WAIT};
 use serde_json::{Value, json};
 
 /// The last point before step 100 on which all agree.
