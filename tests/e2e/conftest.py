@@ -20,8 +20,6 @@ COMMON = {
     "spark.sql.shuffle.partitions": "4",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.extraJavaOptions": support.SOON,
-    "spark.executor.extraJavaOptions": support.SOON,
     "spark.log.level": "ERROR",
 }
 

@@ -217,7 +217,7 @@ def standalone(folder: Path) -> Iterator[Standalone]:
 def start(cluster: Standalone, **more: str) -> SparkSession:
     """A session on the cluster. Its status page, on any port, is where tests see what Spark did."""
     page = {"spark.ui.enabled": "true", "spark.ui.port": "0", "spark.ui.showConsoleProgress": "false"}
-    executor = {"spark.executor.cores": "2", "spark.executor.extraJavaOptions": support.SOON, "spark.default.parallelism": "4"}
+    executor = {"spark.executor.cores": "2", "spark.default.parallelism": "4"}
     return conftest.start(cluster.url, **{**page, **executor, **more})
 
 

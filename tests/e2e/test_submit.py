@@ -17,7 +17,7 @@ from tools import dist
 from . import conftest
 from .standalone import HOSTS, Standalone, standalone
 from .submit import SCRIPT, Done, helpers, installed_wheel, jar_of, submit
-from .support import BLOBS_HASH, SOON
+from .support import BLOBS_HASH
 from .yarn import Yarn, yarn
 
 EXAMPLES = dist.ROOT / "examples"
@@ -118,7 +118,6 @@ TWO_EXECUTORS = {
     "spark.executor.cores": "2",
     "spark.executor.memory": "512m",
     "spark.driver.memory": "512m",
-    "spark.executor.extraJavaOptions": SOON,
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
 }
 

@@ -76,7 +76,6 @@ class Yarn:
             "spark.executor.instances": "2",
             "spark.executor.memory": "512m",
             "spark.driver.memory": "512m",
-            "spark.executor.extraJavaOptions": SOON,
             "spark.yarn.am.memory": "256m",
             "spark.yarn.am.extraJavaOptions": SOON,
             "spark.scheduler.minRegisteredResourcesRatio": "1.0",
