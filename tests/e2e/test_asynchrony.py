@@ -71,4 +71,4 @@ def test_a_bound_that_is_none_is_refused(wrong: int) -> None:
 def test_what_is_not_built_is_refused_with_what_there_is(wrong: str) -> None:
     with pytest.raises(InvalidParameterError) as told:
         NeuralClassifier(asynchrony=wrong)
-    assert "asynchrony" in str(told.value) and '"none", "delayed" or "stale"' in str(told.value)
+    assert "asynchrony" in str(told.value) and '"none" or "delayed" or "stale"' in str(told.value)
