@@ -3,7 +3,8 @@
 
 use crate::common::data::{Row, evaluated_job, job, rows};
 use crate::common::runs::{LONG, ROWS, fit, grown, kept, same_bits};
-use crate::common::{Fit, Gang, WAIT};
+use crate::common::{Fit, Gang, WAIT, coordinator_config};
+use candlewick_coordinator::CoordinatorConfig;
 use candlewick_failpoint::Gates;
 use candlewick_protocol::asynchrony::Asynchrony;
 use candlewick_protocol::job::JobSpec;
@@ -151,6 +152,38 @@ fn a_connection_that_breaks_costs_the_round_and_no_process() {
         (&json!(AGREED), &json!([]))
     );
     assert_eq!(gang.rest(ledger).steps, LONG);
+}
+
+/// Its thread that exchanges goes on, so no link is silent; who waits for its steps names it.
+#[test]
+fn who_makes_no_step_while_others_wait_for_it_is_named() {
+    let job = JobSpec {
+        failure_timeout_ms: 3_000,
+        max_recoveries: 0,
+        ..long()
+    };
+    let config = CoordinatorConfig {
+        executor_grace_ms: 100,
+        ..coordinator_config(&job)
+    };
+    let gates = Gates::new().unwrap();
+    let mut gang = Gang::gather(config, 3, |_, address| address, &|index| {
+        (index == 1).then(|| (&gates, "train.step=70".to_owned()))
+    });
+    gang.fix_members(&[]);
+    gang.feed_and_seal(&rows(ROWS));
+    gang.command(&json!({"cmd": "train"}));
+    let hit = gang.stands_at(&gates, 70);
+    let told = gang.failure();
+    drop(hit);
+    for part in [
+        "trainer-1",
+        "made no step for",
+        "in the round of the steps 64 to 127",
+        "maxRecoveries = 0",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[test]
