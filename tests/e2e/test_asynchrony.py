@@ -42,7 +42,7 @@ def test_trainers_that_do_not_wait_learn_and_say_how_stale_they_were(data: DataF
     assert all("stalenessMax" not in record for record in one.summary.history)
     plan = stale.plan(data)
     plain = classifier(logicalShards=4).plan(data)
-    assert plan.memory["weights"] > plain.memory["weights"]
+    assert plan.memory["accounts"]["weights"] > plain.memory["accounts"]["weights"]
 
 
 @pytest.mark.parametrize(
