@@ -177,7 +177,7 @@ fn who_makes_no_step_while_others_wait_for_it_is_named() {
     let told = gang.failure();
     drop(hit);
     for part in [
-        "trainer-1",
+        "lost trainer 1 (",
         "made no step for",
         "in the round of the steps 64 to 127",
         "maxRecoveries = 0",
@@ -237,4 +237,26 @@ fn evaluations_statistics_and_steps_without_rows_of_a_trainer_are_as_ever() {
         };
         assert_eq!(of(&fit, "rows"), of(&waiting, "rows"), "{name}");
     }
+}
+
+/// All of it is known to one trainer, or at the end of an epoch to all.
+#[test]
+fn a_loss_that_is_no_number_and_rows_that_do_not_count_fail_the_fit() {
+    let failure = |job: JobSpec, weight: f64| {
+        let rows: Vec<Row> = rows(ROWS).into_iter().map(|row| Row { weight, ..row }).collect();
+        let mut gang = Gang::start(stale(4, job), 2);
+        gang.feed_and_seal(&rows);
+        gang.command(&json!({"cmd": "train"}));
+        gang.failure()
+    };
+    let mut far = job(1, 64);
+    far.train.optimizer = json!({"type": "SGD", "lr": 1e38});
+    far.train.clip_norm = None;
+    let told = failure(far, 1.0);
+    assert!(
+        told.contains("the loss became ") && told.contains("of the training run"),
+        "{told}"
+    );
+    let told = failure(job(1, 64), 0.0);
+    assert!(told.contains("no row of epoch 0 counts in the loss"), "{told}");
 }
