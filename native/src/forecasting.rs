@@ -52,19 +52,17 @@ impl Outlook<'_> {
     pub(crate) fn found(&self) -> Result<Found, Failure> {
         let compute = self.tried.step - self.tried.exchange;
         if self.hosts.iter().sum::<usize>() < 2 {
-            let (exchange, hidden, way) = (0.0, 0.0, Value::Null);
             return Ok(Found {
                 compute,
-                exchange,
-                hidden,
-                way,
+                exchange: 0.0,
+                hidden: 0.0,
+                way: Value::Null,
             });
         }
         let train = &self.job.train;
         let forecast = self.forecast(&self.hosts);
         let network = Network::of_job(self.job)?;
-        let step = self.step();
-        let waited = self.waited();
+        let (step, waited) = (self.step(), self.waited());
         if let Some(local) = &train.local_steps {
             // At a meeting weights and state are exchanged.
             let state = optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();

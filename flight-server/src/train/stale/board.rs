@@ -149,7 +149,7 @@ impl Board {
         let told = vec![self.made as f64];
         Ok(Sent {
             nodes: Arc::clone(&self.under_way),
-            told: (!self.owned.is_empty()).then(|| (self.owned.start, Some(told))),
+            told: (!self.owned.is_empty()).then_some((self.owned.start, Some(told))),
         })
     }
 
