@@ -17,7 +17,7 @@ use crate::shards;
 use crate::words;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::{ErrorKind, Failure};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Longest text of [`Collective::all_equal`], tag included.
 const MAX_TEXT: usize = 4096;
@@ -192,6 +192,29 @@ impl Collective {
     #[must_use]
     pub fn exchanged(&self) -> Option<&Exchanged> {
         self.buffers.chooser.most()
+    }
+
+    /// The longest silence of another trainer that is waited for.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.gang.config.timeout
+    }
+
+    /// The failure of another trainer that exchanges and does nothing else, by its number among those that own shards; `why`
+    /// says what it does not do.
+    #[must_use]
+    pub fn blame(&self, who: usize, why: &str) -> CollectiveError {
+        let members = self.gang.config.members.iter().enumerate();
+        let mut owners = members.filter(|(_, member)| member.lo < member.hi);
+        match owners.nth(who) {
+            Some((rank, member)) => {
+                let message = format!("{} {why}", name_of(rank, member));
+                CollectiveError::peer(&member.trainer.id, Failure::unavailable(message))
+            }
+            None => CollectiveError::of(Failure::internal(format!(
+                "trainer {who} {why}, and owns no shards"
+            ))),
+        }
     }
 
     /// Ends the connections to all peers at once, as a network that breaks does: their exchanges fail, and so does the next

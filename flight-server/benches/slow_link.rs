@@ -244,7 +244,7 @@ fn step(name: &str, rounds: u32, only: &str) {
 }
 
 /// Those that send less, or less often.
-fn less() -> [Kind; 3] {
+fn less() -> [Kind; 5] {
     const fn every(steps: u32) -> Option<LocalSteps> {
         Some(LocalSteps {
             steps,
@@ -258,6 +258,8 @@ fn less() -> [Kind; 3] {
         ("powersgd 4", |spec| {
             spec.train.gradient_compression = GradientCompression::PowerSgd(4)
         }),
+        ("stale 8", |spec| spec.train.asynchrony = Asynchrony::Stale(8)),
+        ("stale 32", |spec| spec.train.asynchrony = Asynchrony::Stale(32)),
     ]
 }
 

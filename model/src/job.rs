@@ -9,6 +9,7 @@ mod gang_tests;
 mod local;
 mod low_rank;
 mod named;
+mod stale;
 mod states;
 
 use crate::device;
@@ -275,7 +276,7 @@ fn specification(
             OnNonFinite::Error
         },
         gradient_compression: compression(params)?,
-        asynchrony: Asynchrony::of(params.value("asynchrony")),
+        asynchrony: Asynchrony::of(params.value("asynchrony"), params.whole("staleness")?),
         any_order: !params.flag("deterministicReduction"),
         local_steps: local_steps(params)?,
         epochs: params.whole("epochs")?,

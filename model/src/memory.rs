@@ -113,11 +113,12 @@ impl TrainingMemory {
         // Parts of them on their way, where a trainer has others.
         let others = u64::from(shards.end - shards.start) < u64::from(train.logical_shards);
         let compression = train.gradient_compression;
-        let alone = (compression.is_none() || compression.is_auto()) && train.local_steps.is_none();
+        let alone = (compression.is_none() || compression.is_auto()) && !train.has_own_weights();
         let parts = u64::from(others && network.num_dense() > PART_VALUES && alone);
         let twice = late.max(parts);
         let copies = copies + compressed.states.max(late);
         let local = local(train, nodes, &shards);
+        let own = own(train, others);
         let touched = touched(&network, data, rows);
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
@@ -135,15 +136,16 @@ impl TrainingMemory {
             0
         };
         Ok(TrainingMemory {
-            weights: step.weights * (1 + copies + local.replicas + local.velocity),
+            weights: step.weights * (1 + copies + local.replicas + local.velocity + own.weights),
             // Of parameters of which a step touches few rows, a node holds those rows alone; their sum has them once more.
             gradients: step.weights * (1 + sums)
                 + nodes * (1 + twice) * bytes(network.num_dense())
                 + (nodes * (1 + late) + 1) * touched_bytes
                 + compressed.gradients
                 + compressed.leaves * late
-                + (step.weights + step.optimizer) * local.nodes,
-            optimizer: step.optimizer * (1 + compressed.states.max(late) + local.states),
+                + (step.weights + step.optimizer) * local.nodes
+                + step.optimizer * own.met,
+            optimizer: step.optimizer * (1 + compressed.states.max(late) + local.states + own.states),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
             batches: rows.saturating_mul(gathered) * (BATCHES as u64 + late) + judged as u64 * gathered,
             row: format.held_bytes(&data.feature_encoding),
@@ -200,8 +202,8 @@ struct Compressed {
 
 fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Compressed {
     let compression = train.gradient_compression;
-    // What the trainers decide takes most as bf16; shards by themselves compress nothing.
-    if compression.is_none() || train.local_steps.is_some() {
+    // What the trainers decide takes most as bf16; weights of trainers' own are not compressed.
+    if compression.is_none() || train.has_own_weights() {
         return Compressed::default();
     }
     let values = network.num_dense() as u64 * size_of::<f32>() as u64;
@@ -244,6 +246,29 @@ fn local(train: &TrainSpec, nodes: u64, shards: &Range<u32>) -> Local {
         states: own + 1,
         velocity: u64::from(local.outer_momentum > 0.0),
         nodes: nodes + 1,
+    }
+}
+
+/// What `asynchrony = "stale"` takes, each in so many times the weights or the optimiser's state.
+#[derive(Debug, Clone, Copy, Default)]
+struct Own {
+    /// Weights: the trainer's own and those before a step, those on which all agree; updates that wait, that are under way, and
+    /// that come.
+    weights: u64,
+    /// State of the optimiser: the trainer's own, and that of none.
+    states: u64,
+    /// The state as it is brought to a meeting, and the sum.
+    met: u64,
+}
+
+fn own(train: &TrainSpec, others: bool) -> Own {
+    match train.asynchrony.staleness() {
+        None => Own::default(),
+        Some(_) => Own {
+            weights: if others { 6 } else { 0 },
+            states: 1 + u64::from(others),
+            met: if others { 2 } else { 0 },
+        },
     }
 }
 

@@ -7,6 +7,7 @@ use candlewick_model::network::Network;
 use candlewick_model::optim;
 use candlewick_model::probe::Tried;
 use candlewick_protocol::Failure;
+use candlewick_protocol::asynchrony::AGREE_EVERY;
 use candlewick_protocol::compression::{CompressionChoice, GradientCompression};
 use candlewick_protocol::job::JobSpec;
 use serde_json::{Value, json};
@@ -51,19 +52,17 @@ impl Outlook<'_> {
     pub(crate) fn found(&self) -> Result<Found, Failure> {
         let compute = self.tried.step - self.tried.exchange;
         if self.hosts.iter().sum::<usize>() < 2 {
-            let (exchange, hidden, way) = (0.0, 0.0, Value::Null);
             return Ok(Found {
                 compute,
-                exchange,
-                hidden,
-                way,
+                exchange: 0.0,
+                hidden: 0.0,
+                way: Value::Null,
             });
         }
         let train = &self.job.train;
         let forecast = self.forecast(&self.hosts);
         let network = Network::of_job(self.job)?;
-        let step = self.step();
-        let waited = self.waited();
+        let (step, waited) = (self.step(), self.waited());
         if let Some(local) = &train.local_steps {
             // At a meeting weights and state are exchanged.
             let state = optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();
@@ -76,6 +75,9 @@ impl Outlook<'_> {
                 hidden: 0.0,
                 way: way(Some(&choice), 1, (GradientCompression::None, None)),
             });
+        }
+        if let Some(staleness) = train.asynchrony.staleness() {
+            return self.of_updates(staleness, (&network, &forecast), (compute, waited));
         }
         let (kind, reason) = match train.gradient_compression {
             GradientCompression::Auto => {
@@ -108,6 +110,28 @@ impl Outlook<'_> {
             exchange: exchange + waited + self.rows * self.far().per_byte,
             hidden,
             way,
+        })
+    }
+
+    /// Of trainers that exchange what weights moved by, and go on meanwhile.
+    fn of_updates(
+        &self,
+        staleness: u32,
+        (network, forecast): (&Network, &Forecast),
+        (compute, waited): (f64, f64),
+    ) -> Result<Found, Failure> {
+        let state = optim::state_size(&self.job.train.optimizer, network, false)?.bytes() / size_of::<f32>();
+        let choice = forecast.sum(network.num_dense());
+        let seconds = choice.seconds().unwrap_or_default() + waited;
+        let (each, hidden) = stale(staleness, seconds, compute);
+        // The optimiser's state, where all agree.
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let met = forecast.seconds(state) / AGREE_EVERY as f64;
+        Ok(Found {
+            compute,
+            exchange: each + met,
+            hidden,
+            way: way(Some(&choice), 1, (GradientCompression::None, None)),
         })
     }
 
@@ -159,6 +183,15 @@ impl Outlook<'_> {
         let expected = self.forecast(&[self.together]).seconds(values);
         (self.tried.exchange - expected).max(0.0)
     }
+}
+
+/// What a step takes of exchanges that take so long while steps of `compute` seconds go on, and what is hidden of it. Trainers that
+/// wait for an exchange had gone on as far as the bound lets them when it began: two exchanges for `staleness + 1` steps.
+fn stale(staleness: u32, exchange: f64, compute: f64) -> (f64, f64) {
+    let most = f64::midpoint(f64::from(staleness), 1.0).max(1.0);
+    let steps = (exchange / compute.max(f64::MIN_POSITIVE)).clamp(1.0, most);
+    let each = exchange / steps;
+    (each, each.min(compute))
 }
 
 /// How gradients are exchanged, as a plan has it.
@@ -244,6 +277,9 @@ mod tests {
         // Weights alone: SGD has no state.
         let local = found(&json!({"localSteps": 4}), &[1, 1]);
         close(local.exchange, (whole + 2.0 * 100e-6 * 4.0) / 4.0);
+        // All hidden behind 20 ms of computing, but for the state of an optimiser, which SGD does not have.
+        let stale = found(&json!({"asynchrony": "stale"}), &[1, 1]);
+        close(stale.hidden, whole + 2.0 * 100e-6 * 4.0);
         let half = found(&json!({"gradientCompression": "bf16"}), &[1, 1]);
         assert!(
             half.exchange < apart.exchange && half.way["compression"] == "bf16",
@@ -260,6 +296,21 @@ mod tests {
                 .contains("with bf16"),
             "{auto:?}"
         );
+    }
+
+    #[test]
+    fn an_exchange_of_updates_is_of_as_many_steps_as_the_bound_lets() {
+        let close = |found: (f64, f64), expected: (f64, f64)| {
+            let off = (found.0 - expected.0).abs() + (found.1 - expected.1).abs();
+            assert!(off < 1e-12, "{found:?} {expected:?}");
+        };
+        // Fast links: one exchange a step, which is hidden.
+        close(stale(7, 0.5, 1.0), (0.5, 0.5));
+        // Two steps while one exchange goes on: nobody waits.
+        close(stale(7, 2.0, 1.0), (1.0, 1.0));
+        // Slow links: four steps an exchange, of which one second each is computed.
+        close(stale(7, 40.0, 1.0), (10.0, 1.0));
+        close(stale(1, 40.0, 1.0), (40.0, 1.0));
     }
 
     #[test]

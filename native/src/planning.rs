@@ -8,6 +8,7 @@ use candlewick_model::compression::{LowRank, packing_seconds};
 use candlewick_model::memory::{TrainingMemory, step_rows, touched};
 use candlewick_model::network::Network;
 use candlewick_model::optim;
+use candlewick_protocol::asynchrony::AGREE_EVERY;
 use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::job::JobSpec;
@@ -188,6 +189,12 @@ impl PlanRequest {
                 let state = optim::state_size(&train.optimizer, &network, false)?;
                 let state = state.bytes() as u64 / size_of::<f32>() as u64;
                 (values + state, u64::from(local.steps.max(1)))
+            }
+            // At most one exchange a step, and the optimiser's state where all agree.
+            None if train.asynchrony.staleness().is_some() => {
+                let state = optim::state_size(&train.optimizer, &network, false)?;
+                let state = state.bytes() as u64 / size_of::<f32>() as u64;
+                (values + state.div_ceil(AGREE_EVERY), 1)
             }
             None => (exchanged(train.gradient_compression, &network, values), 1),
         };

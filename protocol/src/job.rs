@@ -248,6 +248,15 @@ pub struct TrainSpec {
     pub class_weight: Option<ClassWeight>,
 }
 
+impl TrainSpec {
+    /// Whether trainers have weights of their own between points on which all agree: where shards make steps by themselves, or
+    /// updates come when they come. Such weights stay on the host, and gradients are not sent.
+    #[must_use]
+    pub fn has_own_weights(&self) -> bool {
+        self.local_steps.is_some() || self.asynchrony.staleness().is_some()
+    }
+}
+
 /// Which estimator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]

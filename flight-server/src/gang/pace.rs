@@ -111,6 +111,19 @@ impl Reduce for Timed {
         self.inner.overlaps()
     }
 
+    fn waits(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.waited.0.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn patience(&self) -> Duration {
+        self.inner.patience()
+    }
+
+    fn blame(&self, who: usize, why: &str) -> Interrupt {
+        self.inner.blame(who, why)
+    }
+
     fn hid(&mut self, time: Duration) {
         // It is part of what was counted, but for what two clocks differ.
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

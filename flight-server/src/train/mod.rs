@@ -15,6 +15,7 @@ mod session;
 mod settled;
 #[cfg(test)]
 mod spilled;
+mod stale;
 mod state;
 mod stopping;
 // Every part of the helpers has its users in the tests of the collective.

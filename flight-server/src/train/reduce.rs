@@ -119,6 +119,19 @@ pub trait Reduce: Send {
     /// So much of the time in the last exchange nobody waited for it: the next step was computed meanwhile.
     fn hid(&mut self, _time: Duration) {}
 
+    /// This trainer waited so long for others, beside its exchanges.
+    fn waits(&mut self, _time: Duration) {}
+
+    /// The longest silence of another trainer.
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
+
+    /// What becomes of the silence of another trainer, by its number among those that own shards.
+    fn blame(&self, who: usize, why: &str) -> Interrupt {
+        Failure::internal(format!("trainer {who} of one {why}")).into()
+    }
+
     /// The share of the time in exchanges since the last call in which this trainer computed; none where it always waits.
     fn hidden(&mut self) -> Option<f64> {
         None
@@ -153,6 +166,14 @@ impl Reduce for Collective {
             return sum(self);
         }
         Ok(reduced)
+    }
+
+    fn patience(&self) -> Duration {
+        Collective::timeout(self)
+    }
+
+    fn blame(&self, who: usize, why: &str) -> Interrupt {
+        Collective::blame(self, who, why).into()
     }
 
     fn words(

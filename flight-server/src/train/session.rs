@@ -30,10 +30,12 @@ mod commit;
 mod delayed;
 mod line;
 mod local;
+mod stale;
 
 use commit::{add_up, scalars_of};
 use line::Line;
 use local::Local;
+use stale::Stale;
 
 /// What a slice sends along with its gradient.
 type Scalars = (u32, Option<Vec<f64>>);
@@ -59,6 +61,8 @@ pub struct Session {
     under_way: bool,
     /// What shards need that make several steps by themselves.
     local: Option<Local>,
+    /// What a trainer needs that does not wait for the others at every step.
+    stale: Option<Stale>,
     /// Steps made in this run, those too that a halt takes back.
     made: u64,
     /// What rows of each class weigh, once it is known (rule B10 has no need of it: it follows from job and rows).
@@ -109,6 +113,7 @@ impl Session {
         let replicas = |_| Replicas::new(train, &network, &engine).map(Local::new);
         Ok(Session {
             local: train.local_steps.map(replicas).transpose()?,
+            stale: Stale::of(train, &network, &engine)?,
             evaluator: Evaluator::new(job, &network, threads.max(1))?,
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
@@ -306,6 +311,9 @@ impl Session {
                         Line::Direct(reduce, _) if self.local.is_some() => {
                             self.round(plan, &mut **reduce, observer, rows)?;
                         }
+                        Line::Direct(reduce, _) if self.has_rounds(&**reduce) => {
+                            self.stale_round(plan, &mut **reduce, observer, rows)?;
+                        }
                         Line::Direct(reduce, nodes) => self.step(plan, rows, nodes, &mut **reduce)?,
                         Line::Parts(courier, nodes) => self.step_in_parts(plan, rows, nodes, courier)?,
                         Line::Late(late) => self.step_late(plan, late, rows)?,
@@ -329,7 +337,8 @@ impl Session {
     ) -> Result<(), Interrupt> {
         let (counter, steps_per_epoch) = (self.counter(), plan.step_plan.steps_per_epoch());
         let over = self.state.next(&self.schedule(plan)).is_none();
-        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over) || self.was_due(plan, counter);
+        let due = plan.job.snapshots.is_due(counter, steps_per_epoch, over)
+            || self.was_due(plan, counter, &*reduce);
         let settled = self.is_settled();
         if !self.settled.keeps(due, settled) {
             return Ok(());
@@ -379,7 +388,9 @@ impl Session {
         let now = Instant::now();
         let began = self.epoch_began.replace(now).unwrap_or(now);
         record.seconds = now.duration_since(began).as_secs_f64();
-        if let Some(share) = reduce.hidden() {
+        let stale = self.stale.as_mut();
+        let stale = stale.and_then(|stale| stale.tell(&mut record.metrics));
+        if let Some(share) = reduce.hidden().or(stale) {
             tracing::info!(
                 "epoch {epoch}: computed in {:.0} % of the time in exchanges",
                 share * 100.0
@@ -406,7 +417,7 @@ impl Session {
     /// The same for a line that is direct: of a trainer alone what is on a device stays there.
     fn direct_nodes(&self, plan: &TrainPlan, reduce: &mut dyn Reduce) -> Vec<NodeGradient> {
         let nodes = self.nodes(plan);
-        if reduce.rank().1 > 1 || self.compressor.is_some() || self.local.is_some() {
+        if reduce.rank().1 > 1 || self.compressor.is_some() || plan.job.train.has_own_weights() {
             return nodes;
         }
         nodes.into_iter().map(NodeGradient::staying).collect()

@@ -8,11 +8,12 @@
 
 use candlewick_model::optim::Saved;
 use candlewick_protocol::Failure;
+use candlewick_protocol::asynchrony::AGREE_EVERY;
 use candlewick_protocol::job::TrainSpec;
 
 /// Steps from one to the next where not every point is settled. What is exchanged there costs 1/64 of what it would cost in
 /// every step, and a loss 64 steps at most.
-pub(super) const INTERVAL: u64 = if cfg!(test) { 3 } else { 64 };
+pub(super) const INTERVAL: u64 = if cfg!(test) { 3 } else { AGREE_EVERY };
 
 /// The settled points of a run, and the copy of the last one.
 #[derive(Debug)]

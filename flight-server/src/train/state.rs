@@ -44,7 +44,7 @@ const CHOICE: &str = "gradientCompression";
 pub(super) struct TrainState {
     /// Where it stands, the sums of the epoch at hand, and the records that are not acknowledged.
     pub(super) course: Course,
-    /// On the device of this process as far as they are computed there, but for shards that make steps by themselves.
+    /// On the device of this process as far as they are computed there, but where trainers have weights of their own between points on which all agree.
     pub(super) weights: Flat,
     pub(super) updates: Updates,
     pub(super) guard: NonFiniteGuard,
@@ -70,7 +70,7 @@ impl TrainState {
         weights: Vec<f32>,
     ) -> Result<Self, Failure> {
         let mut updates = Updates::new(train, network, engine, &weights)?;
-        let weights = if train.local_steps.is_some() {
+        let weights = if train.has_own_weights() {
             weights.into()
         } else {
             updates.move_to_device(network, weights)?

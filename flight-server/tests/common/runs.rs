@@ -41,10 +41,9 @@ pub fn with_a_table(mut job: JobSpec, trainers: usize) -> Fit {
 }
 
 /// A third trainer comes while two are in the first of several epochs with batches of 64, and takes part from an epoch's end on.
-pub fn growth(spec: &dyn Fn() -> JobSpec, what: &str) {
-    let expected = fit(spec(), 1);
+pub fn grown(spec: JobSpec, what: &str) -> Fit {
     let gates = Gates::new().unwrap();
-    let mut gang = Gang::start_held(spec(), 2, &gates, |index| {
+    let mut gang = Gang::start_held(spec, 2, &gates, |index| {
         (index == 0).then(|| "train.step=3".to_owned())
     });
     let ledger = gang.feed_and_seal(&rows(ROWS));
@@ -56,12 +55,19 @@ pub fn growth(spec: &dyn Fn() -> JobSpec, what: &str) {
     assert_eq!(record["trainers"], 3, "{what}: {record}");
     let at = record["resumeStep"].as_u64().unwrap();
     assert!(at.is_multiple_of(11), "{what}: the end of an epoch: {record}");
-    same_bits(&gang.rest(ledger), &expected, what);
+    gang.rest(ledger)
 }
 
-/// A state is due at step 100 of an epoch with batches of 4 and kept at step `kept`; all trainers end there. Three others go on from it.
-/// Where `other` is what makes another kind of training of it, that is refused with what differs, which comes back.
-pub fn resumed(job: &dyn Fn() -> JobSpec, kept: u64, other: Option<&dyn Fn(&mut JobSpec)>) -> Option<String> {
+/// The same with the bits of one trainer alone.
+pub fn growth(spec: &dyn Fn() -> JobSpec, what: &str) {
+    same_bits(&grown(spec(), what), &fit(spec(), 1), what);
+}
+
+/// A gang that goes on from a state.
+type GoesOn<'a> = Box<dyn Fn(JobSpec, usize) -> (Gang, Value) + 'a>;
+
+/// A state is due at step 100 of an epoch with batches of 4 and kept at step `kept`; all trainers end there. Others go on from it.
+pub fn kept<'a>(job: &'a dyn Fn() -> JobSpec, kept: u64) -> GoesOn<'a> {
     let spec = || JobSpec {
         snapshots: SnapshotSpec {
             epochs: 0,
@@ -69,7 +75,6 @@ pub fn resumed(job: &dyn Fn() -> JobSpec, kept: u64, other: Option<&dyn Fn(&mut 
         },
         ..job()
     };
-    let expected = fit(job(), 2);
     let gates = Gates::new().unwrap();
     let mut gang = Gang::start_held(spec(), 2, &gates, |_| Some(format!("train.step={kept}")));
     gang.feed_and_seal(&rows(ROWS));
@@ -78,18 +83,25 @@ pub fn resumed(job: &dyn Fn() -> JobSpec, kept: u64, other: Option<&dyn Fn(&mut 
     gang.event_where("the state", of_step);
     let snapshot = gang.coordinator.take_snapshot().unwrap();
     drop(gang);
-    let from = |job: JobSpec, trainers: usize| {
+    Box::new(move |job: JobSpec, trainers: usize| {
         let mut gang = Gang::start(job, trainers);
         let ledger = gang.feed_and_seal(&rows(ROWS));
         gang.coordinator.resume_from(0, &snapshot.state).unwrap();
         gang.command(&json!({"cmd": "train", "resume": snapshot.counter}));
         (gang, ledger)
-    };
-    let (gang, ledger) = from(spec(), 3);
+    })
+}
+
+/// Three trainers go on from such a state, with the bits of a fit that nothing interrupted. Where `other` is what makes another kind of
+/// training of it, that is refused with what differs, which comes back.
+pub fn resumed(job: &dyn Fn() -> JobSpec, at: u64, other: Option<&dyn Fn(&mut JobSpec)>) -> Option<String> {
+    let expected = fit(job(), 2);
+    let from = kept(job, at);
+    let (gang, ledger) = from(job(), 3);
     let rest = gang.rest(ledger);
     assert_eq!((&rest.weights_hash, rest.steps), (&expected.weights_hash, LONG));
     other.map(|change| {
-        let mut job = spec();
+        let mut job = job();
         change(&mut job);
         let (mut gang, _) = from(job, 1);
         let told = gang.failure();

@@ -25,4 +25,5 @@ mod output;
 mod recovery;
 mod replicas;
 mod spill;
+mod stale;
 mod unshuffled;

@@ -119,6 +119,13 @@ impl Engine {
         self.loss.denominator(total)
     }
 
+    /// The same for a trainer that updates its weights by its own rows alone, which are a share of the step's: a sum over all rows is
+    /// as many times as large.
+    #[must_use]
+    pub fn denominator_of(&self, total: f64, share: f64) -> f64 {
+        self.loss.denominator_of(total, share)
+    }
+
     /// One step's losses and gradients, by a trainer that owns all shards. `nodes` name the nodes of the reduction
     /// tree to compute; every shard of the batch lies in exactly one of them. The answer has a line for every slice,
     /// in order.

@@ -1,6 +1,6 @@
 //! What trainers exchange: what the parameters say of it, and whether that goes together.
 
-use super::{CompleteJob, local, low_rank};
+use super::{CompleteJob, local, low_rank, stale};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::compression::GradientCompression;
@@ -22,6 +22,7 @@ pub(super) fn completed(
 ) -> Result<CompleteJob, Failure> {
     low_rank::check(job.train.gradient_compression, &network)?;
     local::check(&job)?;
+    stale::check(&job)?;
     Ok(CompleteJob {
         network,
         job,

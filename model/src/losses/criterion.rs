@@ -42,4 +42,9 @@ impl Criterion {
     pub fn denominator(&self, total: f64) -> f64 {
         if self.sum && total != 0.0 { 1.0 } else { total }
     }
+
+    /// The same for rows that are a share of the step's.
+    pub fn denominator_of(&self, total: f64, share: f64) -> f64 {
+        if self.sum && total != 0.0 { share } else { total }
+    }
 }

@@ -14,16 +14,16 @@ use candlewick_protocol::job::TrainSpec;
 
 /// A shard's own.
 #[derive(Debug, Clone, Default)]
-struct Replica {
-    weights: Vec<f32>,
-    state: Vec<Vec<f32>>,
+pub(super) struct Replica {
+    pub(super) weights: Vec<f32>,
+    pub(super) state: Vec<Vec<f32>>,
     /// What the groups of the optimiser carry.
-    carried: Vec<f32>,
+    pub(super) carried: Vec<f32>,
     steps: u64,
     /// What its rows since the last meeting weigh in the loss.
-    weight: f64,
+    pub(super) weight: f64,
     /// Whether it had any.
-    present: bool,
+    pub(super) present: bool,
 }
 
 /// The logical shards of a trainer between two meetings. Nothing of it outlives one: all of them begin with the weights and the
@@ -36,7 +36,7 @@ pub struct Replicas {
     /// Rules and layout; the state in it stands in for that of the shard at hand.
     optimizer: Optimizer,
     clip: Clip,
-    all: Vec<Replica>,
+    pub(super) all: Vec<Replica>,
 }
 
 impl Replicas {
@@ -222,24 +222,30 @@ impl Updates {
             ));
         }
         let scale = to_f32(1.0 / weight);
-        let (moved, mut rest) = sum.split_at(weights.len());
+        let (moved, rest) = sum.split_at(weights.len());
         if let Some(outer) = outer {
             outer.step(weights, moved, scale);
         }
+        self.take_state(rest, (scale, made));
+        self.average((&*weights).into())
+    }
+
+    /// The optimiser's state becomes `scale` times what all brought of theirs, with `made` updates more.
+    pub(super) fn take_state(&mut self, mut sum: &[f32], (scale, made): (f32, u64)) {
+        let (optimizer, _) = self.parts();
         for values in &mut optimizer.state {
             let values = values.host_vec();
-            let (own, after) = rest.split_at(values.len());
-            rest = after;
+            let (own, after) = sum.split_at(values.len());
+            sum = after;
             for (value, sum) in values.iter_mut().zip(own) {
                 *value = sum * scale;
             }
         }
         if optimizer.has_scalar_state() {
-            for (group, sum) in optimizer.groups.iter_mut().zip(rest) {
+            for (group, sum) in optimizer.groups.iter_mut().zip(sum) {
                 group.scalar_state = sum * scale;
             }
         }
         optimizer.steps += made;
-        self.average((&*weights).into())
     }
 }

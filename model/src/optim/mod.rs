@@ -42,6 +42,7 @@ mod outer;
 mod rules;
 mod run;
 mod schedule;
+mod stale;
 mod state;
 mod step;
 #[cfg(test)]
@@ -55,5 +56,6 @@ pub use local::Replicas;
 pub(crate) use optimizer::read;
 pub use optimizer::{Optimizer, StateSize, state_size};
 pub use schedule::{LrSetting, Schedule};
+pub use stale::Worker;
 pub use state::{Saved, SavedTensor};
 pub use updates::Updates;

@@ -108,7 +108,15 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::OneOf(asynchrony::NAMES),
         Some("\"none\""),
-        "Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\", a bounded staleness, is not built yet.",
+        "Whether trainers compute while they exchange, or wait for each other at all; part of what decides the bits of the weights. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late, on one trainer too; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\": every trainer applies its own updates at once and those of others as they come, and waits only where its weights would lack more than the last `staleness` steps of another; at every 64th step of an epoch, before an evaluation and at the end of an epoch all agree. The same bits, on other runs too, are given up for it; one trainer alone computes what it does with \"none\".",
+    ),
+    standalone(
+        "staleness",
+        Scope::Estimator,
+        ValueType::Int,
+        ints(1, 64),
+        Some("4"),
+        "With asynchrony=\"stale\": of how many last steps a trainer may lack the updates of others when it begins a step, so that none is further ahead. More of it waits less, and trains with older weights.",
     ),
     standalone(
         "deterministicReduction",

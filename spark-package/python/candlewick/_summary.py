@@ -21,6 +21,8 @@ _BOOKKEEPING = {
     "rows",
     "seconds",
     "exchangeHidden",
+    "stalenessMean",
+    "stalenessMax",
     "skippedSteps",
     "stepsWithoutWeight",
     "batchNormByRunningStatistics",

@@ -109,7 +109,8 @@ def test_plot_draws_losses_and_metrics_and_marks_the_best_epoch(summary: Trainin
 
 
 def test_plot_of_a_loss_alone_has_one_panel_and_no_mark() -> None:
-    (axes,) = plain({"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 0.5}).plot().axes
+    beside = {"exchangeHidden": 0.5, "stalenessMean": 1.5, "stalenessMax": 3.0}
+    (axes,) = plain({"epoch": 0, "loss": 1.0, **beside}, {"epoch": 1, "loss": 0.5, **beside}).plot().axes
     assert labels(axes) == ["loss"]
 
 

@@ -103,10 +103,8 @@ impl Session {
                 reason: reason.to_owned(),
             })
         };
-        if plan.job.train.local_steps.is_some() {
-            return none(
-                "shards that make several steps by themselves exchange weights, which are not compressed",
-            );
+        if plan.job.train.has_own_weights() {
+            return none("localSteps and asynchrony=\"stale\" exchange weights, which are not compressed");
         }
         if Gradient::node_len(&self.network) == 0 {
             return none("all of the gradient goes by rows, which are not compressed");

@@ -90,7 +90,7 @@ impl Session {
     pub(super) fn parts(&self, reduce: &mut dyn Reduce) -> Result<Vec<Range<usize>>, Interrupt> {
         let whole = || self.engine.parts(usize::MAX);
         let parts = self.engine.parts(PART_VALUES);
-        let apart = self.compressor.is_some() || self.local.is_some();
+        let apart = self.compressor.is_some() || self.local.is_some() || self.stale.is_some();
         if apart || parts.len() == 1 || reduce.rank().1 == 1 {
             return Ok(whole());
         }

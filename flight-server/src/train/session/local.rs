@@ -7,6 +7,7 @@
 use super::{Rows, SCALARS, Scalars, Session, add_up, scalars_of};
 use crate::train::batch::HostBatch;
 use crate::train::non_finite::NonFiniteContext;
+use crate::train::settled::INTERVAL;
 use crate::train::{Interrupt, Observer, Reduce, TrainPlan};
 use candlewick_membership::StepSums;
 use candlewick_model::engine::{Alone, Batch, Features, NodeGradient, Slice};
@@ -95,7 +96,7 @@ impl Session {
     }
 
     /// After so many steps shards meet that have made `made` of them.
-    fn next_meeting(&self, plan: &TrainPlan, made: u64) -> u64 {
+    pub(super) fn next_meeting(&self, plan: &TrainPlan, made: u64) -> u64 {
         let mut next = made + 1;
         while !self.meets_after(plan, next) {
             next += 1;
@@ -103,16 +104,23 @@ impl Session {
         next
     }
 
-    /// They meet every so many steps of an epoch, at its end, and where something else comes before the next step.
+    /// They meet every so many steps of an epoch, at its end, and where something else comes before the next step. Trainers that do
+    /// not wait for each other do so too.
     fn meets_after(&self, plan: &TrainPlan, made: u64) -> bool {
         let schedule = self.schedule(plan);
-        let rule = plan.job.train.local_steps.as_ref();
+        let per_epoch = schedule.steps_per_epoch;
         schedule.after(made) != ProgramPhase::Step
-            || rule.is_none_or(|rule| rule.meets_after(made, schedule.steps_per_epoch))
+            || match &plan.job.train.local_steps {
+                Some(rule) => rule.meets_after(made, per_epoch),
+                None => (made % per_epoch).is_multiple_of(INTERVAL),
+            }
     }
 
     /// Whether a state was due after one of the steps of the round that ended at `counter`.
-    pub(super) fn was_due(&self, plan: &TrainPlan, counter: ProgramCounter) -> bool {
+    pub(super) fn was_due(&self, plan: &TrainPlan, counter: ProgramCounter, reduce: &dyn Reduce) -> bool {
+        if !self.has_rounds(reduce) {
+            return false;
+        }
         let (steps, per_epoch) = (&plan.job.snapshots, plan.step_plan.steps_per_epoch());
         let within = (0..counter.step).rev();
         let mut within = within.take_while(|step| *step > 0 && !self.meets_after(plan, *step));
@@ -245,12 +253,36 @@ impl Session {
         };
         let made = head(0).into_iter().flatten().fold(0.0, f64::max);
         let weight = tree::reduce_f64(&head(1)).unwrap_or(0.0);
+        self.count_steps(plan, (steps.clone(), batch), (by_shard, HEAD))?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a number of updates, told as f64"
+        )]
+        let made = made as u64;
+        let state = &mut self.state;
+        state.updates.meet(
+            state.weights.view_mut().host_mut(),
+            sum,
+            (weight, made),
+            steps.end - 1,
+        )?;
+        self.end_round(plan, (steps.end, batch))
+    }
+
+    /// Counts the steps of a round, by what each shard tells of them behind the first `head` numbers.
+    pub(super) fn count_steps(
+        &mut self,
+        plan: &TrainPlan,
+        (steps, batch): (Range<u64>, &HostBatch),
+        (by_shard, head): (&[Option<Vec<f64>>], usize),
+    ) -> Result<(), Failure> {
         let schedule = self.schedule(plan);
         let mut readers: Vec<Option<&[f64]>> = by_shard
             .iter()
-            .map(|told| told.as_ref().and_then(|told| told.get(HEAD..)))
+            .map(|told| told.as_ref().and_then(|told| told.get(head..)))
             .collect();
-        for step in steps.clone() {
+        for step in steps {
             let (mut by_running, mut scalars) = (false, Vec::with_capacity(readers.len()));
             for reader in &mut readers {
                 let told = reader.as_mut().map(read).transpose()?.flatten();
@@ -281,20 +313,16 @@ impl Session {
             };
             state.course.step(&schedule, &sums);
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a number of updates, told as f64"
-        )]
-        let made = made as u64;
-        let state = &mut self.state;
-        state.updates.meet(
-            state.weights.view_mut().host_mut(),
-            sum,
-            (weight, made),
-            steps.end - 1,
-        )?;
-        if steps.end.is_multiple_of(schedule.steps_per_epoch) {
+        Ok(())
+    }
+
+    /// A round has been committed, up to before step `next`.
+    pub(super) fn end_round(
+        &mut self,
+        plan: &TrainPlan,
+        (next, batch): (u64, &HostBatch),
+    ) -> Result<(), Failure> {
+        if next.is_multiple_of(plan.step_plan.steps_per_epoch()) {
             self.check_epoch(plan, batch)?;
         }
         Ok(())

@@ -164,12 +164,24 @@ class GangParams(Params):
     asynchrony: Param[str] = Param(
         Params._dummy(),
         "asynchrony",
-        'Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. "none": a step begins when the gradient of the one before is applied. "delayed": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. "stale", a bounded staleness, is not built yet. ("none" or "delayed")',
+        'Whether trainers compute while they exchange, or wait for each other at all; part of what decides the bits of the weights. "none": a step begins when the gradient of the one before is applied. "delayed": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late, on one trainer too; at every 64th step of an epoch and at its end what is under way is waited for. "stale": every trainer applies its own updates at once and those of others as they come, and waits only where its weights would lack more than the last `staleness` steps of another; at every 64th step of an epoch, before an evaluation and at the end of an epoch all agree. The same bits, on other runs too, are given up for it; one trainer alone computes what it does with "none". ("none" or "delayed" or "stale")',
         typeConverter=Legal(
             "asynchrony",
             TypeConverters.toString,
-            '"none" or "delayed"',
-            one_of("none", "delayed"),
+            '"none" or "delayed" or "stale"',
+            one_of("none", "delayed", "stale"),
+        ),
+    )
+
+    staleness: Param[int] = Param(
+        Params._dummy(),
+        "staleness",
+        'With asynchrony="stale": of how many last steps a trainer may lack the updates of others when it begins a step, so that none is further ahead. More of it waits less, and trains with older weights. (whole number from 1 to 64)',
+        typeConverter=Legal(
+            "staleness",
+            to_int,
+            "a whole number from 1 to 64",
+            Range(1, 64),
         ),
     )
 
@@ -290,6 +302,7 @@ class GangParams(Params):
             outerLearningRate=0.7,
             outerMomentum=0.9,
             asynchrony="none",
+            staleness=4,
             deterministicReduction=True,
             maxRecoveries=3,
             dataReplicas=1,
@@ -350,6 +363,10 @@ class GangParams(Params):
     def getAsynchrony(self) -> str:
         """Value of asynchrony, or its default."""
         return self.getOrDefault(self.asynchrony)
+
+    def getStaleness(self) -> int:
+        """Value of staleness, or its default."""
+        return self.getOrDefault(self.staleness)
 
     def getDeterministicReduction(self) -> bool:
         """Value of deterministicReduction, or its default."""
@@ -487,13 +504,24 @@ class GangSetters(GangParams):
         return self._set(outerMomentum=value)
 
     def setAsynchrony(self, value: str) -> Self:
-        """Whether trainers compute while they exchange; part of what decides the bits of the weights, on
-        one trainer too. "none": a step begins when the gradient of the one before is applied. "delayed": it
-        is computed while that gradient is exchanged, with the weights from before it, so that each gradient
-        is applied one step late; at every 64th step of an epoch and at its end what is under way is waited
-        for. "stale", a bounded staleness, is not built yet. ("none" or "delayed")
+        """Whether trainers compute while they exchange, or wait for each other at all; part of what decides
+        the bits of the weights. "none": a step begins when the gradient of the one before is applied.
+        "delayed": it is computed while that gradient is exchanged, with the weights from before it, so that
+        each gradient is applied one step late, on one trainer too; at every 64th step of an epoch and at
+        its end what is under way is waited for. "stale": every trainer applies its own updates at once and
+        those of others as they come, and waits only where its weights would lack more than the last
+        `staleness` steps of another; at every 64th step of an epoch, before an evaluation and at the end of
+        an epoch all agree. The same bits, on other runs too, are given up for it; one trainer alone
+        computes what it does with "none". ("none" or "delayed" or "stale")
         """
         return self._set(asynchrony=value)
+
+    def setStaleness(self, value: int) -> Self:
+        """With asynchrony="stale": of how many last steps a trainer may lack the updates of others when it
+        begins a step, so that none is further ahead. More of it waits less, and trains with older weights.
+        (whole number from 1 to 64)
+        """
+        return self._set(staleness=value)
 
     def setDeterministicReduction(self, value: bool) -> Self:
         """Whether gradients are added up in one order, so that the weights have the same bits on any number

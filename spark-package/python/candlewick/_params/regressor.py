@@ -77,6 +77,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         outerLearningRate: float = 0.7,
         outerMomentum: float = 0.9,
         asynchrony: str = "none",
+        staleness: int = 4,
         deterministicReduction: bool = True,
         maxRecoveries: int = 3,
         dataReplicas: int = 1,
@@ -256,12 +257,19 @@ class NeuralRegressorBase(NeuralEstimatorParams):
                 of their weights (local SGD). (number above 0)
             outerMomentum: With localSteps above 1: Nesterov momentum of the step at a meeting. 0.9 as in
                 DiLoCo (arXiv 2311.08105). (number of at least 0 and below 1)
-            asynchrony: Whether trainers compute while they exchange; part of what decides the bits of the
-                weights, on one trainer too. "none": a step begins when the gradient of the one before is
-                applied. "delayed": it is computed while that gradient is exchanged, with the weights from
-                before it, so that each gradient is applied one step late; at every 64th step of an epoch
-                and at its end what is under way is waited for. "stale", a bounded staleness, is not built
-                yet. ("none" or "delayed")
+            asynchrony: Whether trainers compute while they exchange, or wait for each other at all; part of
+                what decides the bits of the weights. "none": a step begins when the gradient of the one
+                before is applied. "delayed": it is computed while that gradient is exchanged, with the
+                weights from before it, so that each gradient is applied one step late, on one trainer too;
+                at every 64th step of an epoch and at its end what is under way is waited for. "stale":
+                every trainer applies its own updates at once and those of others as they come, and waits
+                only where its weights would lack more than the last `staleness` steps of another; at every
+                64th step of an epoch, before an evaluation and at the end of an epoch all agree. The same
+                bits, on other runs too, are given up for it; one trainer alone computes what it does with
+                "none". ("none" or "delayed" or "stale")
+            staleness: With asynchrony="stale": of how many last steps a trainer may lack the updates of
+                others when it begins a step, so that none is further ahead. More of it waits less, and
+                trains with older weights. (whole number from 1 to 64)
             deterministicReduction: Whether gradients are added up in one order, so that the weights have
                 the same bits on any number of trainers. false: the order may follow from the trainers,
                 where that is faster (a ring); another number of trainers, a recovery or another network may
@@ -367,6 +375,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         outerLearningRate: float = 0.7,
         outerMomentum: float = 0.9,
         asynchrony: str = "none",
+        staleness: int = 4,
         deterministicReduction: bool = True,
         maxRecoveries: int = 3,
         dataReplicas: int = 1,

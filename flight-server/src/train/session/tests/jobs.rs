@@ -80,6 +80,12 @@ fn of_all() -> Vec<(&'static str, Value)> {
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
         (
+            "a trainer that would wait for nobody, and is alone",
+            json!({"task": "classifier", "params": {
+                "network": network(dense()), "asynchrony": "stale", "validationFraction": 0.2, "epochs": 2,
+                "optimizer": {"type": "Adam", "lr": 0.05}}}),
+        ),
+        (
             "what is decided about the gradients",
             json!({"task": "classifier", "params": {
                 "network": network(dense()), "gradientCompression": "auto", "asynchrony": "delayed", "epochs": 2}}),

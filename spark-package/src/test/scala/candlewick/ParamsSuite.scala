@@ -44,7 +44,7 @@ class ParamsSuite extends SparkSuite {
     check("dataShuffle", "local")(stage.setDataShuffle("local"))
     for (wrong <- Seq("bf15", "BF16", "topk:0", "topk:1.5", "topk", "powersgd:0", ""))
       check("gradientCompression", wrong)(stage.setGradientCompression(wrong))
-    for (wrong <- Seq("stale", "Delayed", "")) check("asynchrony", wrong)(stage.setAsynchrony(wrong))
+    for (wrong <- Seq("late", "Delayed", "")) check("asynchrony", wrong)(stage.setAsynchrony(wrong))
     for (wrong <- Seq("", ",", "spool", "/data,", "file:///data"))
       check("spoolDir", wrong)(stage.setSpoolDir(wrong))
     check("inputShape", Seq(-1, 6))(stage.setInputShape(Array(-1, 6)))

@@ -208,24 +208,44 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getOuterMomentum: Double = $(outerMomentum)
 
-  /** Whether trainers compute while they exchange; part of what decides the bits of the weights, on
-    * one trainer too. "none": a step begins when the gradient of the one before is applied.
-    * "delayed": it is computed while that gradient is exchanged, with the weights from before it,
-    * so that each gradient is applied one step late; at every 64th step of an epoch and at its end
-    * what is under way is waited for. "stale", a bounded staleness, is not built yet. ("none" or
-    * "delayed")
+  /** Whether trainers compute while they exchange, or wait for each other at all; part of what
+    * decides the bits of the weights. "none": a step begins when the gradient of the one before is
+    * applied. "delayed": it is computed while that gradient is exchanged, with the weights from
+    * before it, so that each gradient is applied one step late, on one trainer too; at every 64th
+    * step of an epoch and at its end what is under way is waited for. "stale": every trainer
+    * applies its own updates at once and those of others as they come, and waits only where its
+    * weights would lack more than the last `staleness` steps of another; at every 64th step of an
+    * epoch, before an evaluation and at the end of an epoch all agree. The same bits, on other runs
+    * too, are given up for it; one trainer alone computes what it does with "none". ("none" or
+    * "delayed" or "stale")
     * @group param
     */
   final val asynchrony: Param[String] = new Param[String](
     this,
     "asynchrony",
-    "Whether trainers compute while they exchange; part of what decides the bits of the weights, on one trainer too. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\", a bounded staleness, is not built yet. (\"none\" or \"delayed\")",
-    Legal[String]("asynchrony", "\"none\" or \"delayed\"", ParamValidators.inArray(Array("none", "delayed")))
+    "Whether trainers compute while they exchange, or wait for each other at all; part of what decides the bits of the weights. \"none\": a step begins when the gradient of the one before is applied. \"delayed\": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late, on one trainer too; at every 64th step of an epoch and at its end what is under way is waited for. \"stale\": every trainer applies its own updates at once and those of others as they come, and waits only where its weights would lack more than the last `staleness` steps of another; at every 64th step of an epoch, before an evaluation and at the end of an epoch all agree. The same bits, on other runs too, are given up for it; one trainer alone computes what it does with \"none\". (\"none\" or \"delayed\" or \"stale\")",
+    Legal[String]("asynchrony", "\"none\" or \"delayed\" or \"stale\"", ParamValidators.inArray(Array("none", "delayed", "stale")))
   )
   setDefault(asynchrony, "none")
 
   /** @group getParam */
   final def getAsynchrony: String = $(asynchrony)
+
+  /** With asynchrony="stale": of how many last steps a trainer may lack the updates of others when
+    * it begins a step, so that none is further ahead. More of it waits less, and trains with older
+    * weights. (whole number from 1 to 64)
+    * @group param
+    */
+  final val staleness: IntParam = new IntParam(
+    this,
+    "staleness",
+    "With asynchrony=\"stale\": of how many last steps a trainer may lack the updates of others when it begins a step, so that none is further ahead. More of it waits less, and trains with older weights. (whole number from 1 to 64)",
+    Legal[Int]("staleness", "a whole number from 1 to 64", ParamValidators.inRange(1, 64))
+  )
+  setDefault(staleness, 4)
+
+  /** @group getParam */
+  final def getStaleness: Int = $(staleness)
 
   /** Whether gradients are added up in one order, so that the weights have the same bits on any
     * number of trainers. false: the order may follow from the trainers, where that is faster (a
@@ -411,6 +431,9 @@ trait GangSetters extends GangParams {
 
   /** @group setParam */
   def setAsynchrony(value: String): this.type = set(asynchrony, value)
+
+  /** @group setParam */
+  def setStaleness(value: Int): this.type = set(staleness, value)
 
   /** @group setParam */
   def setDeterministicReduction(value: Boolean): this.type = set(deterministicReduction, value)
