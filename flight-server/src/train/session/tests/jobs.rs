@@ -31,6 +31,15 @@ fn table() -> Value {
         {"type": "Linear", "out_features": 3}])
 }
 
+fn alone() -> (&'static str, Value) {
+    (
+        "a trainer that would wait for nobody, and is alone",
+        json!({"task": "classifier", "params": {
+            "network": network(dense()), "asynchrony": "stale", "validationFraction": 0.2, "epochs": 2,
+            "optimizer": {"type": "Adam", "lr": 0.05}}}),
+    )
+}
+
 /// Whose steps are those of all shards.
 fn of_all() -> Vec<(&'static str, Value)> {
     vec![
@@ -79,12 +88,7 @@ fn of_all() -> Vec<(&'static str, Value)> {
                 "network": network(dense()), "asynchrony": "delayed", "gradientCompression": "1bit", "epochs": 2,
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
-        (
-            "a trainer that would wait for nobody, and is alone",
-            json!({"task": "classifier", "params": {
-                "network": network(dense()), "asynchrony": "stale", "validationFraction": 0.2, "epochs": 2,
-                "optimizer": {"type": "Adam", "lr": 0.05}}}),
-        ),
+        alone(),
         (
             "what is decided about the gradients",
             json!({"task": "classifier", "params": {
