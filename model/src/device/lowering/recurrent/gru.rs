@@ -1,6 +1,6 @@
 //! GRU: gates r, z of sums + W h; n = tanh(sum + r (W h + b)); h = n + z (h - n).
 
-use super::scan::{self, Gradients, Walk, at, gate_slope, halves, open, outer, part, tangent_slope};
+use super::walk::{Gradients, Walk, at, gate_slope, halves, open, outer, part, tangent_slope};
 use candle_core::{Result, Tensor};
 
 /// By step in the order of the walk.
@@ -19,7 +19,7 @@ pub(super) fn forward(
     sums: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-) -> Result<(Tensor, scan::Saved)> {
+) -> Result<(Tensor, Saved)> {
     let (_, all, rows) = sums.dims3()?;
     let size = all / 3;
     let halves = halves(&[0.5, 0.5, 1.0], size, sums)?;
@@ -56,7 +56,7 @@ pub(super) fn forward(
             saved.inner.push(inner);
         }
     }
-    Ok((walk.together(states)?, scan::Saved::Gru(saved)))
+    Ok((walk.together(states)?, saved))
 }
 
 pub(super) fn backward(

@@ -1,6 +1,6 @@
 //! LSTM: gates i, f, g, o of sums + W h; c = f c + i g; h = o tanh c, projected or not.
 
-use super::scan::{self, Gradients, Walk, at, gate_slope, halves, open, outer, part, tangent_slope};
+use super::walk::{Gradients, Walk, at, gate_slope, halves, open, outer, part, tangent_slope};
 use candle_core::{Result, Tensor};
 
 /// By step in the order of the walk.
@@ -17,7 +17,7 @@ pub(super) fn forward(
     sums: &Tensor,
     weight: &Tensor,
     projection: Option<&Tensor>,
-) -> Result<(Tensor, scan::Saved)> {
+) -> Result<(Tensor, Saved)> {
     let (_, all, rows) = sums.dims3()?;
     let size = all / 4;
     let halves = halves(&[0.5, 0.5, 1.0, 0.5], size, sums)?;
@@ -52,7 +52,7 @@ pub(super) fn forward(
             saved.memory.push(memory.clone());
         }
     }
-    Ok((walk.together(states)?, scan::Saved::Lstm(saved)))
+    Ok((walk.together(states)?, saved))
 }
 
 /// What the gradients of all steps are multiplied with, each [time, values, rows].

@@ -10,12 +10,14 @@ mod gru;
 mod lstm;
 mod plain;
 mod scan;
+mod walk;
 
 use super::layer::{Answer, Layer, Lowering, affine, choose};
 use crate::layers::RandomZeros;
 use crate::resident::DeviceError;
 use candle_core::Tensor;
-use scan::{Cell, Padding, Scan, Walk};
+use scan::{Cell, Scan};
+use walk::{Padding, Walk};
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("RNN", |layer| {

@@ -1,9 +1,9 @@
 //! RNN: h = tanh(sums + W h), or max(0, sums + W h).
 
-use super::scan::{Gradients, Saved, Walk, at, outer, tangent_slope};
+use super::walk::{Gradients, Walk, at, outer, tangent_slope};
 use candle_core::{Result, Tensor};
 
-pub(super) fn forward(walk: &Walk, sums: &Tensor, weight: &Tensor, relu: bool) -> Result<(Tensor, Saved)> {
+pub(super) fn forward(walk: &Walk, sums: &Tensor, weight: &Tensor, relu: bool) -> Result<Tensor> {
     let (_, size, rows) = sums.dims3()?;
     let zeros = Tensor::zeros((size, rows), sums.dtype(), sums.device())?;
     let mut hidden = zeros.clone();
@@ -21,7 +21,7 @@ pub(super) fn forward(walk: &Walk, sums: &Tensor, weight: &Tensor, relu: bool) -
         hidden = walk.advanced(step, &hidden, after)?;
         states.push(hidden.clone());
     }
-    Ok((walk.together(states)?, Saved::Plain { relu }))
+    walk.together(states)
 }
 
 pub(super) fn backward(
