@@ -43,10 +43,10 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
       .config("spark.driver.bindAddress", "127.0.0.1")
       .config("spark.sql.shuffle.partitions", "2")
       .config("spark.executor.memory", "512m")
-      .config("spark.executor.extraClassPath", sys.props("java.class.path"))
+      .config("spark.executor.extraClassPath", ClassArchive.classPath)
       .config(
         "spark.executor.extraJavaOptions",
-        s"-Dcandlewick.native.dir=${natives()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+        s"-Dcandlewick.native.dir=${natives()} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${ClassArchive.options}"
       )
     settings.foreach { case (key, value) => builder.config(key, value) }
     val made = builder.getOrCreate()
