@@ -36,6 +36,14 @@ HERE = Path(__file__).resolve().parent
 CLASSES = 10
 #: Steps whose losses are compared with PyTorch's, and how near they have to be: both compute in f32, in another order.
 COMPARED, NEAR = 6, 2e-3
+#: What products may be computed in beside f32, and how near to its losses those of whole epochs have to be.
+PRECISIONS: dict[str, dict[str, Any]] = {
+    "f32": {},
+    "tf32": {"allowTF32": True},
+    "bf16": {"precision": "bf16"},
+    "fp16": {"precision": "fp16"},
+}
+NEAR_F32 = 2e-2
 #: Learning rates of those steps: a rate at which the loss falls.
 RATES = {"mlp": 0.05, "cnn": 0.05, "lstm": 0.05, "transformer": 1e-4}
 #: Steps of an epoch when time is measured.
@@ -351,6 +359,29 @@ def times_of_both(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
     return detail, {"ours_ms": ours, "torch_ms": theirs[1:], "ratio": mine / other}
 
 
+def precisions(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
+    """The same epochs in every precision: losses near those of f32; milliseconds of a step are told."""
+    features, labels = data(name, STEPS)
+    found: dict[str, dict[str, list[float]]] = {}
+    for what, more in PRECISIONS.items():
+        if what == "fp16" and not bench.on_gpu:
+            continue
+        with server(bench) as trainer:
+            optimizer = {"type": "SGD", "lr": RATES[name]}
+            trainer.act("configure", **request(name, 1 + bench.repeats, optimizer=optimizer, **more))
+            trainer.feed(features, labels)
+            records = trainer.train()
+        losses = [record["loss"] for record in records]
+        found[what] = {"losses": losses, "ms": [record["seconds"] * 1e3 / STEPS for record in records[1:]]}
+    exact = found["f32"]["losses"]
+    for what, one in found.items():
+        worst = max(abs(a - b) / abs(b) for a, b in zip(one["losses"], exact, strict=True))
+        if not worst <= NEAR_F32:
+            raise CheckError(f"losses in {what} differ by {worst:.1e} from f32, allowed are {NEAR_F32:g}\n{found}")
+    times = ", ".join(f"{what} {statistics.median(one['ms']):.2f}" for what, one in found.items())
+    return f"ms a step: {times}", found
+
+
 def same_bits(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
     """Two processes train the same network with dropout; the hashes of their weights must be equal."""
     layers, shape, _ = NETWORKS[name]
@@ -428,6 +459,8 @@ def main() -> int:
         checks["same bits, cnn"] = partial(same_bits, bench, "cnn")
         for name in NETWORKS:
             checks[f"time of {name}"] = partial(times_of_both, bench, name)
+        for name in ("mlp", "transformer"):
+            checks[f"precisions of {name}"] = partial(precisions, bench, name)
         # The long ones last: they may take what is left.
         gangs = ["--test-threads", "2", "--skip", "resident_memory"]
         checks["gangs of 1 to 3 trainers"] = partial(tests, bench, "gang-tests", gangs, 180)

@@ -49,6 +49,7 @@ fn config() -> CoordinatorConfig {
         on_non_finite: OnNonFinite::Error,
         gradient_compression: Default::default(),
         asynchrony: Default::default(),
+        allow_tf32: false,
         any_order: false,
         local_steps: None,
         evaluation: Evaluation::default(),

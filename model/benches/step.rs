@@ -45,7 +45,8 @@ fn products(threads: usize) -> Result<(), Failure> {
     ] {
         let (x, w, mut c) = (values(m * k), values(n * k), vec![0.0; m * n]);
         let levels = SimdLevel::available().into_iter();
-        for (level, precision) in levels.flat_map(|level| Precision::ALL.map(|precision| (level, precision)))
+        for (level, precision) in
+            levels.flat_map(|level| Precision::ON_PROCESSORS.map(|precision| (level, precision)))
         {
             let mut kernels = Kernels::at(level, threads)?.with_precision(precision);
             // What is emulated is slow: it is for the same bits.

@@ -9,10 +9,10 @@ mod gang_tests;
 mod local;
 mod low_rank;
 mod named;
+mod precision;
 mod stale;
 mod states;
 
-use crate::device;
 use crate::gang::GangSize;
 use crate::head::Head;
 use crate::losses::OTHER_LABELS;
@@ -36,6 +36,7 @@ use features::{encoding, feature_width};
 use local::local_steps;
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
+use std::collections::BTreeMap;
 
 /// A job whose parameters are checked and completed.
 #[derive(Debug, Clone)]
@@ -89,8 +90,10 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     named::expand(&mut all)?;
     let params = params::check(&all)?;
     check_invalid(&params)?;
+    let precision = precision::precision(&params, input.device)?;
     let gang = gang_size(input, &params)?;
     let mut launch = launch_spec(gang, &params)?;
+    launch.device_refusals = precision::refusals(precision);
     if params.is_null("network") {
         return Err(Failure::parameter(
             "parameter network is not set: give the layers, for example nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))",
@@ -122,10 +125,12 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let (data, mut train) = specification(input, &params, resolved, feature_width)?;
     train.logical_shards = gang.logical_shards;
     train.class_weight = class_weight;
+    train.precision = precision;
     launch.checkpoint = checkpoint_spec(input, &params)?;
     launch.save_optimizer = saves_optimizer(&params, &train)?;
     let kept = launch.checkpoint.is_some() || launch.save_optimizer;
-    launch.identity = (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train, input.device));
+    launch.identity =
+        (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train, device(input)));
     let job = JobSpec {
         job: input.job.clone(),
         data,
@@ -141,17 +146,15 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     completed(network, job, launch, summary)
 }
 
-/// How many trainers there are, where they can compute what is asked for.
+/// How many trainers there are.
 fn gang_size(input: &JobInput, params: &Complete) -> Result<GangSize, Failure> {
-    if input.device == DeviceKind::Cuda {
-        device::check_precision(precision(params)?)?;
-    }
     let chosen = is_set(input, "logicalShards");
-    GangSize::of(input.num_trainers, input.device, chosen, params)
+    GangSize::of(input.num_trainers, device(input), chosen, params)
 }
 
-fn precision(params: &Complete) -> Result<Precision, Failure> {
-    Precision::read(params.value("precision").as_str().unwrap_or_default())
+/// Where trainers compute, as far as it is known.
+fn device(input: &JobInput) -> DeviceKind {
+    input.device.unwrap_or_default()
 }
 
 /// The optimiser with the learning rate that the parameters give it.
@@ -167,6 +170,7 @@ fn optimizer(params: &Complete) -> Value {
 fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure> {
     Ok(LaunchSpec {
         device: params.value("device").as_str().unwrap_or("auto").to_owned(),
+        device_refusals: BTreeMap::new(),
         shards_follow_trainers: gang.shards_follow,
         num_trainers: gang.trainers,
         min_trainers: gang.least,
@@ -286,7 +290,10 @@ fn specification(
         logical_shards: params.whole("logicalShards")?,
         clip_norm: params.value("clipNorm").as_f64(),
         clip_value: params.value("clipValue").as_f64(),
-        precision: precision(params)?,
+        // Completed by the caller.
+        precision: Precision::F32,
+        // Processors have none of it: what it says is no part of their jobs.
+        allow_tf32: params.flag("allowTF32") && device(input) == DeviceKind::Cuda,
         evaluation,
         class_weight: None,
     };

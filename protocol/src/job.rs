@@ -12,6 +12,7 @@ use crate::stopping::EarlyStopping;
 use crate::validation::{FedShard, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 pub use crate::precision::Precision;
 
@@ -228,6 +229,9 @@ pub struct TrainSpec {
     /// What products of the network are computed in.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
+    /// Whether products of f32 on a GPU may be of TF32.
+    #[serde(rename = "allowTF32", default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_tf32: bool,
     /// What gradients become before trainers exchange them.
     #[serde(default, skip_serializing_if = "GradientCompression::is_none")]
     pub gradient_compression: GradientCompression,
@@ -314,9 +318,10 @@ pub struct JobInput {
     /// Trainers that will really run; the parameter numTrainers if absent.
     #[serde(default)]
     pub num_trainers: Option<u32>,
-    /// Where trainers will really compute; processors if absent.
+    /// Where trainers will really compute. Absent while that is not known: the job is one for processors then, and nothing is
+    /// refused that they do not compute ([`LaunchSpec::device_refusals`]).
     #[serde(default)]
-    pub device: DeviceKind,
+    pub device: Option<DeviceKind>,
 }
 
 /// What computes: all trainers of a job the same.
@@ -343,6 +348,8 @@ pub enum DeviceKind {
 pub struct LaunchSpec {
     /// What the user asked for: "auto", "cpu" or "cuda".
     pub device: String,
+    /// The kinds of devices that do not compute what is asked for, each with why and what to change.
+    pub device_refusals: BTreeMap<String, String>,
     /// The logical shards are as many as trainers will have been found: not set, on GPUs, with numTrainers = 0.
     pub shards_follow_trainers: bool,
     /// Trainers; 0: one for each executor, or for each GPU.

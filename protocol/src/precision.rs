@@ -13,11 +13,15 @@ pub enum Precision {
     F32,
     /// bfloat16, to nearest, ties to even; the sums are f32 (rule B15).
     Bf16,
+    /// IEEE's 16 bits, on GPUs; the sums are f32, and the loss is scaled.
+    Fp16,
 }
 
 impl Precision {
     /// All that there are.
-    pub const ALL: [Precision; 2] = [Precision::F32, Precision::Bf16];
+    pub const ALL: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Fp16];
+    /// Those that processors compute in.
+    pub const ON_PROCESSORS: [Precision; 2] = [Precision::F32, Precision::Bf16];
 
     /// Whether it is what jobs had before there was a choice: their documents do not name it.
     #[must_use]
@@ -25,12 +29,13 @@ impl Precision {
         *self == Precision::F32
     }
 
-    /// `f32` or `bf16`.
+    /// `f32`, `bf16` or `fp16`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Precision::F32 => "f32",
             Precision::Bf16 => "bf16",
+            Precision::Fp16 => "fp16",
         }
     }
 
@@ -39,7 +44,7 @@ impl Precision {
     /// ```
     /// use candlewick_protocol::job::Precision;
     /// assert_eq!(Precision::read("bf16")?, Precision::Bf16);
-    /// assert!(Precision::read("fp16").is_err());
+    /// assert!(Precision::read("int8").is_err());
     /// # Ok::<(), candlewick_protocol::Failure>(())
     /// ```
     ///
@@ -48,15 +53,8 @@ impl Precision {
     pub fn read(name: &str) -> Result<Self, Failure> {
         let found = Precision::ALL.into_iter().find(|one| one.name() == name);
         found.ok_or_else(|| {
-            let why = match name {
-                "fp16" => {
-                    ": fp16 is for GPUs only, and processors have no fast products of it; use \"bf16\", which is as short and has \
-                     the range of f32"
-                }
-                _ => "",
-            };
             Failure::parameter(format!(
-                "parameter precision = \"{name}\" is not legal: expected \"f32\" or \"bf16\"{why}"
+                "parameter precision = \"{name}\" is not legal: expected \"f32\", \"bf16\" or \"fp16\""
             ))
         })
     }

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import candlewick
 from tests.e2e.conftest import COMMON
 from tests.e2e.support import blobs, classifier
 
+#: What the fits ask for.
+ASKED: list[dict[str, Any]] = [{}, {"device": "cpu"}, {"precision": "bf16"}, {"precision": "fp16"}, {"allowTF32": True}]
 #: Whose GPUs they are, by the mode.
 OWNERS = {"local-cluster[1,2,1024]": ("worker", "executor"), "local[2]": ("driver",)}
 
 
 def main(master: str, script: str) -> None:
-    """Fits on the two GPUs, and on processors; prints what the summaries say."""
+    """Fits on the two GPUs, on processors, and in other precisions; prints what the summaries say."""
     settings = {**COMMON, "spark.master": master}
     for owner in OWNERS[master]:
         settings[f"spark.{owner}.resource.gpu.amount"] = "2"
@@ -27,9 +30,16 @@ def main(master: str, script: str) -> None:
     spark = candlewick.session(settings)
     try:
         df = blobs(spark)
-        summaries = [classifier(numTrainers=0, **more).fit(df).summary for more in ({}, {"device": "cpu"})]
+        summaries = [classifier(numTrainers=0, **more).fit(df).summary for more in ASKED]
         told = [
-            {"device": one.device, "reason": one.deviceReason, "trainers": one.numTrainers, "shards": one.logicalShards}
+            {
+                "device": one.device,
+                "reason": one.deviceReason,
+                "trainers": one.numTrainers,
+                "shards": one.logicalShards,
+                "hash": one.weightsHash,
+                "scale": one.history[-1].get("lossScale"),
+            }
             for one in summaries
         ]
         print(json.dumps(told))

@@ -46,10 +46,13 @@ def test_the_artifact_trains_on_the_gpus_that_spark_gives(artifact: Path, tmp_pa
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    on_gpus, on_processors = json.loads(done.stdout.splitlines()[-1])
+    on_gpus, on_processors, *others = told = json.loads(done.stdout.splitlines()[-1])
     assert (on_gpus["device"], on_gpus["trainers"], on_gpus["shards"]) == ("cuda", 2, 2)
     assert "the trainer for GPUs is there" in on_gpus["reason"]
     assert (on_processors["device"], on_processors["trainers"], on_processors["shards"]) == ("cpu", 1, 8)
+    assert {one["device"] for one in others} == {"cuda"}
+    assert len({one["hash"] for one in told}) == len(told)
+    assert [one["scale"] for one in told] == [None, None, None, 65536.0, None]
 
 
 def test_the_wheel_holds_the_jar(artifact: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_precision_that_is_none(name: str) -> None:
 
 
 def test_fp16_is_for_gpus(local3: SparkSession) -> None:
-    with pytest.raises(InvalidParameterError, match="fp16 is for GPUs only"):
+    with pytest.raises(InvalidParameterError, match=r'processors .*precision = "fp16" is for GPUs only'):
         classifier(precision="fp16").fit(blobs(local3))
 
 

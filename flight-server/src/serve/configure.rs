@@ -1,5 +1,6 @@
 //! The action "configure": what a user sets becomes a job.
 
+use candlewick_model::device;
 use candlewick_model::job::complete;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{DeviceKind, JobInput, JobSpec, TaskName};
@@ -27,6 +28,7 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
             "\"configure\" expects a JSON object as its body: {error}"
         ))
     })?;
+    let on_processors = device::kind() == "cpu";
     let complete = complete(&JobInput {
         job: JOB.to_owned(),
         params: parameters(&request)?,
@@ -39,12 +41,14 @@ pub(super) fn configure(body: &[u8]) -> Result<Configured, Failure> {
         label_width: whole(&request, "labelWidth")?,
         labels: Vec::new(),
         num_trainers: Some(1),
-        device: DeviceKind::Cpu,
+        // Logical shards are as on processors wherever it computes.
+        device: on_processors.then_some(DeviceKind::Cpu),
     })?;
     let told = complete.to_json();
     let mut job = complete.job;
     // Nobody else beats or waits here: the timeouts mean nothing.
     (job.failure_timeout_ms, job.progress_timeout_ms) = (0, 0);
+    job.train.allow_tf32 = !on_processors && request.get("allowTF32").is_some_and(|allowed| *allowed == true);
     let answer = json!({
         "data": job.data,
         "train": job.train,

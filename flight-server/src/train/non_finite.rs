@@ -4,7 +4,7 @@ use super::TrainPlan;
 use super::batch::HostBatch;
 use candlewick_model::engine::{Gradient, all_finite};
 use candlewick_model::network::Network;
-use candlewick_model::optim::Saved;
+use candlewick_model::optim::{LossScale, Saved};
 use candlewick_model::resident::FlatRef;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::OnNonFinite;
@@ -81,6 +81,25 @@ impl NonFiniteGuard {
             tracing::warn!(step = context.step, loss, "a step is not finite and is skipped");
         }
         Ok(false)
+    }
+
+    /// A gradient is not finite under a factor of the loss that will be lowered, unless it is the least that is of use.
+    pub(super) fn check_scale(
+        &self,
+        scale: &LossScale,
+        context: &NonFiniteContext<'_>,
+    ) -> Result<(), Failure> {
+        if scale.is_least() {
+            let what =
+                "the gradient is NaN or infinite whatever the loss is scaled with (precision \"fp16\")";
+            return Err(self.failure(what, context));
+        }
+        tracing::debug!(
+            step = context.step,
+            factor = scale.factor(),
+            "the gradient is beyond fp16: the step is left out and the factor of the loss halved"
+        );
+        Ok(())
     }
 
     /// A shard that is by itself sees its own loss alone, and at once.

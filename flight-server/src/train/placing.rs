@@ -7,13 +7,14 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::precision::Precision;
 
-/// The network of a job as this process computes it. Warns where products of bf16 are slower than those of f32.
+/// The network of a job as this process computes it. Warns where products of bf16 on processors are slower than those of f32.
 ///
 /// # Errors
 /// `InvalidParameter` where a document is wrong, or the device refuses the network.
 pub(super) fn network_of(job: &JobSpec) -> Result<Network, Failure> {
     let network = device::placed(&Network::of_job(job)?)?;
-    if let Some(warning) = emulated(network.precision(), SimdLevel::detect()) {
+    let emulated = emulated(network.precision(), SimdLevel::detect());
+    if let Some(warning) = emulated.filter(|_| device::kind() == "cpu") {
         tracing::warn!("{warning}");
     }
     Ok(network)

@@ -456,6 +456,9 @@ impl Session {
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };
+        if let Some(scale) = &self.state.loss_scale {
+            self.engine.scale_loss(scale.factor());
+        }
         let mut exchange = StepExchange::new(&mut *reduce, step);
         let sums = match self
             .engine

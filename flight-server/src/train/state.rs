@@ -10,13 +10,13 @@ use super::stopping::Stopper;
 use candlewick_membership::{Course, Noted, Schedule};
 use candlewick_model::engine::Engine;
 use candlewick_model::network::Network;
-use candlewick_model::optim::{Saved, SavedTensor, Updates};
+use candlewick_model::optim::{LossScale, Saved, SavedTensor, Updates};
 use candlewick_model::resident::{Flat, FlatRef};
 use candlewick_model::weights::update_with_values;
 use candlewick_protocol::Failure;
 use candlewick_protocol::compression::CompressionChoice;
 use candlewick_protocol::counter::ProgramPhase;
-use candlewick_protocol::job::TrainSpec;
+use candlewick_protocol::job::{Precision, TrainSpec};
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::stopping::StoppingReport;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,7 @@ const WEIGHTS: &str = "weights.";
 const BEST: &str = "best.";
 const GUARD: &str = "finite.";
 const COMPRESSION: &str = "compression.";
+const LOSS_SCALE: &str = "lossScale.";
 /// The tensor in it.
 const LEFT: &str = "left";
 /// Notes in it.
@@ -49,6 +50,8 @@ pub(super) struct TrainState {
     pub(super) updates: Updates,
     pub(super) guard: NonFiniteGuard,
     pub(super) stopper: Option<Stopper>,
+    /// What the loss is multiplied with, where products are of fp16.
+    pub(super) loss_scale: Option<LossScale>,
     /// What all shards together have not sent of their gradients; empty where nothing is remembered of that.
     pub(super) left: Vec<f32>,
     /// What the trainers have decided about their gradients, where the job leaves that to them. Not hashed: before the first step one
@@ -81,6 +84,7 @@ impl TrainState {
             weights,
             guard: NonFiniteGuard::new(train.on_non_finite),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
+            loss_scale: (train.precision == Precision::Fp16).then(LossScale::default),
             left: vec![0.0; left_len(train, network)],
             choice: None,
             chooses: train.gradient_compression.is_auto(),
@@ -148,6 +152,9 @@ impl TrainState {
     fn small(&self) -> Result<Saved, Failure> {
         let mut saved = Saved::default();
         saved.put(GUARD, self.guard.state());
+        if let Some(scale) = &self.loss_scale {
+            saved.put(LOSS_SCALE, scale.state());
+        }
         let Noted { counters, notes } = self.course.noted();
         saved.counters.extend(counters);
         saved.notes.extend(notes);
@@ -228,6 +235,9 @@ impl TrainState {
             stopper.restore(read(&mut saved, STOPPING)?, best)?;
         }
         self.guard.restore(&saved.take(GUARD))?;
+        if let Some(scale) = &mut self.loss_scale {
+            scale.restore(&saved.take(LOSS_SCALE))?;
+        }
         // None stands in a copy of the state that was made before anybody had decided.
         if self.chooses && saved.notes.contains_key(CHOICE) {
             self.choice = Some(read(&mut saved, CHOICE)?);

@@ -117,6 +117,7 @@ pub fn job(epochs: u32, batch_size: u32) -> JobSpec {
             on_non_finite: OnNonFinite::Error,
             gradient_compression: Default::default(),
             asynchrony: Default::default(),
+            allow_tf32: false,
             any_order: false,
             local_steps: None,
             evaluation: Evaluation::default(),

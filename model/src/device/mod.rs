@@ -22,7 +22,6 @@ mod tests;
 
 use crate::network::Network;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::Precision;
 use std::fmt;
 use std::str::FromStr;
 #[cfg(any(test, feature = "candle"))]
@@ -104,29 +103,6 @@ pub fn choose(name: DeviceName) -> Result<(), Failure> {
     }
 }
 
-/// Whether devices compute in a precision: the one place that says so, for the driver before it starts anything and for
-/// trainers.
-///
-/// ```
-/// use candlewick_model::device::check_precision;
-/// use candlewick_protocol::job::Precision;
-/// assert!(check_precision(Precision::F32).is_ok());
-/// assert!(check_precision(Precision::Bf16).unwrap_err().message.contains("set precision to \"f32\""));
-/// ```
-///
-/// # Errors
-/// `InvalidParameter` where they do not.
-pub fn check_precision(precision: Precision) -> Result<(), Failure> {
-    if precision.is_f32() {
-        return Ok(());
-    }
-    Err(Failure::parameter(format!(
-        "precision = \"{}\" is not offered by the trainer for GPUs yet: set precision to \"f32\", or device to \"cpu\" \
-         (--device cpu, candlewick-trainer)",
-        precision.name()
-    )))
-}
-
 /// What this process computes on: `cpu`, `cuda`, or `candle` (tests).
 #[must_use]
 pub fn kind() -> &'static str {
@@ -141,13 +117,12 @@ pub fn kind() -> &'static str {
 /// chosen.
 ///
 /// # Errors
-/// `Internal` where its documents cannot be read again; `InvalidParameter` where a device does not offer its precision.
+/// `Internal` where its documents cannot be read again.
 pub fn placed(network: &Network) -> Result<Network, Failure> {
     #[cfg(any(test, feature = "candle"))]
     {
         let device = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(device) = device {
-            check_precision(network.precision())?;
             return partition::place(network, &device);
         }
     }

@@ -1,9 +1,9 @@
 //! Layers that follow each other on a device: what they read, and how they are computed on tensors.
 
-use super::lowering;
 #[cfg(test)]
 use super::lowering::layer::Answer;
 use super::lowering::layer::{Layer, Lowering, Rows};
+use super::lowering::{self, Products};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
@@ -74,6 +74,8 @@ pub(super) struct Subgraph {
     pub outputs: Vec<(usize, usize)>,
     /// Layers whose values others on the device read.
     pub held: Vec<usize>,
+    /// What its products round their operands to.
+    pub products: Products,
     /// First of the layers.
     first: usize,
 }
@@ -102,6 +104,7 @@ impl Subgraph {
             weights: Vec::new(),
             outputs: Vec::new(),
             held: Vec::new(),
+            products: Products::of(network.precision(), network.allows_tf32()),
             first: run.start,
         };
         for (at, node) in layers[run.clone()].iter().enumerate() {
@@ -251,6 +254,7 @@ impl Subgraph {
                         parameters: &parameters,
                         operation: &node.operation,
                         training,
+                        products: self.products,
                         link,
                     })?
                 }

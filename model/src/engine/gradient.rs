@@ -338,6 +338,21 @@ impl Gradient {
         Ok(flaws.iter().all(|flaw| *flaw == 0.0))
     }
 
+    /// Multiplies all elements.
+    ///
+    /// # Errors
+    /// `JobFailed` where some of it is on a device that fails.
+    pub fn scale(&mut self, factor: f32) -> Result<(), Failure> {
+        for run in &mut self.held {
+            run.values = run.values.times(factor)?;
+        }
+        let runs: Vec<Range<usize>> = self.held.iter().map(|run| run.place.clone()).collect();
+        for gap in gaps(self.values.len(), runs.into_iter()) {
+            self.values[gap].iter_mut().for_each(|value| *value *= factor);
+        }
+        Ok(())
+    }
+
     /// All elements, to be changed at will: the rows that may differ from 0 are not known until the next step sets
     /// them.
     pub fn as_mut_dense(&mut self) -> &mut [f32] {

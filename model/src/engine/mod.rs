@@ -76,6 +76,8 @@ pub struct Engine {
     memory: Memory,
     rows: Vec<RowKey>,
     sparse: SparseMemory,
+    /// What gradients are multiplied with.
+    loss_scale: f32,
 }
 
 impl Engine {
@@ -104,7 +106,13 @@ impl Engine {
             kernels: Kernels::new(threads)?.with_precision(network.precision()),
             rows: Vec::new(),
             sparse: SparseMemory::default(),
+            loss_scale: 1.0,
         })
+    }
+
+    /// From now on gradients are so many times what they are, a power of two; losses are not.
+    pub fn scale_loss(&mut self, factor: f32) {
+        self.loss_scale = factor;
     }
 
     /// The threads, for others to share.
@@ -338,6 +346,9 @@ impl Engine {
                 denominator: slice_sums.denominator,
             });
             start = end;
+        }
+        if self.loss_scale != 1.0 {
+            gradient.iter_mut().for_each(|value| *value *= self.loss_scale);
         }
         self.memory.gradients[slot] = memory;
         Ok(sums)

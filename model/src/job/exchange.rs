@@ -1,6 +1,6 @@
 //! What trainers exchange: what the parameters say of it, and whether that goes together.
 
-use super::{CompleteJob, local, low_rank, stale};
+use super::{CompleteJob, local, low_rank, precision, stale};
 use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::compression::GradientCompression;
@@ -23,6 +23,7 @@ pub(super) fn completed(
     low_rank::check(job.train.gradient_compression, &network)?;
     local::check(&job)?;
     stale::check(&job)?;
+    precision::check(&job)?;
     Ok(CompleteJob {
         network,
         job,

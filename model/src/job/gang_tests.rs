@@ -1,6 +1,7 @@
 //! What a job makes of the number of trainers and of their device.
 
 use super::tests::{ask, network};
+use crate::network::Network;
 use serde_json::{Value, json};
 
 #[test]
@@ -71,20 +72,32 @@ fn on_gpus_there_are_as_many_logical_shards_as_trainers_unless_they_were_chosen(
             .message
             .contains("3 trainers need at least as many"),
     );
-    let narrow = asked(json!({"precision": "bf16"}), json!({}))
-        .unwrap_err()
-        .message;
-    assert!(narrow.contains("not offered by the trainer for GPUs"), "{narrow}");
-    let launch = ask(
-        &json!({"network": network(), "precision": "bf16", "device": "cpu"}),
-        &json!({}),
-    )
-    .unwrap()
-    .launch;
+    let launch = ask(&json!({"network": network(), "device": "cpu"}), &json!({}))
+        .unwrap()
+        .launch;
     assert_eq!(
         (launch.device.as_str(), launch.shards_follow_trainers),
         ("cpu", false)
     );
+}
+
+#[test]
+fn products_are_of_tf32_where_it_is_allowed_and_on_gpus_only() {
+    let job = |params: Value, input: Value| {
+        let mut all = json!({"network": network(), "logicalShards": 1});
+        all.as_object_mut()
+            .unwrap()
+            .extend(params.as_object().unwrap().clone());
+        ask(&all, &input).unwrap().job
+    };
+    let (allowed, cuda) = (json!({"allowTF32": true}), json!({"device": "cuda"}));
+    let there = job(allowed.clone(), cuda.clone());
+    assert!(there.train.allow_tf32 && Network::of_job(&there).unwrap().allows_tf32());
+    assert!(!job(json!({}), cuda).train.allow_tf32);
+    // What processors do not do is no part of what a checkpoint is of.
+    let of = |params: Value| serde_json::to_value(job(params, json!({})).train).unwrap();
+    assert_eq!(of(allowed), of(json!({})));
+    assert!(!Network::of_job(&job(json!({}), json!({}))).unwrap().allows_tf32());
 }
 
 #[test]

@@ -29,18 +29,22 @@ macro_rules! with_isa {
         match (arithmetic.precision, arithmetic.level) {
             #[cfg(target_arch = "x86_64")]
             (
-                candlewick_protocol::job::Precision::F32,
+                candlewick_protocol::job::Precision::F32 | candlewick_protocol::job::Precision::Fp16,
                 $crate::kernels::SimdLevel::Avx512 | $crate::kernels::SimdLevel::Avx512Bf16,
             ) => {
                 type $isa = $crate::kernels::x86::Avx512;
                 $body
             }
             #[cfg(target_arch = "x86_64")]
-            (candlewick_protocol::job::Precision::F32, $crate::kernels::SimdLevel::Avx2) => {
+            (
+                candlewick_protocol::job::Precision::F32 | candlewick_protocol::job::Precision::Fp16,
+                $crate::kernels::SimdLevel::Avx2,
+            ) => {
                 type $isa = $crate::kernels::x86::Avx2;
                 $body
             }
-            (candlewick_protocol::job::Precision::F32, _) => {
+            // fp16 is of devices: what the host computes of such a network is f32.
+            (candlewick_protocol::job::Precision::F32 | candlewick_protocol::job::Precision::Fp16, _) => {
                 type $isa = $crate::kernels::generic::Generic;
                 $body
             }

@@ -424,6 +424,7 @@ impl Builder {
             repeats: self.repeats,
             sparse_input: false,
             precision: Precision::F32,
+            tf32: false,
             residence: Residence::default(),
             named: self.named.into_iter().map(InnerValue::of).collect(),
             num_parameters: self.total,

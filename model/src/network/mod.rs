@@ -88,6 +88,24 @@ impl Network {
         }
     }
 
+    /// The same network, whose products of f32 may be of TF32 where a device has it; processors do not.
+    #[must_use]
+    pub fn with_tf32(&self, allowed: bool) -> Network {
+        let inner = Inner {
+            tf32: allowed,
+            ..(*self.inner).clone()
+        };
+        Network {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Whether they may be.
+    #[must_use]
+    pub fn allows_tf32(&self) -> bool {
+        self.inner.tf32
+    }
+
     /// What its products are computed in.
     #[must_use]
     pub fn precision(&self) -> Precision {
@@ -254,6 +272,7 @@ impl Network {
                 repeats: inner.repeats.clone(),
                 sparse_input: inner.sparse_input,
                 precision: inner.precision,
+                tf32: inner.tf32,
                 residence,
                 num_parameters: inner.num_parameters,
             }),

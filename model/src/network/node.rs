@@ -91,6 +91,8 @@ pub(super) struct Inner {
     /// Made for rows of zeros.
     pub sparse_input: bool,
     pub precision: Precision,
+    /// Whether products of f32 on a GPU may be of TF32.
+    pub tf32: bool,
     /// Which weights stay on a device while training.
     pub residence: Residence,
     pub named: Vec<InnerValue>,

@@ -27,7 +27,8 @@ impl Network {
     /// `InvalidParameter` where its document is wrong.
     pub fn of_job(job: &JobSpec) -> Result<Network, Failure> {
         let network = Network::from_document(&job.train.network, &job.data.input_shape)?
-            .with_precision(job.train.precision);
+            .with_precision(job.train.precision)
+            .with_tf32(job.train.allow_tf32);
         let encoding = &job.data.feature_encoding;
         let width = u64::from(job.data.feature_width);
         let few = encoding

@@ -34,6 +34,7 @@ mod document;
 mod ema;
 mod layout;
 mod local;
+mod loss_scale;
 mod norms;
 #[cfg(test)]
 mod on_device;
@@ -53,6 +54,7 @@ pub use accumulate::Accumulator;
 pub use clip::Clip;
 pub use ema::Ema;
 pub use local::Replicas;
+pub use loss_scale::LossScale;
 pub(crate) use optimizer::read;
 pub use optimizer::{Optimizer, StateSize, state_size};
 pub use schedule::{LrSetting, Schedule};

@@ -147,7 +147,15 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::OneOf(&["f32", "bf16", "fp16"]),
         Some("\"f32\""),
-        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
+        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; on GPUs they go through TF32; \"fp16\", on GPUs only, with a loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
+    ),
+    standalone(
+        "allowTF32",
+        Scope::Estimator,
+        ValueType::Bool,
+        Range::Any,
+        Some("false"),
+        "Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and products go through tensor cores. Processors have none of it, and \"bf16\" and \"fp16\" (precision) go through it already: neither is changed by it.",
     ),
     param(
         "verbose",

@@ -24,6 +24,7 @@ _BOOKKEEPING = {
     "stalenessMean",
     "stalenessMax",
     "skippedSteps",
+    "lossScale",
     "stepsWithoutWeight",
     "batchNormByRunningStatistics",
     "validations",

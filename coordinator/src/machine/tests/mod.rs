@@ -75,6 +75,7 @@ pub(crate) fn job() -> JobSpec {
             on_non_finite: OnNonFinite::Error,
             gradient_compression: Default::default(),
             asynchrony: Default::default(),
+            allow_tf32: false,
             any_order: false,
             local_steps: None,
             evaluation: Evaluation::default(),

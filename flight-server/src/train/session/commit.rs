@@ -2,13 +2,17 @@
 
 use super::{SCALARS, Scalars, Session};
 use crate::train::batch::HostBatch;
-use crate::train::non_finite::NonFiniteContext;
+use crate::train::non_finite::{NonFiniteContext, NonFiniteGuard};
 use crate::train::{Interrupt, Reduce, TrainPlan};
 use candlewick_collective::Reduced;
 use candlewick_membership::StepSums;
-use candlewick_model::engine::{NodeGradient, SliceSums};
+use candlewick_model::engine::{Gradient, NodeGradient, SliceSums};
+use candlewick_model::optim::LossScale;
 use candlewick_protocol::message::EpochRecord;
 use candlewick_protocol::{Failure, tree};
+
+/// Name in the history.
+const LOSS_SCALE: &str = "lossScale";
 
 impl Session {
     /// Completes a step by what all trainers come to. Its statistics are the engine's where no other step was computed since.
@@ -67,8 +71,14 @@ impl Session {
         };
         let gradient = reduced.present.then_some(&self.gradient);
         let counts = state.guard.counts(loss, denominator, gradient, &context)?;
+        let within = match &mut state.loss_scale {
+            Some(scale) if reduced.present && counts => {
+                divide(scale, &mut self.gradient, &state.guard, &context)?
+            }
+            _ => true,
+        };
         // Where no row counts (denominator 0) nothing is updated, rule B6.
-        let applied = if reduced.present && counts {
+        let applied = if reduced.present && counts && within {
             denominator
         } else {
             0.0
@@ -128,9 +138,29 @@ impl Session {
         let schedule = self.schedule(plan);
         self.state.course.record(&schedule, (rows, lr), |metrics, tally| {
             self.state.guard.complete(metrics);
+            if let Some(scale) = &self.state.loss_scale {
+                metrics.insert(LOSS_SCALE.to_owned(), scale.factor().into());
+            }
             metrics.extend(self.evaluator.training().values(tally));
         })
     }
+}
+
+/// Divides a gradient by what the loss was multiplied with; false where it is not finite, and the step is left out.
+fn divide(
+    scale: &mut LossScale,
+    gradient: &mut Gradient,
+    guard: &NonFiniteGuard,
+    context: &NonFiniteContext<'_>,
+) -> Result<bool, Failure> {
+    let finite = gradient.is_finite()?;
+    if finite {
+        gradient.scale(1.0 / scale.factor())?;
+    } else {
+        guard.check_scale(scale, context)?;
+    }
+    scale.update(finite);
+    Ok(finite)
 }
 
 /// A slice without rows is absent, not zero (rule B5).

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex};
 
 mod delayed;
 mod device;
+mod fp16;
 mod jobs;
 mod local;
 mod parts;

@@ -1,6 +1,6 @@
 //! Multi-head attention, and encodings of positions.
 
-use super::layer::{Answer, Layer, Lowering, affine, choose, filled, product};
+use super::layer::{Answer, Layer, Lowering, choose, filled};
 use super::softmax::softmax;
 use crate::layers::{RandomZeros, sines};
 use candle_core::Tensor;
@@ -43,7 +43,7 @@ fn projection(layer: &Layer<'_>, part: usize, heads: usize) -> Answer {
         None => None,
     };
     let time = input.dims()[1];
-    let all = affine(input, &weight, bias.as_ref())?;
+    let all = layer.affine(input, &weight, bias.as_ref())?;
     let split = all.reshape((layer.rows(), time, heads, width / heads))?;
     Ok(split.transpose(1, 2)?.contiguous()?)
 }
@@ -85,7 +85,7 @@ fn attention(layer: &Layer<'_>) -> Answer {
     let (queries, keys) = (query.dims()[2], key.dims()[2]);
     #[expect(clippy::cast_precision_loss, reason = "a scale")]
     let scale = 1.0 / ((width / heads) as f64).sqrt();
-    let mut scores = (product(&query, &key.transpose(2, 3)?)? * scale)?;
+    let mut scores = (layer.product(&query, &key.transpose(2, 3)?)? * scale)?;
     if layer.arguments.flag("is_causal") {
         scores = scores.broadcast_add(&causal(layer, queries, keys)?)?;
     }
@@ -98,9 +98,9 @@ fn attention(layer: &Layer<'_>) -> Answer {
         let zeros = RandomZeros::new(p, format!("{}.dropout", layer.path));
         shares = (shares * layer.factors(&zeros, rows, &[heads, queries, keys])?)?;
     }
-    let mixed = product(&shares, &value)?.transpose(1, 2)?.contiguous()?;
+    let mixed = layer.product(&shares, &value)?.transpose(1, 2)?.contiguous()?;
     let mixed: Tensor = mixed.reshape((layer.rows(), queries, width))?;
-    affine(
+    layer.affine(
         &mixed,
         layer.required("out_proj.weight")?,
         layer.parameter("out_proj.bias"),

@@ -2,7 +2,7 @@
 //! matrices a group. The gradient of gathering adds in a fixed order on every device, which that of candle's own
 //! transposed convolution does not promise.
 
-use super::layer::{Answer, Layer, Lowering, product};
+use super::layer::{Answer, Layer, Lowering};
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
@@ -94,7 +94,8 @@ fn convolution(layer: &Layer<'_>, x: &Tensor, weight: &Tensor, window: &Window) 
         .permute((0, 3, 4, 2, 1))?
         .contiguous()?
         .reshape((groups, height * width * inner, filters / groups))?;
-    let output = product(&columns, &weight)?
+    let output = layer
+        .product(&columns, &weight)?
         .reshape((groups, rows, down, across, filters / groups))?
         .permute((1, 0, 4, 2, 3))?
         .contiguous()?;

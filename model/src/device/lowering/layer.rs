@@ -1,5 +1,6 @@
 //! What a lowering sees of its layer, and what lowerings share.
 
+use super::Products;
 use crate::arguments::Arguments;
 use crate::layers::{ElementwiseContext, Operation, RandomZeros, RowKey};
 use crate::resident::{DeviceError, Kind, Link};
@@ -38,6 +39,8 @@ pub(in crate::device) struct Layer<'a> {
     pub operation: &'a Operation,
     /// While training.
     pub training: Option<Rows<'a>>,
+    /// What its products round their operands to.
+    pub products: Products,
     /// The way to the device of the inputs.
     pub link: &'a Link,
 }
@@ -132,6 +135,29 @@ impl Layer<'_> {
         self.uploaded(&values, shape)
     }
 
+    /// The product of matrices or of batches of them. Both are laid out densely first: kernels for GPUs take nothing else.
+    pub(in crate::device) fn product(&self, left: &Tensor, right: &Tensor) -> Answer {
+        Ok(self
+            .products
+            .multiply(&left.contiguous()?, &right.contiguous()?)?)
+    }
+
+    /// x Wᵀ + b over the last dimension.
+    pub(in crate::device) fn affine(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Answer {
+        let (outputs, inputs) = weight.dims2()?;
+        let mut shape = x.dims().to_vec();
+        let rows = x.elem_count() / inputs.max(1);
+        let flat = x.contiguous()?.reshape((rows, inputs))?;
+        let mut y = self.products.multiply(&flat, &weight.t()?)?;
+        if let Some(bias) = bias {
+            y = y.broadcast_add(bias)?;
+        }
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        Ok(y.reshape(shape)?)
+    }
+
     pub(in crate::device) fn uploaded(&self, values: &[f32], shape: &[usize]) -> Answer {
         let tensor = self
             .link
@@ -153,27 +179,6 @@ pub(in crate::device) fn choose(condition: &Tensor, yes: &Tensor, no: &Tensor) -
 /// A tensor like another, one value everywhere.
 pub(in crate::device) fn filled(like: &Tensor, value: f64) -> Answer {
     Ok(like.ones_like()?.affine(value, 0.0)?)
-}
-
-/// The product of matrices or of batches of them. Both are laid out densely first: kernels for GPUs take nothing else.
-pub(in crate::device) fn product(left: &Tensor, right: &Tensor) -> Answer {
-    Ok(left.contiguous()?.matmul(&right.contiguous()?)?)
-}
-
-/// x Wᵀ + b over the last dimension.
-pub(in crate::device) fn affine(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Answer {
-    let (outputs, inputs) = weight.dims2()?;
-    let mut shape = x.dims().to_vec();
-    let rows = x.elem_count() / inputs.max(1);
-    let flat = x.contiguous()?.reshape((rows, inputs))?;
-    let mut y = flat.matmul(&weight.t()?)?;
-    if let Some(bias) = bias {
-        y = y.broadcast_add(bias)?;
-    }
-    if let Some(last) = shape.last_mut() {
-        *last = outputs;
-    }
-    Ok(y.reshape(shape)?)
 }
 
 /// A dimension that an argument counts with the batch as 0, or from the end; checked when the layer was made.

@@ -1,10 +1,10 @@
 //! Linear and Bilinear.
 
-use super::layer::{Answer, Layer, Lowering, affine};
+use super::layer::{Answer, Layer, Lowering};
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Linear", |layer| {
-        affine(layer.input(), layer.required("weight")?, layer.parameter("bias"))
+        layer.affine(layer.input(), layer.required("weight")?, layer.parameter("bias"))
     }),
     ("Bilinear", bilinear),
 ];
@@ -19,5 +19,8 @@ fn bilinear(layer: &Layer<'_>) -> Answer {
         .broadcast_mul(&second)?
         .reshape((applications, left * right))?;
     let weight = layer.required("weight")?.reshape((outputs, left * right))?;
-    layer.reshaped(&affine(&pairs, &weight, layer.parameter("bias"))?, layer.output)
+    layer.reshaped(
+        &layer.affine(&pairs, &weight, layer.parameter("bias"))?,
+        layer.output,
+    )
 }

@@ -17,12 +17,14 @@ mod linear;
 mod normalization;
 mod padding;
 mod pooling;
+mod product;
 mod recurrent;
 mod shape;
 mod softmax;
 
 pub(super) use join::{concat, select};
 use layer::Lowering;
+pub(super) use product::Products;
 
 /// How the layers of the catalogue are lowered.
 const FAMILIES: &[&[(&str, Lowering)]] = &[

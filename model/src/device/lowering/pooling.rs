@@ -1,8 +1,9 @@
 //! Pooling, dimension by dimension: sums are products with a matrix of zeros and ones, maxima come of pairs of
 //! neighbours, so that NaN wins and, of equal elements, the first one does.
 
+use super::Products;
 use super::convolution::{gathered, pair, planes, size_of};
-use super::layer::{Answer, Layer, Lowering, choose, product};
+use super::layer::{Answer, Layer, Lowering, choose};
 use candle_core::Tensor;
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
@@ -148,7 +149,8 @@ fn sum_along(layer: &Layer<'_>, x: &Tensor, dim: usize, spans: &[Span]) -> Answe
     let mut shape = x.dims().to_vec();
     shape[last] = spans.len();
     let flat = x.reshape((x.elem_count() / inputs.max(1), inputs))?;
-    let sums = product(&flat, &matrix)?.reshape(shape)?;
+    // Whatever the layers' products round: a mean is no product.
+    let sums = Products::F32.multiply(&flat, &matrix)?.reshape(shape)?;
     Ok(sums.transpose(dim, last)?.contiguous()?)
 }
 

@@ -4,6 +4,7 @@
 mod golden;
 mod gradients;
 mod mixed;
+mod precision;
 mod resident;
 mod subjects;
 #[path = "../../../tests/support/mod.rs"]

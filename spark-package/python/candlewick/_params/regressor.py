@@ -63,6 +63,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         earlyStopping: StoppingLike | None = None,
         seed: int = 0,
         precision: str = "f32",
+        allowTF32: bool = False,
         verbose: str | bool = "auto",
         numTrainers: int = 0,
         minTrainers: int | None = None,
@@ -200,9 +201,14 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             precision: What products of matrices (linear layers, convolutions, recurrent layers, attention)
                 round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast
                 does, where products take about half the time on processors with avx512_bf16, and on others
-                the same bits come out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the
-                optimizer and everything else stay in f32. What a model computes in is scorePrecision.
-                ("f32" or "bf16" or "fp16")
+                the same bits come out, slower; on GPUs they go through TF32; "fp16", on GPUs only, with a
+                loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums,
+                weights, the optimizer and everything else stay in f32. What a model computes in is
+                scorePrecision. ("f32" or "bf16" or "fp16")
+            allowTF32: Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as
+                torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and
+                products go through tensor cores. Processors have none of it, and "bf16" and "fp16"
+                (precision) go through it already: neither is changed by it. (true or false)
             verbose: What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left.
                 true: a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a
                 terminal, else at most a line every two seconds; in Scala the log alone. false: nothing.
@@ -361,6 +367,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         earlyStopping: StoppingLike | None = None,
         seed: int = 0,
         precision: str = "f32",
+        allowTF32: bool = False,
         verbose: str | bool = "auto",
         numTrainers: int = 0,
         minTrainers: int | None = None,

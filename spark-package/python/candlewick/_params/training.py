@@ -202,13 +202,20 @@ class TrainingParams(HasSeed):
     precision: Param[str] = Param(
         Params._dummy(),
         "precision",
-        'What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")',
+        'What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; on GPUs they go through TF32; "fp16", on GPUs only, with a loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")',
         typeConverter=Legal(
             "precision",
             TypeConverters.toString,
             '"f32" or "bf16" or "fp16"',
             one_of("f32", "bf16", "fp16"),
         ),
+    )
+
+    allowTF32: Param[bool] = Param(
+        Params._dummy(),
+        "allowTF32",
+        'Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and products go through tensor cores. Processors have none of it, and "bf16" and "fp16" (precision) go through it already: neither is changed by it. (true or false)',
+        typeConverter=TypeConverters.toBoolean,
     )
 
     verbose: Param[str] = Param(
@@ -236,6 +243,7 @@ class TrainingParams(HasSeed):
             validationSteps=0,
             seed=0,
             precision="f32",
+            allowTF32=False,
             verbose="auto",
         )
 
@@ -306,6 +314,10 @@ class TrainingParams(HasSeed):
     def getPrecision(self) -> str:
         """Value of precision, or its default."""
         return self.getOrDefault(self.precision)
+
+    def getAllowTF32(self) -> bool:
+        """Value of allowTF32, or its default."""
+        return self.getOrDefault(self.allowTF32)
 
     def getVerbose(self) -> str:
         """Value of verbose, or its default."""
@@ -424,10 +436,19 @@ class TrainingSetters(TrainingParams):
         """What products of matrices (linear layers, convolutions, recurrent layers, attention) round their
         operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, where
         products take about half the time on processors with avx512_bf16, and on others the same bits come
-        out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything
-        else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")
+        out, slower; on GPUs they go through TF32; "fp16", on GPUs only, with a loss that is scaled by the
+        rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else
+        stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "fp16")
         """
         return self._set(precision=value)
+
+    def setAllowTF32(self, value: bool) -> Self:
+        """Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as
+        torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and products go
+        through tensor cores. Processors have none of it, and "bf16" and "fp16" (precision) go through it
+        already: neither is changed by it. (true or false)
+        """
+        return self._set(allowTF32=value)
 
     def setVerbose(self, value: str | bool) -> Self:
         """What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true: a

@@ -31,6 +31,15 @@ fn table() -> Value {
         {"type": "Linear", "out_features": 3}])
 }
 
+fn fp16() -> (&'static str, Value) {
+    (
+        "a factor of the loss, accumulation, what is left out of tables",
+        json!({"task": "classifier", "device": "cuda", "params": {
+            "network": network(table()), "precision": "fp16", "gradientAccumulationSteps": 2, "epochs": 2, "clipNorm": 0.5,
+            "optimizer": {"type": "Adam", "lr": 0.05}}}),
+    )
+}
+
 fn alone() -> (&'static str, Value) {
     (
         "a trainer that would wait for nobody, and is alone",
@@ -89,6 +98,7 @@ fn of_all() -> Vec<(&'static str, Value)> {
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
         alone(),
+        fp16(),
         (
             "what is decided about the gradients",
             json!({"task": "classifier", "params": {

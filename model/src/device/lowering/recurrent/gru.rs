@@ -1,6 +1,6 @@
 //! GRU: gates r, z of sums + W h; n = tanh(sum + r (W h + b)); h = n + z (h - n).
 
-use super::walk::{Gradients, Walk, at, gate_slope, halves, open, outer, part, tangent_slope};
+use super::walk::{Gradients, Walk, at, gate_slope, halves, open, part, tangent_slope};
 use candle_core::{Result, Tensor};
 
 /// By step in the order of the walk.
@@ -23,7 +23,8 @@ pub(super) fn forward(
     let (_, all, rows) = sums.dims3()?;
     let size = all / 3;
     let halves = halves(&[0.5, 0.5, 1.0], size, sums)?;
-    let (sums, weight) = (sums.broadcast_mul(&halves)?, weight.broadcast_mul(&halves)?);
+    let sums = sums.broadcast_mul(&halves)?;
+    let weight = walk.matrix(&weight.broadcast_mul(&halves)?)?;
     let mut hidden = Tensor::zeros((size, rows), sums.dtype(), sums.device())?;
     let bias = match bias {
         Some(bias) => bias.unsqueeze(1)?.broadcast_as((size, rows))?.contiguous()?,
@@ -39,7 +40,7 @@ pub(super) fn forward(
         let input = at(&sums, step)?;
         let (mut gates, mut inner) = (input.narrow(0, 0, 2 * size)?, bias.clone());
         if taken > 0 {
-            let own = weight.matmul(&hidden)?;
+            let own = walk.product(&weight, &hidden)?;
             gates = (gates + own.narrow(0, 0, 2 * size)?)?;
             inner = (inner + own.narrow(0, 2 * size, size)?)?;
         }
@@ -83,7 +84,7 @@ pub(super) fn backward(
     let slopes = Tensor::cat(&[by_reset, by_update, by_inner, by_new], 1)?;
     let slopes = walk.without_padding(slopes)?.reshape((steps, 4, size, rows))?;
     let update = walk.through_padding(update)?;
-    let back = weight.t()?.contiguous()?;
+    let back = walk.matrix(&weight.t()?.contiguous()?)?;
     let mut later: Option<Tensor> = None;
     let mut own = Vec::new();
     for step in walk.order().into_iter().rev() {
@@ -93,13 +94,13 @@ pub(super) fn backward(
         }
         let sums = at(&slopes, step)?.broadcast_mul(&after.unsqueeze(0)?)?;
         let sums = sums.reshape((4 * size, rows))?;
-        let hidden = back.matmul(&sums.narrow(0, 0, 3 * size)?)?;
+        let hidden = walk.product(&back, &sums.narrow(0, 0, 3 * size)?)?;
         later = Some((hidden + (after * at(&update, step)?)?)?);
         own.push(sums);
     }
     let own = walk.together_backward(own)?;
     let of_hidden = own.narrow(1, 0, 3 * size)?;
-    let of_weight = outer(&of_hidden, &before)?;
+    let of_weight = walk.outer(&of_hidden, &before)?;
     let of_bias = own.narrow(1, 2 * size, size)?.contiguous()?.sum((0, 2))?;
     let gates = own.narrow(1, 0, 2 * size)?;
     let of_sums = Tensor::cat(&[gates, own.narrow(1, 3 * size, size)?], 1)?;

@@ -1,6 +1,6 @@
 //! LSTM: gates i, f, g, o of sums + W h; c = f c + i g; h = o tanh c, projected or not.
 
-use super::walk::{Gradients, Walk, at, gate_slope, halves, open, outer, part, tangent_slope};
+use super::walk::{Gradients, Walk, at, gate_slope, halves, open, part, tangent_slope};
 use candle_core::{Result, Tensor};
 
 /// By step in the order of the walk.
@@ -21,7 +21,9 @@ pub(super) fn forward(
     let (_, all, rows) = sums.dims3()?;
     let size = all / 4;
     let halves = halves(&[0.5, 0.5, 1.0, 0.5], size, sums)?;
-    let (sums, weight) = (sums.broadcast_mul(&halves)?, weight.broadcast_mul(&halves)?);
+    let sums = sums.broadcast_mul(&halves)?;
+    let weight = walk.matrix(&weight.broadcast_mul(&halves)?)?;
+    let projection = projection.map(|projection| walk.matrix(projection)).transpose()?;
     let zeros = |size: usize| Tensor::zeros((size, rows), sums.dtype(), sums.device());
     let (mut hidden, mut memory) = (zeros(weight.dims()[1])?, zeros(size)?);
     let mut states = Vec::new();
@@ -32,7 +34,7 @@ pub(super) fn forward(
     for (taken, step) in walk.order().into_iter().enumerate() {
         let mut sum = at(&sums, step)?;
         if taken > 0 {
-            sum = (sum + weight.matmul(&hidden)?)?;
+            sum = (sum + walk.product(&weight, &hidden)?)?;
         }
         let tangents = sum.tanh()?;
         // One operation for all gates; g does not read what it makes of it.
@@ -41,8 +43,8 @@ pub(super) fn forward(
         let new = (gate(0)? * tangents.narrow(0, 2 * size, size)?)?;
         let new = ((gate(1)? * &memory)? + new)?;
         let mut after = (gate(3)? * new.tanh()?)?;
-        if let Some(projection) = projection {
-            after = projection.matmul(&after)?;
+        if let Some(projection) = &projection {
+            after = walk.product(projection, &after)?;
         }
         memory = walk.advanced(step, &memory, new)?;
         hidden = walk.advanced(step, &hidden, after)?;
@@ -102,9 +104,9 @@ pub(super) fn backward(
     let (steps, size, rows) = slopes.forget.dims3()?;
     let by_memory = slopes.sums.reshape((steps, 3, size, rows))?;
     let by_hidden = slopes.hidden.reshape((steps, 2, size, rows))?;
-    let back = weight.t()?.contiguous()?;
+    let back = walk.matrix(&weight.t()?.contiguous()?)?;
     let through = match projection {
-        Some(projection) => Some(projection.t()?.contiguous()?),
+        Some(projection) => Some(walk.matrix(&projection.t()?.contiguous()?)?),
         None => None,
     };
     let own = Tensor::zeros((steps * 4 * size, rows), gradient.dtype(), gradient.device())?;
@@ -118,7 +120,7 @@ pub(super) fn backward(
         let raw = match &through {
             Some(through) => {
                 projected.push(after.clone());
-                through.matmul(&after)?
+                walk.product(through, &after)?
             }
             None => after.clone(),
         };
@@ -131,14 +133,14 @@ pub(super) fn backward(
         let first = step * 4 * size;
         own.slice_set(&sums.reshape((3 * size, rows))?, 0, first)?;
         own.slice_set(&leave, 0, first + 3 * size)?;
-        let hidden = back.matmul(&own.narrow(0, first, 4 * size)?)?;
+        let hidden = walk.product(&back, &own.narrow(0, first, 4 * size)?)?;
         let held = (memory * at(&slopes.forget, step)?)?;
         later = Some((walk.handed_on(step, &after, hidden)?, held));
     }
     let own = own.reshape((steps, 4 * size, rows))?;
-    let of_weight = outer(&own, &walk.before(states)?)?;
+    let of_weight = walk.outer(&own, &walk.before(states)?)?;
     let of_projection = match projection {
-        Some(_) => Some(outer(&walk.together_backward(projected)?, &slopes.raw)?),
+        Some(_) => Some(walk.outer(&walk.together_backward(projected)?, &slopes.raw)?),
         None => None,
     };
     Ok((own, of_weight, of_projection))

@@ -12,7 +12,7 @@ mod plain;
 mod scan;
 mod walk;
 
-use super::layer::{Answer, Layer, Lowering, affine, choose};
+use super::layer::{Answer, Layer, Lowering, choose};
 use crate::layers::RandomZeros;
 use crate::resident::DeviceError;
 use candle_core::Tensor;
@@ -53,7 +53,7 @@ fn biases(
 fn unit(layer: &Layer<'_>, x: &Tensor, suffix: &str, cell: Cell, walk: Walk) -> Answer {
     let weight = |side: &str| layer.required(&format!("weight_{side}_{suffix}"));
     let (bias, inner) = biases(layer, suffix, cell)?;
-    let sums = affine(x, weight("ih")?, bias.as_ref())?;
+    let sums = layer.affine(x, weight("ih")?, bias.as_ref())?;
     // Of all steps at once from [rows, time, sums] to [time, sums, rows], and back.
     let sums = sums.permute((1, 2, 0))?.contiguous()?;
     let hidden = Scan::run(cell, walk, &sums, weight("hh")?, inner.as_ref())?;
@@ -80,7 +80,7 @@ fn stack(layer: &Layer<'_>, cell: Cell) -> Answer {
         let mut sides = Vec::with_capacity(ends.len());
         for (suffix, back) in ends {
             let padding = padded.as_ref().map(|padded| Padding::of(padded, layer.dtype()));
-            let walk = Walk::new(steps, *back, padding.transpose()?, layer.training.is_some());
+            let walk = Walk::new(steps, *back, padding.transpose()?, layer);
             let states = unit(layer, &value, &format!("l{at}{suffix}"), cell, walk)?;
             sides.push(match (top && last, *back) {
                 (true, true) => states.narrow(1, 0, 1)?,

@@ -1,5 +1,7 @@
 //! The order of the steps, which of them are padding, and what cells share.
 
+use crate::device::lowering::Products;
+use crate::device::lowering::layer::Layer;
 use candle_core::{DType, Result, Tensor};
 
 /// Which steps of which rows are padding: they leave the states as they are.
@@ -28,15 +30,18 @@ pub(super) struct Walk {
     padding: Option<Padding>,
     /// Whether there is a way back.
     pub saves: bool,
+    /// What products round their operands to.
+    pub products: Products,
 }
 
 impl Walk {
-    pub(super) fn new(steps: usize, back: bool, padding: Option<Padding>, saves: bool) -> Self {
+    pub(super) fn new(steps: usize, back: bool, padding: Option<Padding>, layer: &Layer<'_>) -> Self {
         Walk {
             steps,
             back,
             padding,
-            saves,
+            saves: layer.training.is_some(),
+            products: layer.products,
         }
     }
 
@@ -111,6 +116,31 @@ impl Walk {
         }
     }
 
+    /// Σ over steps and rows of left · right, both [time, values, rows].
+    pub(super) fn outer(&self, left: &Tensor, right: &Tensor) -> Result<Tensor> {
+        let (steps, height, rows) = left.dims3()?;
+        let width = right.dims3()?.1;
+        let left = left
+            .permute((1, 0, 2))?
+            .contiguous()?
+            .reshape((height, steps * rows))?;
+        let right = right
+            .permute((0, 2, 1))?
+            .contiguous()?
+            .reshape((steps * rows, width))?;
+        self.products.multiply(&left, &right)
+    }
+
+    /// A matrix as the products of all steps take it.
+    pub(super) fn matrix(&self, weight: &Tensor) -> Result<Tensor> {
+        self.products.rounded(weight)
+    }
+
+    /// The product of a [`Walk::matrix`] with values of a step, [values, rows].
+    pub(super) fn product(&self, matrix: &Tensor, values: &Tensor) -> Result<Tensor> {
+        self.products.with_rounded(matrix, values)
+    }
+
     /// Adds to the gradient of the state before a step what padding hands on of that after it.
     pub(super) fn handed_on(&self, step: usize, after: &Tensor, before: Tensor) -> Result<Tensor> {
         match &self.padding {
@@ -154,21 +184,6 @@ pub(super) fn gate_slope(gate: &Tensor) -> Result<Tensor> {
 /// The slope of a hyperbolic tangent by its argument.
 pub(super) fn tangent_slope(tangent: &Tensor) -> Result<Tensor> {
     tangent.sqr()?.affine(-1.0, 1.0)
-}
-
-/// Σ over steps and rows of left · right, both [time, values, rows].
-pub(super) fn outer(left: &Tensor, right: &Tensor) -> Result<Tensor> {
-    let (steps, height, rows) = left.dims3()?;
-    let width = right.dims3()?.1;
-    let left = left
-        .permute((1, 0, 2))?
-        .contiguous()?
-        .reshape((height, steps * rows))?;
-    let right = right
-        .permute((0, 2, 1))?
-        .contiguous()?
-        .reshape((steps * rows, width))?;
-    left.matmul(&right)
 }
 
 /// Gradients of the sums, of the weight and of what the cell has beside it.

@@ -67,6 +67,26 @@ class GpuSuite extends ClusterSuite {
     assert(all.transform(points()).count() == 200)
   }
 
+  test("products of bf16, fp16 and TF32, each with bits of its own that do not depend on the trainers") {
+    startWith("local-cluster[2,1,1024]", Seq("0"), "spark.task.resource.gpu.amount" -> "1")
+    def asked = estimator.setLogicalShards(2)
+    val exact = asked.fit(points())
+    val all = Seq(asked.setPrecision("bf16"), asked.setPrecision("fp16"), asked.setAllowTF32(true)).map {
+      one =>
+        val alone = one.setNumTrainers(1).fit(points())
+        val both = one.setNumTrainers(2).fit(points())
+        assert(both.weightsHash == alone.weightsHash && both.summary.device == "cuda")
+        val losses = Seq(exact, both).map(_.summary.objectiveHistory.last)
+        assert(math.abs(losses(1) - losses.head) < 0.02 * losses.head, losses)
+        both
+    }
+    assert((exact +: all).map(_.weightsHash).distinct.length == 4)
+    val refused = intercept[InvalidParameterException] {
+      asked.setPrecision("fp16").setDevice("cpu").fit(points())
+    }.getMessage
+    assert(refused.startsWith("device=\"cpu\": precision = \"fp16\" is for GPUs only"), refused)
+  }
+
   test("trainers share a GPU where their number says so, and a second fit waits for its GPUs") {
     startWith("local-cluster[1,4,1024]", Seq("7", "3"), "spark.task.resource.gpu.amount" -> "0.5")
     assert(estimator.fit(points()).summary.numTrainers == 2)
@@ -108,8 +128,6 @@ class GpuSuite extends ClusterSuite {
     val wrong = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
     assert(wrong.contains("executor 0 cannot train on its GPU 9: this host has no GPU by the address"), wrong)
     assert(wrong.contains("CUDA_VISIBLE_DEVICES=9"), wrong)
-    val narrow = intercept[InvalidParameterException](estimator.setPrecision("bf16").fit(points())).getMessage
-    assert(narrow.contains("precision = \"bf16\" is not offered by the trainer for GPUs"), narrow)
     installed = false
     startWith("local-cluster[1,1,1024]", Seq("0"))
     val refused = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage

@@ -45,6 +45,7 @@ class PrecisionSuite extends SparkSuite {
       assert(failure.getMessage.contains("\"f32\" or \"bf16\""), failure.getMessage)
     }
     val failure = intercept[InvalidParameterException](classifier().setPrecision("fp16").fit(data))
-    assert(failure.getMessage.contains("fp16 is for GPUs only"), failure.getMessage)
+    assert(failure.getMessage.contains("precision = \"fp16\" is for GPUs only"), failure.getMessage)
+    assert(failure.getMessage.contains("trainers would compute on processors ("), failure.getMessage)
   }
 }

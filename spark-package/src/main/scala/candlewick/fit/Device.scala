@@ -33,8 +33,13 @@ private[candlewick] object Device {
   private val ExecutorOptions =
     Seq("spark.executor.extraJavaOptions", "spark.executor.defaultJavaOptions")
 
-  /** Chooses for an application. Throws where it cannot do what is asked for. */
-  def of(sc: SparkContext, asked: String): Device = choose(asked, Gpus.of(sc), hasTrainer(sc))
+  /** Chooses for an application. Throws where it cannot do what is asked for.
+    *
+    * @param refusals
+    *   the devices that do not compute what the parameters ask for, each with why and what to change
+    */
+  def of(sc: SparkContext, asked: String, refusals: Map[String, String]): Device =
+    choose(asked, Gpus.of(sc), hasTrainer(sc), refusals)
 
   /** The same.
     *
@@ -42,8 +47,25 @@ private[candlewick] object Device {
     *   "auto", "cpu" or "cuda"
     * @param hasTrainer
     *   whether executors have the trainer for GPUs
+    * @param refusals
+    *   as of [[of]]
     */
-  private[fit] def choose(asked: String, gpus: Gpus, hasTrainer: => Boolean): Device =
+  private[fit] def choose(
+      asked: String,
+      gpus: Gpus,
+      hasTrainer: => Boolean,
+      refusals: Map[String, String] = Map.empty
+  ): Device = {
+    val device = among(asked, gpus, hasTrainer, refusals.get(Cuda))
+    for (why <- refusals.get(device.name))
+      throw Failures.parameter(
+        if (asked == device.name) "device=\"" + asked + "\": " + why
+        else s"trainers would compute on processors (${device.reason}), and $why"
+      )
+    device
+  }
+
+  private def among(asked: String, gpus: Gpus, hasTrainer: => Boolean, refusal: Option[String]): Device =
     if (asked == Cpu) Device(None, "device=\"cpu\"")
     else if (gpus.perExecutor < 1)
       processors(asked, gpus, s"Spark gives ${whom(gpus)} no GPU (${gpus.setting} is not set)", give(gpus))
@@ -53,6 +75,12 @@ private[candlewick] object Device {
         gpus,
         s"Spark gives ${whom(gpus)} ${gpus.perExecutor} GPU(s), but the trainer for GPUs is not there",
         "add the jar candlewick-cuda to spark.jars (pip install candlewick[cuda] brings it, `make dist-gpu` builds it)"
+      )
+    else if (asked == Auto && refusal.isDefined)
+      Device(
+        None,
+        s"Spark gives ${whom(gpus)} ${gpus.perExecutor} GPU(s), but ${refusal.mkString}",
+        unused = true
       )
     else
       Device(

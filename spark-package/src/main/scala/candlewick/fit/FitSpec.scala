@@ -54,6 +54,7 @@ private[candlewick] final case class FitSpec(
   */
 private[candlewick] final case class LaunchSpec(
     device: String,
+    deviceRefusals: Map[String, String],
     shardsFollowTrainers: Boolean,
     numTrainers: Int,
     minTrainers: Int,
@@ -75,6 +76,7 @@ private[fit] object LaunchSpec {
   /** Reads the document of the native library. */
   def of(node: JsonNode): LaunchSpec = LaunchSpec(
     Json.field(node, "device").asText,
+    Json.fields(Json.field(node, "deviceRefusals")).map { case (device, why) => device -> why.asText }.toMap,
     Json.field(node, "shardsFollowTrainers").asBoolean,
     Json.field(node, "numTrainers").asInt,
     Json.field(node, "minTrainers").asInt,

@@ -105,7 +105,7 @@ private[candlewick] object Preparation {
     }
     val (asked, first, limits) = complete(None, None)
     warnIfUnstable(source, control)
-    val device = Device.of(session.sparkContext, first.device)
+    val device = Device.of(session.sparkContext, first.device, first.deviceRefusals)
     if (enters) tellDevice(first.device, device, control)
     val (job, launch, _) = if (device.gpus.isEmpty) (asked, first, limits) else complete(Some(device), None)
     val conf = CandlewickShim.hadoopConf(session)
@@ -194,7 +194,7 @@ private[candlewick] object Preparation {
       "nonzeros" -> widths.nonzeros,
       "labelWidth" -> widths.label,
       "labels" -> columns.labelColumns(widths),
-      "device" -> device.getOrElse(Device.Processors).name,
+      "device" -> device.map(_.name),
       "numTrainers" -> trainers
     )
     Json.parseObject("the resolved job", Native.resolve(request.toString))

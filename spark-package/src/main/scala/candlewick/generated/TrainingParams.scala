@@ -242,7 +242,8 @@ trait TrainingParams extends Params with HasSeed {
   /** What products of matrices (linear layers, convolutions, recurrent layers, attention) round
     * their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does,
     * where products take about half the time on processors with avx512_bf16, and on others the same
-    * bits come out, slower; "fp16" is for GPUs and refused elsewhere. Sums, weights, the optimizer
+    * bits come out, slower; on GPUs they go through TF32; "fp16", on GPUs only, with a loss that is
+    * scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer
     * and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16"
     * or "fp16")
     * @group param
@@ -250,13 +251,29 @@ trait TrainingParams extends Params with HasSeed {
   final val precision: Param[String] = new Param[String](
     this,
     "precision",
-    "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; \"fp16\" is for GPUs and refused elsewhere. Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. (\"f32\" or \"bf16\" or \"fp16\")",
+    "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; on GPUs they go through TF32; \"fp16\", on GPUs only, with a loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. (\"f32\" or \"bf16\" or \"fp16\")",
     Legal[String]("precision", "\"f32\" or \"bf16\" or \"fp16\"", ParamValidators.inArray(Array("f32", "bf16", "fp16")))
   )
   setDefault(precision, "f32")
 
   /** @group getParam */
   final def getPrecision: String = $(precision)
+
+  /** Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as
+    * torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and products
+    * go through tensor cores. Processors have none of it, and "bf16" and "fp16" (precision) go
+    * through it already: neither is changed by it. (true or false)
+    * @group param
+    */
+  final val allowTF32: BooleanParam = new BooleanParam(
+    this,
+    "allowTF32",
+    "Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and products go through tensor cores. Processors have none of it, and \"bf16\" and \"fp16\" (precision) go through it already: neither is changed by it. (true or false)"
+  )
+  setDefault(allowTF32, false)
+
+  /** @group getParam */
+  final def getAllowTF32: Boolean = $(allowTF32)
 
   /** What the driver shows while it trains: loss, validation, metrics, rows/s, seconds left. true:
     * a line per epoch. "auto": in Python a bar in a notebook, a line that moves in a terminal, else
@@ -342,6 +359,9 @@ trait TrainingSetters extends TrainingParams {
 
   /** @group setParam */
   def setPrecision(value: String): this.type = set(precision, value)
+
+  /** @group setParam */
+  def setAllowTF32(value: Boolean): this.type = set(allowTF32, value)
 
   /** @group setParam */
   def setVerbose(value: String): this.type = set(verbose, value)

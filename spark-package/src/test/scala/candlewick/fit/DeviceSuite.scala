@@ -27,6 +27,29 @@ class DeviceSuite extends AnyFunSuite {
     assert(Device.choose("cpu", some, fail("nobody is asked")).name == "cpu")
   }
 
+  test(
+    "a device that does not compute what is asked for: auto takes the other one, else it is refused with why"
+  ) {
+    val why = "precision = \"thin\" is too thin: set precision to \"f32\""
+    def choose(asked: String, gpus: Gpus, device: String) =
+      Device.choose(asked, gpus, hasTrainer = true, Map(device -> why))
+    def told(asked: String, gpus: Gpus, device: String) =
+      intercept[InvalidParameterException](choose(asked, gpus, device)).getMessage
+    val other = choose("auto", some, "cuda")
+    assert(other.name == "cpu" && other.unused)
+    assert(other.reason == s"Spark gives each executor 2 GPU(s), but $why")
+    assert(told("cuda", some, "cuda") == "device=\"cuda\": " + why)
+    assert(choose("cpu", some, "cuda").name == "cpu" && choose("auto", none, "cuda").name == "cpu")
+    assert(choose("auto", some, "cpu").name == "cuda" && choose("cuda", some, "cpu").name == "cuda")
+    assert(told("cpu", some, "cpu") == "device=\"cpu\": " + why)
+    val nowhere = told("auto", none, "cpu")
+    assert(
+      nowhere.startsWith("trainers would compute on processors (Spark gives each executor no GPU") &&
+        nowhere.endsWith(s"), and $why"),
+      nowhere
+    )
+  }
+
   test("cuda without GPUs, or without the trainer, is refused with what to add") {
     assert(refused("cuda", none, trainer = true).contains("spark.executor.resource.gpu.amount=1"))
     assert(refused("cuda", some, trainer = false).contains("pip install candlewick[cuda]"))

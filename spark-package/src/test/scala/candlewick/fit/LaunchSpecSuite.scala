@@ -41,6 +41,7 @@ class LaunchSpecSuite extends AnyFunSuite {
     assert(Json.fields(found.identity.get).map(_._1).toSet == Set("data", "train"))
     val expected = LaunchSpec(
       "cuda",
+      Map.empty,
       false,
       3,
       2,
@@ -62,6 +63,7 @@ class LaunchSpecSuite extends AnyFunSuite {
   test("what is not set is the default") {
     val expected = LaunchSpec(
       "auto",
+      Map.empty,
       false,
       0,
       0,
@@ -78,5 +80,11 @@ class LaunchSpecSuite extends AnyFunSuite {
       None
     )
     assert(launch() == expected)
+  }
+
+  test("what a device does not compute is known before one is chosen") {
+    assert(launch("precision" -> "bf16").deviceRefusals.isEmpty)
+    val refusals = launch("precision" -> "fp16").deviceRefusals
+    assert(refusals.keySet == Set("cpu") && refusals("cpu").contains("set precision to \"bf16\""), refusals)
   }
 }
