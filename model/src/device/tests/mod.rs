@@ -5,6 +5,7 @@ mod golden;
 mod gradients;
 mod mixed;
 mod resident;
+mod scoring;
 mod subjects;
 #[path = "../../../tests/support/mod.rs"]
 mod support;
