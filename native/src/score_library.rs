@@ -1,6 +1,8 @@
 //! The library that scores on GPUs, which is opened where a model asks for one: this library has to load where there is no CUDA.
 
-use candlewick_protocol::score_abi::{self, Batch, Close, Description, FAILED, LastError, Open, Score, Version};
+use candlewick_protocol::score_abi::{
+    self, Batch, Close, Description, FAILED, LastError, Open, Score, Version,
+};
 use candlewick_protocol::{ErrorKind, Failure};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 use serde::Deserialize;
@@ -59,14 +61,24 @@ impl DeviceModel {
     /// # Errors
     /// `InvalidParameter` where the library, what it needs, or the GPU is not there, or the library is of another version;
     /// `JobFailed` where the GPU fails, such as for want of memory.
-    pub fn open(spec: &DeviceSpec, description: &Description, weights: &[f32]) -> Result<DeviceModel, Failure> {
+    pub fn open(
+        spec: &DeviceSpec,
+        description: &Description,
+        weights: &[f32],
+    ) -> Result<DeviceModel, Failure> {
         let functions = functions(spec)?;
         let text = serde_json::to_string(description)
             .map_err(|error| Failure::internal(format!("the description of a model: {error}")))?;
         let mut model = std::ptr::null_mut();
         // SAFETY: both live as long as the call, and so does the place.
         let done = unsafe {
-            (functions.open)(text.as_ptr(), text.len(), weights.as_ptr(), weights.len(), &raw mut model)
+            (functions.open)(
+                text.as_ptr(),
+                text.len(),
+                weights.as_ptr(),
+                weights.len(),
+                &raw mut model,
+            )
         };
         if done == FAILED {
             return Err(functions.failure());
@@ -150,7 +162,9 @@ impl Functions {
         text.truncate(wanted);
         serde_json::from_slice(&text).unwrap_or_else(|error| {
             let text = String::from_utf8_lossy(&text);
-            Failure::internal(format!("the library that scores on GPUs failed with {text:?}: {error}"))
+            Failure::internal(format!(
+                "the library that scores on GPUs failed with {text:?}: {error}"
+            ))
         })
     }
 }
@@ -204,9 +218,13 @@ fn load(library: &Path, folders: &[PathBuf]) -> Result<Library, Failure> {
                 waiting.pop();
             }
             Err(told) => {
-                let missing = missing(&told).map(|name| (name, folders.iter().map(move |folder| folder.join(name))));
+                let missing =
+                    missing(&told).map(|name| (name, folders.iter().map(move |folder| folder.join(name))));
                 let Some((name, mut places)) = missing else {
-                    return Err(refused(&format!("{} cannot be loaded: {told}", library.display())));
+                    return Err(refused(&format!(
+                        "{} cannot be loaded: {told}",
+                        library.display()
+                    )));
                 };
                 match places.find(|place| place.is_file() && !waiting.contains(place)) {
                     Some(place) => waiting.push(place),
@@ -215,16 +233,26 @@ fn load(library: &Path, folders: &[PathBuf]) -> Result<Library, Failure> {
             }
         }
     }
-    Err(refused(&format!("{} needs too many libraries", library.display())))
+    Err(refused(&format!(
+        "{} needs too many libraries",
+        library.display()
+    )))
 }
 
 fn lacks(library: &Path, name: &str, folders: &[PathBuf]) -> Failure {
-    let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let looked: Vec<String> = folders
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
     refused(&format!(
         "{} needs {name}, which is neither where the loader looks nor in {}: install CUDA 13's libraries on the executors' hosts, or \
          with pip install candlewick-cuda[libraries]",
         library.display(),
-        if looked.is_empty() { "a folder of Python's packages".to_owned() } else { looked.join(", ") }
+        if looked.is_empty() {
+            "a folder of Python's packages".to_owned()
+        } else {
+            looked.join(", ")
+        }
     ))
 }
 
@@ -266,7 +294,10 @@ mod tests {
     fn what_the_loader_misses_is_read() {
         let text = "libcublas.so.13: cannot open shared object file: No such file or directory";
         assert_eq!(missing(text), Some("libcublas.so.13"));
-        assert_eq!(missing(&format!("dlopen failed: {text}")), Some("libcublas.so.13"));
+        assert_eq!(
+            missing(&format!("dlopen failed: {text}")),
+            Some("libcublas.so.13")
+        );
         let own = "/a/libcandlewick_score_gpu.so: cannot open shared object file: No such file or directory";
         assert_eq!(missing(own), None, "it is not there itself");
         assert_eq!(missing("version `GLIBC_2.40' not found"), None);
@@ -277,17 +308,25 @@ mod tests {
         let failure = told("/no/such/libcandlewick_score_gpu.so", &[]);
         assert_eq!(failure.kind, ErrorKind::InvalidParameter);
         assert!(
-            failure.message.contains("/no/such/libcandlewick_score_gpu.so cannot be loaded")
+            failure
+                .message
+                .contains("/no/such/libcandlewick_score_gpu.so cannot be loaded")
                 && failure.message.ends_with("or set scoreDevice to \"cpu\""),
             "{failure}"
         );
         let failure = told("libm.so.6", &[]);
         assert!(
             failure.message.contains("no library that scores on GPUs")
-                && failure.message.contains("the jar candlewick-cuda of this version"),
+                && failure
+                    .message
+                    .contains("the jar candlewick-cuda of this version"),
             "{failure}"
         );
-        let failure = lacks(Path::new("/a/b.so"), "libcublas.so.13", &["/x".into(), "/y".into()]);
+        let failure = lacks(
+            Path::new("/a/b.so"),
+            "libcublas.so.13",
+            &["/x".into(), "/y".into()],
+        );
         assert!(
             failure.message.contains("/a/b.so needs libcublas.so.13")
                 && failure.message.contains("nor in /x, /y")

@@ -44,7 +44,10 @@ fn answered(body: impl FnOnce() -> Result<(), Failure>) -> i32 {
     let failure = match outcome {
         Ok(Ok(())) => return DONE,
         Ok(Err(failure)) => failure,
-        Err(panic) => Failure::internal(format!("the library that scores on GPUs panicked: {}", said(&*panic))),
+        Err(panic) => Failure::internal(format!(
+            "the library that scores on GPUs panicked: {}",
+            said(&*panic)
+        )),
     };
     let text = serde_json::to_string(&failure).unwrap_or_default();
     LAST.with(|last| *last.borrow_mut() = text);
@@ -98,8 +101,9 @@ pub unsafe fn open(
     answered(|| {
         // SAFETY: the caller says so.
         let (description, weights) = unsafe { (view(description, bytes)?, view(weights, count)?) };
-        let description = serde_json::from_slice(description)
-            .map_err(|error| Failure::internal(format!("the description of a model cannot be read: {error}")))?;
+        let description = serde_json::from_slice(description).map_err(|error| {
+            Failure::internal(format!("the description of a model cannot be read: {error}"))
+        })?;
         let opened: Box<Handle> = Box::new(Mutex::new(opener(&description, weights)?));
         // SAFETY: the caller says so.
         unsafe { model.write(Box::into_raw(opened).cast()) };
@@ -122,7 +126,10 @@ pub unsafe fn score(model: *mut c_void, batch: *const Batch) -> i32 {
         };
         // SAFETY: the caller says so.
         let (inner, features) = unsafe {
-            (view(batch.inner, batch.inner_len)?, view(batch.features, batch.features_len)?)
+            (
+                view(batch.inner, batch.inner_len)?,
+                view(batch.features, batch.features_len)?,
+            )
         };
         // SAFETY: the caller says so.
         let (outputs, values) = unsafe {
@@ -219,7 +226,12 @@ mod tests {
         let mut model = null_mut();
         // SAFETY: both live, and so does the place.
         let done = unsafe {
-            open(opener, (text.as_ptr(), text.len()), (weights.as_ptr(), weights.len()), &raw mut model)
+            open(
+                opener,
+                (text.as_ptr(), text.len()),
+                (weights.as_ptr(), weights.len()),
+                &raw mut model,
+            )
         };
         if done == DONE { Ok(model) } else { Err(told()) }
     }
@@ -250,7 +262,11 @@ mod tests {
         };
         // SAFETY: the model is open, and everything lives.
         let done = unsafe { score(model, &raw const batch) };
-        if done == DONE { Ok((outputs, values)) } else { Err(told()) }
+        if done == DONE {
+            Ok((outputs, values))
+        } else {
+            Err(told())
+        }
     }
 
     const DESCRIPTION: &str = r#"{"network": {}, "inputShape": [2], "address": "0"}"#;
@@ -261,11 +277,18 @@ mod tests {
         let model = opened(DESCRIPTION, &[0.5, 0.5]).unwrap();
         assert_eq!(scored(model, r#"["a", "b"]"#).unwrap(), ([4.0, 8.0], [2.0]));
         let failure = scored(model, r#"["wrong"]"#).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::InvalidData, "not this row"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (ErrorKind::InvalidData, "not this row")
+        );
         let failure = scored(model, r#"["panic"]"#).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Internal);
         assert!(failure.message.contains("panicked: of 2 rows"), "{failure}");
-        assert_eq!(scored(model, "[]").unwrap(), ([4.0, 8.0], [0.0]), "it goes on after a panic");
+        assert_eq!(
+            scored(model, "[]").unwrap(),
+            ([4.0, 8.0], [0.0]),
+            "it goes on after a panic"
+        );
         // SAFETY: it is open, and nobody uses it.
         unsafe { close(model) };
         assert_eq!(CLOSED.load(Ordering::Relaxed), before + 1);
@@ -276,7 +299,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told() {
         let failure = opened(&DESCRIPTION.replace('0', "9"), &[]).unwrap_err();
-        assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::InvalidParameter, "no GPU 9"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (ErrorKind::InvalidParameter, "no GPU 9")
+        );
         assert!(opened("{", &[]).unwrap_err().message.contains("cannot be read"));
         let mut model = null_mut();
         // SAFETY: the place lives; addresses of nothing are refused.

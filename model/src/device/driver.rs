@@ -236,7 +236,10 @@ mod cuda {
             let end = bus.iter().position(|byte| *byte == 0).unwrap_or(bus.len());
             let id = result::device::get_uuid(device)?.bytes;
             let hex = |range: std::ops::Range<usize>| -> String {
-                id[range].iter().map(|byte| format!("{:02x}", *byte as u8)).collect()
+                id[range]
+                    .iter()
+                    .map(|byte| format!("{:02x}", *byte as u8))
+                    .collect()
             };
             let parts = [hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16)];
             Ok(Seen {
@@ -321,10 +324,23 @@ mod tests {
         // CUDA counts the fastest first.
         let seen = [gpu("0000:C1:00.0", "GPU-c1"), gpu("0000:03:00.0", "GPU-03")];
         let number = |address, visible| numbered(address, visible, &seen).ok();
-        assert_eq!((number("0", None), number("1", None), number("2", None)), (Some(1), Some(0), None));
-        assert_eq!((number("gpu-03", None), number("GPU-04", None), number("", None)), (Some(1), None, None));
-        assert_eq!((number("5", Some("4, 5")), number("0", Some("4,5"))), (Some(1), None));
-        assert_eq!(number("6", Some("4,5,6")), None, "CUDA sees less than the variable names");
+        assert_eq!(
+            (number("0", None), number("1", None), number("2", None)),
+            (Some(1), Some(0), None)
+        );
+        assert_eq!(
+            (number("gpu-03", None), number("GPU-04", None), number("", None)),
+            (Some(1), None, None)
+        );
+        assert_eq!(
+            (number("5", Some("4, 5")), number("0", Some("4,5"))),
+            (Some(1), None)
+        );
+        assert_eq!(
+            number("6", Some("4,5,6")),
+            None,
+            "CUDA sees less than the variable names"
+        );
         let told = numbered("7", Some("4,5"), &seen).unwrap_err().message;
         assert!(
             told.contains("sees 2 GPU(s), and none by the address 7 (CUDA_VISIBLE_DEVICES=4,5)")

@@ -235,7 +235,10 @@ impl Placing<'_> {
     fn segment(&mut self, run: Range<usize>) -> Result<(), Failure> {
         let mut subgraph = Subgraph::of(self.network, run.clone(), &lowering::find)?;
         let read = |(layer, _): &(usize, usize)| self.readers(*layer, run.end);
-        for layer in run.clone().filter(|layer| self.wanted.contains(&ValueRef::Layer(*layer))) {
+        for layer in run
+            .clone()
+            .filter(|layer| self.wanted.contains(&ValueRef::Layer(*layer)))
+        {
             subgraph.put_out(self.network, layer);
         }
         let outputs = std::mem::take(&mut subgraph.outputs);

@@ -97,16 +97,25 @@ mod tests {
             "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
         ] {
             let training = told("Cuda { gpu_id: 0 }", text, Advice::Training);
-            assert!(is_used_up(&training) && training.message.contains("lower batchSize"), "{training}");
+            assert!(
+                is_used_up(&training) && training.message.contains("lower batchSize"),
+                "{training}"
+            );
             let scoring = told("Cuda { gpu_id: 0 }", text, Advice::Scoring(2_500_000));
             assert!(
                 is_used_up(&scoring)
                     && scoring.message.contains("the weights of this model (10.0 MB)")
-                    && scoring.message.contains("Lower spark.candlewick.modelCache.maxSize"),
+                    && scoring
+                        .message
+                        .contains("Lower spark.candlewick.modelCache.maxSize"),
                 "{scoring}"
             );
         }
-        let other = told("Cuda { gpu_id: 0 }", "CUDA_ERROR_ILLEGAL_ADDRESS", Advice::Training);
+        let other = told(
+            "Cuda { gpu_id: 0 }",
+            "CUDA_ERROR_ILLEGAL_ADDRESS",
+            Advice::Training,
+        );
         assert!(!is_used_up(&other));
         assert_eq!(
             other.message,

@@ -54,7 +54,9 @@ impl Compute {
         let inner: Vec<&str> = task.outputs.iter().filter_map(inner_node).collect();
         let Some(spec) = &task.device else {
             let network = model.network.with_precision(task.precision);
-            return Ok(Compute::Processor(Box::new(Predictor::with_inner(&network, 1, &inner)?)));
+            return Ok(Compute::Processor(Box::new(Predictor::with_inner(
+                &network, 1, &inner,
+            )?)));
         };
         Ok(Compute::Device(OnDevice::of(model, task, spec, &inner)?))
     }
@@ -75,13 +77,17 @@ impl Compute {
 
     /// Computes rows of a block.
     pub fn predict(&mut self, model: &Model, block: &Block<'_>, rows: Range<usize>) -> Result<(), Failure> {
-        let features = block.features.get(rows.start * block.width..rows.end * block.width);
+        let features = block
+            .features
+            .get(rows.start * block.width..rows.end * block.width);
         let features = features.unwrap_or_default();
         let predictor = match self {
             Compute::Device(device) => return device.predict(features, rows.len()),
             Compute::Processor(predictor) => predictor,
         };
-        let sparse = block.sparse.and_then(|sparse| Some((sparse, model.entry(predictor)?)));
+        let sparse = block
+            .sparse
+            .and_then(|sparse| Some((sparse, model.entry(predictor)?)));
         if let Some((sparse, entry)) = sparse {
             predictor.predict_sparse(&model.weights, entry, sparse, rows)?;
             return Ok(());

@@ -51,10 +51,14 @@ fn scored(model: &mut DeviceModel, inner: &[&str]) -> Result<(Vec<f32>, Vec<f32>
 
 /// A model gives on a device what the engine gives.
 fn as_the_engine(name: &str, document: &Value, shape: &[usize], inner: &[&str]) {
-    let network = Network::from_document(document, shape).unwrap_or_else(|failure| panic!("{name}: {failure}"));
+    let network =
+        Network::from_document(document, shape).unwrap_or_else(|failure| panic!("{name}: {failure}"));
     let weights = network.initial_weights(2);
     let mut engine = Predictor::with_inner(&network, 1, inner).unwrap();
-    let wanted = engine.predict(&weights, &features(&network), ROWS).unwrap().to_vec();
+    let wanted = engine
+        .predict(&weights, &features(&network), ROWS)
+        .unwrap()
+        .to_vec();
     let mut model = DeviceModel::open(&network, &weights, &place(None)).unwrap();
     let (alone, _) = scored(&mut model, &[]).unwrap();
     assert_close(&alone, &wanted, 1e-5, name);
@@ -100,7 +104,8 @@ fn every_kind_of_model_scores_as_on_processors() {
 }
 
 fn small() -> (Network, Vec<f32>) {
-    let network = Network::from_document(&chain(json!([linear(8), {"type": "ReLU"}, linear(2)])), &[16]).unwrap();
+    let network =
+        Network::from_document(&chain(json!([linear(8), {"type": "ReLU"}, linear(2)])), &[16]).unwrap();
     let weights = network.initial_weights(2);
     (network, weights)
 }
@@ -122,7 +127,11 @@ fn weights_go_up_once_and_rows_with_each_batch() {
 fn where_memory_is_short_fewer_rows_go_up_together() {
     let (network, weights) = small();
     let held = weights.len() as u64 * 4;
-    let (wanted, _) = scored(&mut DeviceModel::open(&network, &weights, &place(None)).unwrap(), &[]).unwrap();
+    let (wanted, _) = scored(
+        &mut DeviceModel::open(&network, &weights, &place(None)).unwrap(),
+        &[],
+    )
+    .unwrap();
     // Room for five rows: 37, 18 and 9 do not fit, and 4 do.
     let mut model = DeviceModel::open(&network, &weights, &place(Some(held + 5 * 64))).unwrap();
     for _ in 0..2 {
@@ -135,11 +144,16 @@ fn where_memory_is_short_fewer_rows_go_up_together() {
     assert!(
         failure.kind == ErrorKind::JobFailed
             && failure.message.starts_with("the memory of the GPU is used up")
-            && failure.message.contains("Lower spark.candlewick.modelCache.maxSize"),
+            && failure
+                .message
+                .contains("Lower spark.candlewick.modelCache.maxSize"),
         "{failure}"
     );
     let failure = DeviceModel::open(&network, &weights, &place(Some(held - 1))).unwrap_err();
-    assert!(failure.message.starts_with("the memory of the GPU is used up"), "{failure}");
+    assert!(
+        failure.message.starts_with("the memory of the GPU is used up"),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -152,7 +166,12 @@ fn what_does_not_fit_is_told() {
         memory: None,
     };
     let failure = DeviceModel::open(&network, &weights, &nowhere).unwrap_err();
-    assert!(failure.message.contains("no GPU by the address that was asked for"), "{failure}");
+    assert!(
+        failure
+            .message
+            .contains("no GPU by the address that was asked for"),
+        "{failure}"
+    );
     let mut model = DeviceModel::open(&network, &weights, &place(None)).unwrap();
     assert!(scored_with(&mut model, &["nine"]).contains("no layer or node \"nine\""));
     let rows = Rows {
@@ -178,7 +197,9 @@ fn scored_with(model: &mut DeviceModel, inner: &[&str]) -> String {
 
 #[test]
 fn a_row_that_a_layer_refuses_is_wrong_data() {
-    let words = chain(json!([{"type": "Embedding", "num_embeddings": 3, "embedding_dim": 4}, {"type": "Flatten"}, linear(2)]));
+    let words = chain(
+        json!([{"type": "Embedding", "num_embeddings": 3, "embedding_dim": 4}, {"type": "Flatten"}, linear(2)]),
+    );
     let network = Network::from_document(&words, &[1]).unwrap();
     let mut model = DeviceModel::open(&network, &network.initial_weights(1), &place(None)).unwrap();
     let rows = Rows {
