@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// A model on a device.
 pub trait Scores: Debug + Send {
-    /// Scores rows: `count` of them with these features into `outputs`, and what the layers of these names put out into `values`, for
+    /// Scores rows: so many with these features into `outputs`, and what the layers of these names put out into `values`, for
     /// one name after another all rows.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ pub trait Scores: Debug + Send {
     fn score(
         &mut self,
         inner: &[String],
-        (count, features): (usize, &[f32]),
+        rows: (usize, &[f32]),
         outputs: &mut [f32],
         values: &mut [f32],
     ) -> Result<(), Failure>;

@@ -29,7 +29,9 @@ def apart(model: NeuralClassificationModel, df: DataFrame) -> dict[str, Any]:
     loaded = NeuralClassificationModel.load(saved)
     on_gpus = probabilities(loaded, df)
     on_processors = probabilities(loaded.copy().setScoreDevice("cpu"), df)
-    far = max(abs(a - b) for one, other in zip(on_gpus, on_processors, strict=True) for a, b in zip(one, other, strict=True))
+    far = max(
+        abs(a - b) for one, other in zip(on_gpus, on_processors, strict=True) for a, b in zip(one, other, strict=True)
+    )
     shutil.rmtree(saved)
     return {"device": loaded.getScoreDevice(), "far": far, "rows": len(on_gpus), "same": on_gpus == on_processors}
 

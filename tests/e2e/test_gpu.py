@@ -35,7 +35,9 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("master", sorted(OWNERS))
-def test_the_artifact_trains_and_scores_on_the_gpus_that_spark_gives(artifact: Path, tmp_path: Path, master: str) -> None:
+def test_the_artifact_trains_and_scores_on_the_gpus_that_spark_gives(
+    artifact: Path, tmp_path: Path, master: str
+) -> None:
     script = tmp_path / "discover.sh"
     script.write_text("""#!/bin/sh\necho '{"name": "gpu", "addresses": ["0", "1"]}'\n""")
     script.chmod(0o755)

@@ -18,7 +18,8 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
   private var installed = true
 
   override protected def gpuFiles: Map[String, Path] =
-    if (installed) Map("candlewick-trainer-gpu" -> GpuSuite.rehearsal, "libcandlewick_score_gpu.so" -> GpuSuite.library)
+    if (installed)
+      Map("candlewick-trainer-gpu" -> GpuSuite.rehearsal, "libcandlewick_score_gpu.so" -> GpuSuite.library)
     else Map.empty
 
   /** A session whose executors have `amount` GPUs each, by these addresses. */
@@ -171,7 +172,10 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
     assert(narrow.contains("precision = \"bf16\" is not offered by the trainer for GPUs"), narrow)
     val model = estimator.setDevice("cpu").fit(points())
     val unseen = refusal(model)
-    assert(unseen.contains("executor 0 cannot score on its GPU 9: this host has no GPU by the address"), unseen)
+    assert(
+      unseen.contains("executor 0 cannot score on its GPU 9: this host has no GPU by the address"),
+      unseen
+    )
     assert(unseen.contains("set scoreDevice to \"cpu\""), unseen)
     val processors = scored(model, "cpu")._1
     assert(scored(model, "auto") == ((processors, 0L, 0L)))
@@ -212,7 +216,8 @@ private object GpuSuite {
 
   /** Built with it. */
   val library: Path = {
-    val built = Paths.get(sys.props("candlewick.native.dir")).resolve("examples/libcandlewick_score_rehearsal.so")
+    val built =
+      Paths.get(sys.props("candlewick.native.dir")).resolve("examples/libcandlewick_score_rehearsal.so")
     require(Files.isRegularFile(built), s"$built is missing: `make rehearsal` builds it")
     built
   }

@@ -12,9 +12,9 @@ public final class Scorer extends NativeHandle {
    * @param model the model; it may be closed before the scorer
    * @param scoreJson {@code {"columns": Columns, "outputs": [...], "thresholds": [...] or null,
    *     "partition": n, "handleInvalid": "error" | "skip" | "keep", "device": {"library": path,
-   *     "folders": [path...], "address": GPU} or null}}; an output, in the order
-   *     wanted, is {@code {"kind": "rawPrediction" | "probability" | "prediction"}}, {@code
-   *     {"kind": "named", "output": ...}} or {@code {"kind": "inner", "node": ...}}
+   *     "folders": [path...], "address": GPU} or null}}; an output, in the order wanted, is {@code
+   *     {"kind": "rawPrediction" | "probability" | "prediction"}}, {@code {"kind": "named",
+   *     "output": ...}} or {@code {"kind": "inner", "node": ...}}
    * @return the scorer, to be closed
    */
   public static Scorer open(Model model, String scoreJson) {

@@ -88,11 +88,11 @@ class GpuScoringTest {
   void scorersOfOneGpuShareAModelThatGoesWithTheLast() {
     for (int round = 0; round < 2; round++) {
       Model model = model();
-      try (Scorer first = open(model, library(), "1");
-          Scorer second = open(model, library(), "1");
+      Scorer first = open(model, library(), "1");
+      // Put there once for each GPU; of the model of another round nothing is left.
+      assertEquals(2, first.placed());
+      try (Scorer second = open(model, library(), "1");
           Scorer other = open(model, library(), "2")) {
-        // Put there once for each GPU; of the model of another round nothing is left.
-        assertEquals(2, first.placed());
         assertEquals(1, second.placed());
         assertEquals(2, other.placed());
         model.close();
@@ -128,7 +128,8 @@ class GpuScoringTest {
   void anArtifactWithoutTheLibraryIsTold() throws IOException {
     Path program = Files.createFile(temp.resolve(NativeLibrary.TRAINER_GPU));
     String told =
-        assertThrows(InvalidParameterException.class, () -> GpuScoring.beside(program)).getMessage();
+        assertThrows(InvalidParameterException.class, () -> GpuScoring.beside(program))
+            .getMessage();
     assertTrue(told.contains(temp + " holds no " + NativeLibrary.SCORE_GPU), told);
     assertTrue(told.contains("use the jar candlewick-cuda of this version"), told);
     Files.createFile(temp.resolve(NativeLibrary.SCORE_GPU));

@@ -63,7 +63,13 @@ private[candlewick] object Device {
   ): Device =
     if (asked == Cpu) Device(None, use.param + "=\"cpu\"")
     else if (gpus.perExecutor < 1)
-      processors(asked, gpus, use, s"Spark gives ${whom(gpus)} no GPU (${gpus.setting} is not set)", give(gpus))
+      processors(
+        asked,
+        gpus,
+        use,
+        s"Spark gives ${whom(gpus)} no GPU (${gpus.setting} is not set)",
+        give(gpus)
+      )
     else if (!has)
       processors(
         asked,

@@ -36,8 +36,13 @@ class DeviceSuite extends AnyFunSuite {
 
   test("scoring is refused in its own words") {
     val told =
-      intercept[InvalidParameterException](Device.choose("cuda", some, has = false, Device.Scoring)).getMessage
-    assert(told.startsWith("scoreDevice=\"cuda\": ") && told.endsWith("or set scoreDevice to \"cpu\" or \"auto\""), told)
+      intercept[InvalidParameterException](
+        Device.choose("cuda", some, has = false, Device.Scoring)
+      ).getMessage
+    assert(
+      told.startsWith("scoreDevice=\"cuda\": ") && told.endsWith("or set scoreDevice to \"cpu\" or \"auto\""),
+      told
+    )
     assert(told.contains("the library that scores on GPUs is not there: add the jar candlewick-cuda"), told)
   }
 
