@@ -179,7 +179,6 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
     assert(unseen.contains("set scoreDevice to \"cpu\""), unseen)
     val processors = scored(model, "cpu")._1
     assert(scored(model, "auto") == ((processors, 0L, 0L)))
-    estimator.setDevice("auto"): Unit
     installed = false
     startWith("local-cluster[1,1,1024]", Seq("0"))
     val refused = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
