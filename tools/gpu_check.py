@@ -410,11 +410,26 @@ class Scorer:
         self._library.candlewick_score_close(self._model)
 
 
+#: Parts of an encoder layer in the order in which they compute, which ours has: PyTorch's has the norms last.
+ENCODER_PARTS = ("self_attn", "norm1", "linear1", "linear2", "norm2")
+
+
+def computed(state: dict[str, Any]) -> list[Any]:
+    """The parameters of a network of PyTorch in the order of ours."""
+    layers = list(dict.fromkeys(key.split(".")[0] for key in state))
+
+    def place(key: str) -> tuple[int, int]:
+        layer, part = key.split(".")[:2]
+        return layers.index(layer), ENCODER_PARTS.index(part) if part in ENCODER_PARTS else 0
+
+    return [state[key] for key in sorted(state, key=place)]
+
+
 def scores_of_both(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
     """Scores one batch with the library and with PyTorch, by the same weights; the outputs must be near."""
     torch, network = torch_network(name, bench)
     network.eval()
-    state = [value.detach().cpu().numpy().ravel() for value in network.state_dict().values()]
+    state = [value.detach().cpu().numpy().ravel() for value in computed(network.state_dict())]
     weights = np.ascontiguousarray(np.concatenate(state), dtype=np.float32)
     features, _ = data(name, 1)
     features = np.ascontiguousarray(features)
