@@ -66,7 +66,8 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
       .setScoreDevice(device)
       .setOutputCols(Map("1" -> "inner"))
       .transform(points(partitions = partitions))
-    val rows = frame.select("features", "probability", "rawPrediction", "inner", "prediction").collect()
+      .select("features", "probability", "rawPrediction", "inner", "prediction")
+    val rows = frame.collect()
     val metrics = collect(frame.queryExecution.executedPlan) {
       case score if score.nodeName == "CandlewickScore" => score.metrics
     }
