@@ -297,11 +297,12 @@ native: $(VENV)/.stamp
 
 $(NATIVE): native ;
 
-# The trainer for GPUs as tests have it: candle on processors. With a test of the workspace selected its dependencies have the
+# The trainer for GPUs and the library that scores on them, as tests have them: candle on processors. With a test of the workspace selected its dependencies have the
 # features that `make test` has compiled them with; one of another crate, since a test of the trainer would build the programs that
 # ship once more, with candle in them.
 rehearsal: native
-	cargo-zigbuild build $(CARGO_TARGET) --workspace --features candlewick-trainer/candle --bin candlewick-trainer-rehearsal --test algorithms
+	cargo-zigbuild build $(CARGO_TARGET) --workspace --features candlewick-trainer/candle,candlewick-scoring/candle \
+	  --bin candlewick-trainer-rehearsal --example candlewick_score_rehearsal --test algorithms
 
 # Only what ships: tests of the other processor are those of `make arm64`.
 native-other: $(VENV)/.stamp

@@ -22,7 +22,7 @@ import tomllib
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE_FILES = ("libcandlewick_native.so", "candlewick-trainer")
 #: What the artifact candlewick-cuda holds, and the name of its list of checksums: both artifacts may be on one class path.
-CUDA_FILES = ("candlewick-trainer-gpu",)
+CUDA_FILES = ("candlewick-trainer-gpu", "libcandlewick_score_gpu.so")
 CUDA_SUMS = "SHA256SUMS-cuda"
 #: What ships is for these (docs/adr/0029-arm64.md); by the numbers that ELF headers have for them.
 ARCHITECTURES = {62: "x86_64", 183: "aarch64"}
@@ -75,7 +75,7 @@ def jar_name(line: Line = LINES[0]) -> str:
 
 
 def cuda_jar_name() -> str:
-    """Name of the jar with the trainer for GPUs, which holds no class: one for every line of Spark."""
+    """Name of the jar with the trainer and the library for GPUs, which holds no class: one for every line of Spark."""
     return f"candlewick-cuda-{version()}.jar"
 
 
@@ -188,7 +188,7 @@ def about(title: str) -> dict[str, bytes]:
 
 
 def make_cuda_jar(built: Sequence[Path], out: Path) -> Path:
-    """The jar with the trainers for GPUs of these folders, each for another architecture."""
+    """The jar with the trainers and libraries for GPUs of these folders, each for another architecture."""
     if not built:
         raise DistError("the jar needs --native, the folder of candlewick-trainer-gpu: `make dist-gpu` builds it")
     entries = about("Candlewick for CUDA")

@@ -4,6 +4,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 home=$("$root/tools/cuda.sh" "$root/.cache/cuda")
 out=$root/target/gpu/$triple/release
 trainer=$out/candlewick-trainer-gpu
+scorer=$out/examples/libcandlewick_score_gpu.so
 
 gpu=""
 if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then
@@ -16,9 +17,11 @@ fi
 export CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-90}
 export CUDA_HOME=$home CUDA_PATH=$home PATH=$home/bin:$PATH LIBRARY_PATH=$home/lib:$home/lib/stubs
 
-# One call for the program and its tests: two would give their dependencies different features, and compile the kernels
+# One call for the program, the library and their tests: two would give their dependencies different features, and compile the kernels
 # twice. A test of the package has its programs built along.
 build=(--release --target "$triple" --target-dir "$root/target/gpu" -p candlewick-model -p candlewick-trainer
-  --features candlewick-model/cuda,candlewick-trainer/cuda)
+  -p candlewick-scoring --features candlewick-model/cuda,candlewick-trainer/cuda,candlewick-scoring/cuda)
+# Not tests: built where tests are built and not run.
+library=(--example candlewick_score_gpu)
 trainers=(--test device --test gang --test serve)
 echo "gpu: compiling for compute capability $CUDA_COMPUTE_CAP; the kernels alone take some minutes the first time" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # gpu-pack.sh: builds, strips and compresses what tools/gpu-check.sh needs into dist/gpu-pack, for the triple $1. With $2 = cpu it
-# packs the trainer that ships and its tests into dist/gpu-pack-cpu: a rehearsal, without CUDA.
+# packs the trainer that ships, its tests and the library that rehearses into dist/gpu-pack-cpu: a rehearsal, without CUDA.
 set -euo pipefail
 triple=$1
 kind=${2:-cuda}
@@ -9,13 +9,15 @@ root=$(dirname "$here")
 limit_mb=60
 if [ "$kind" = cuda ]; then
   source "$here/gpu-env.sh"
-  command=(cargo test "${build[@]}" --lib "${trainers[@]}")
+  command=(cargo test "${build[@]}" --lib "${trainers[@]}" "${library[@]}")
   pack=$root/dist/gpu-pack name=candlewick-trainer-gpu
 else
   # What `make test` builds, so that nothing is compiled again.
   command=(cargo-zigbuild test --release --target "$triple.${GLIBC:-2.28}" --workspace)
   pack=$root/dist/gpu-pack-cpu name=candlewick-trainer
   trainer=$root/target/$triple/release/$name
+  scorer=$root/target/$triple/release/examples/libcandlewick_score_rehearsal.so
+  (cd "$root" && make rehearsal)
 fi
 rm -rf "$pack"
 mkdir -p "$pack"
@@ -39,6 +41,7 @@ add() { # $1: a program, $2: its name in the pack
 add "$trainer" "$name"
 # The tests of gangs hold some trainers at named points.
 add "$(dirname "$trainer")/candlewick-trainer-failpoints" candlewick-trainer-failpoints
+add "$scorer" "$(basename "$scorer")"
 add "$(program model/src/lib.rs)" device-tests
 add "$(program flight-server/tests/gang.rs)" gang-tests
 rm "$pack/built.json"

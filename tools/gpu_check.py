@@ -7,6 +7,7 @@ Rust, no Java, no Spark. It prints one table and writes it as JSON. Ends with st
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib
 import json
 import lzma
@@ -48,6 +49,8 @@ NEAR_F32 = 2e-2
 RATES = {"mlp": 0.05, "cnn": 0.05, "lstm": 0.05, "transformer": 1e-4}
 #: Steps of an epoch when time is measured.
 STEPS = 10
+#: How near outputs have to be, of the largest, and how often rows are scored when that is timed.
+NEAR_OUTPUTS, SCORED = 1e-4, 10
 
 LINEAR, RELU, FLATTEN = {"type": "Linear", "out_features": CLASSES}, {"type": "ReLU"}, {"type": "Flatten"}
 
@@ -110,6 +113,12 @@ class Bench:
         # On the CPU either one trains: a pack made for GPUs can be rehearsed where there is none.
         for_gpus = self.programs / "candlewick-trainer-gpu"
         return str(for_gpus if self.on_gpu or for_gpus.is_file() else self.programs / "candlewick-trainer")
+
+    @property
+    def library(self) -> str:
+        """The library that scores, or the one that rehearses it."""
+        kind = "gpu" if self.on_gpu else "rehearsal"
+        return str(self.programs / f"libcandlewick_score_{kind}.so")
 
     def left(self) -> float:
         """Seconds that are left."""
@@ -382,6 +391,101 @@ def precisions(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
     return f"ms a step: {times}", found
 
 
+class Batch(ctypes.Structure):
+    """Rows for the library: protocol/src/score_abi.rs."""
+
+    _fields_ = (
+        ("rows", ctypes.c_size_t),
+        ("features", ctypes.c_void_p),
+        ("features_len", ctypes.c_size_t),
+        ("inner", ctypes.c_char_p),
+        ("inner_len", ctypes.c_size_t),
+        ("outputs", ctypes.c_void_p),
+        ("outputs_len", ctypes.c_size_t),
+        ("inner_outputs", ctypes.c_void_p),
+        ("inner_outputs_len", ctypes.c_size_t),
+    )
+
+
+class Scorer:
+    """A model in the library, on the first GPU."""
+
+    def __init__(self, path: str, name: str, weights: np.ndarray[Any, Any]) -> None:
+        self._library = ctypes.CDLL(path)
+        self._library.candlewick_score_last_error.restype = ctypes.c_size_t
+        self._library.candlewick_score_close.restype = None
+        layers, shape, _ = NETWORKS[name]
+        network = {"format": "candlewick.network/1", "layers": layers}
+        text = json.dumps({"network": network, "inputShape": shape, "address": "0"}).encode()
+        self._model = ctypes.c_void_p()
+        flat = weights.ctypes.data_as(ctypes.c_void_p)
+        count = ctypes.c_size_t(weights.size)
+        size = ctypes.c_size_t(len(text))
+        self._done(self._library.candlewick_score_open(text, size, flat, count, ctypes.byref(self._model)))
+
+    def _done(self, answer: int) -> None:
+        if answer != 0:
+            room = ctypes.create_string_buffer(1 << 16)
+            self._library.candlewick_score_last_error(room, ctypes.c_size_t(len(room) - 1))
+            raise CheckError(f"the library failed: {room.value.decode()}")
+
+    def score(self, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The outputs of rows."""
+        outputs = np.empty((len(features), CLASSES), dtype=np.float32)
+        there = (features.ctypes.data, features.size, b"[]", 2, outputs.ctypes.data, outputs.size, None, 0)
+        self._done(self._library.candlewick_score_run(self._model, ctypes.byref(Batch(len(features), *there))))
+        return outputs
+
+    def close(self) -> None:
+        """Takes the model from the GPU."""
+        self._library.candlewick_score_close(self._model)
+
+
+#: Parts of an encoder layer in the order in which they compute, which ours has: PyTorch's has the norms last.
+ENCODER_PARTS = ("self_attn", "norm1", "linear1", "linear2", "norm2")
+
+
+def computed(state: dict[str, Any]) -> list[Any]:
+    """The parameters of a network of PyTorch in the order of ours."""
+    layers = list(dict.fromkeys(key.split(".")[0] for key in state))
+
+    def place(key: str) -> tuple[int, int]:
+        layer, part = key.split(".")[:2]
+        return layers.index(layer), ENCODER_PARTS.index(part) if part in ENCODER_PARTS else 0
+
+    return [state[key] for key in sorted(state, key=place)]
+
+
+def scores_of_both(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
+    """Scores one batch with the library and with PyTorch, by the same weights; the outputs must be near."""
+    torch, network = torch_network(name, bench)
+    network.eval()
+    state = [value.detach().cpu().numpy().ravel() for value in computed(network.state_dict())]
+    weights = np.ascontiguousarray(np.concatenate(state), dtype=np.float32)
+    features, _ = data(name, 1)
+    features = np.ascontiguousarray(features)
+    x = torch.tensor(features, device=bench.device)
+    times: list[list[float]] = [[], []]
+    scorer = Scorer(bench.library, name, weights)
+    try:
+        with torch.no_grad():
+            for _ in range(1 + SCORED):
+                began = time.perf_counter()
+                ours = scorer.score(features)
+                between = time.perf_counter()
+                theirs = network(x).cpu().numpy()
+                times[0].append((between - began) * 1e3)
+                times[1].append((time.perf_counter() - between) * 1e3)
+    finally:
+        scorer.close()
+    far = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    if not far <= NEAR_OUTPUTS:
+        raise CheckError(f"outputs differ by {far:.1e} of the largest, allowed are {NEAR_OUTPUTS:g}")
+    mine, other = (statistics.median(one[1:]) for one in times)
+    detail = f"{len(features)} rows within {far:.1e} of PyTorch's; {mine:.2f} ms, PyTorch {other:.2f} ms"
+    return detail, {"far": far, "ours_ms": times[0][1:], "torch_ms": times[1][1:]}
+
+
 def same_bits(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
     """Two processes train the same network with dropout; the hashes of their weights must be equal."""
     layers, shape, _ = NETWORKS[name]
@@ -455,6 +559,7 @@ def main() -> int:
         checks: dict[str, Callable[[], tuple[str, dict[str, Any]]]] = {}
         for name in NETWORKS:
             checks[f"losses of {name}"] = partial(losses_of_both, bench, name)
+            checks[f"scores of {name}"] = partial(scores_of_both, bench, name)
         checks["same bits, mlp"] = partial(same_bits, bench, "mlp")
         checks["same bits, cnn"] = partial(same_bits, bench, "cnn")
         for name in NETWORKS:

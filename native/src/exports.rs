@@ -496,6 +496,10 @@ exports! {
         with_scorer(handle, |scorer| Ok(address_of(scorer.row_mask())))
     }
 
+    fn scorerPlaced<'l>(_env, handle: jlong) -> jint {
+        with_scorer(handle, |scorer| Ok(scorer.placed() as jint))
+    }
+
     fn scorerClose<'l>(_env, handle: jlong) {
         handles::remove::<ScorerHandle>(handle).map(drop)
     }

@@ -2,7 +2,7 @@
 //!
 //! `boundary` is the one way in; [`row`], `number`, `convert`, [`decode`], `values`, `nested` and [`row_error`] read Spark's rows,
 //! [`encode`] writes them; [`feeder`] with `streams` and `connections` sends them to the trainers; [`scorer`]
-//! scores them.
+//! scores them, on GPUs with [`score_library`].
 
 // A cast that loses something says why; tests cast at will.
 #![cfg_attr(
@@ -38,6 +38,7 @@ mod report;
 pub mod row;
 pub mod row_error;
 pub mod runtime;
+pub mod score_library;
 pub mod scorer;
 mod streams;
 mod values;

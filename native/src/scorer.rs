@@ -1,11 +1,13 @@
 //! Scoring: rows in, rows of predictions out. Weights are loaded once; each task has a scorer of its own.
 
 mod columns;
+mod compute;
 
 use crate::decode::Decoder;
 use crate::encode::{Encoder, OutputType};
 use crate::row::Rows;
 use crate::row_error::{RowError, SCORING_REMEDY};
+use crate::score_library::{DeviceModel, DeviceSpec};
 use candlewick_model::engine::{Predictor, Prepared};
 use candlewick_model::head::Head;
 use candlewick_model::kernels::{ByInput, Csr};
@@ -13,12 +15,16 @@ use candlewick_model::network::Network;
 use candlewick_model::saved;
 use candlewick_protocol::feed::Columns;
 use candlewick_protocol::job::{LabelKind, Precision};
+use candlewick_protocol::score_abi::Description;
 use candlewick_protocol::{ErrorKind, Failure};
 use columns::{ColumnSlot, Reads, inner_node, numbered, slot_of};
+pub use compute::Placed;
+use compute::{Block, Compute};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Rows computed at a time: enough for the matrix products, little enough for the caches.
 const BLOCK_ROWS: usize = 1024;
@@ -51,6 +57,8 @@ pub struct Model {
     entry: OnceLock<Option<ByInput>>,
     /// Its weights as products of each precision read them, for the predictors of all tasks.
     prepared: [OnceLock<Prepared>; Precision::ALL.len()],
+    /// The model on each GPU that a task has asked for, by address, for the tasks that ask again.
+    on_devices: Mutex<BTreeMap<String, Arc<DeviceModel>>>,
 }
 
 impl Model {
@@ -77,6 +85,7 @@ impl Model {
             head,
             entry: OnceLock::new(),
             prepared: Default::default(),
+            on_devices: Mutex::default(),
         })
     }
 
@@ -88,6 +97,22 @@ impl Model {
     fn prepared(&self, predictor: &Predictor) -> &Prepared {
         let of_precision = &self.prepared[predictor.precision() as usize];
         of_precision.get_or_init(|| predictor.prepare(&self.weights))
+    }
+
+    /// The model on a GPU, and whether it was put there by this call. Tasks that ask at the same time put it there once.
+    fn on_device(&self, spec: &DeviceSpec) -> Result<(Arc<DeviceModel>, bool), Failure> {
+        let mut all = self.on_devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get(&spec.address) {
+            return Ok((Arc::clone(known), false));
+        }
+        let description = Description {
+            network: self.network.document().clone(),
+            input_shape: self.network.input_shape().to_vec(),
+            address: spec.address.clone(),
+        };
+        let opened = Arc::new(DeviceModel::open(spec, &description, &self.weights)?);
+        all.insert(spec.address.clone(), Arc::clone(&opened));
+        Ok((opened, true))
     }
 
     /// What the model is, for Java.
@@ -195,13 +220,16 @@ pub struct ScoreTask {
     /// What products are computed in.
     #[serde(default)]
     pub precision: Precision,
+    /// The GPU that computes; none for the processor.
+    #[serde(default)]
+    pub device: Option<DeviceSpec>,
 }
 
 /// Scores batches of rows.
 #[derive(Debug)]
 pub struct Scorer {
     model: Arc<Model>,
-    predictor: Predictor,
+    compute: Compute,
     decoder: Decoder,
     encoder: Encoder,
     slots: Vec<ColumnSlot>,
@@ -230,7 +258,8 @@ impl Scorer {
     /// A scorer.
     ///
     /// # Errors
-    /// `InvalidParameter` where columns, outputs or thresholds do not fit the model.
+    /// `InvalidParameter` where columns, outputs or thresholds do not fit the model, or a GPU that is asked for cannot be used;
+    /// `JobFailed` where it fails.
     pub fn new(model: Arc<Model>, mut task: ScoreTask) -> Result<Scorer, Failure> {
         // A label plays no part, even where the column is there.
         (task.columns.label_kind, task.columns.weight) = (None, None);
@@ -261,9 +290,8 @@ impl Scorer {
             .map(|output| slot_of(output, &model))
             .collect::<Result<_, _>>()?;
         let types: Vec<OutputType> = slots.iter().map(|slot| slot.kind).collect();
-        let inner: Vec<&str> = task.outputs.iter().filter_map(inner_node).collect();
         Ok(Scorer {
-            predictor: Predictor::with_inner(&model.network.with_precision(task.precision), 1, &inner)?,
+            compute: Compute::of(&model, &task)?,
             encoder: Encoder::new(&types),
             reads: Reads::of(&slots, task.thresholds.is_some()),
             slots: numbered(slots),
@@ -328,7 +356,7 @@ impl Scorer {
     /// are the same either way.
     fn begin_block(&mut self, row: &[u8]) {
         self.sparse.clear();
-        self.is_sparse = self.predictor.takes_sparse() && {
+        self.is_sparse = self.compute.takes_sparse() && {
             let given = self.decoder.given_of_sparse(row);
             given.is_some_and(|given| given.saturating_mul(SPARSE_IN_SCORING) <= self.decoder.width())
         };
@@ -406,31 +434,19 @@ impl Scorer {
 
     /// Computes the outputs of rows of the block.
     fn predict(&mut self, rows: Range<usize>) -> Result<(), Failure> {
-        let (model, width) = (&self.model, self.decoder.width());
-        let entry = if self.is_sparse {
-            model.entry(&self.predictor)
-        } else {
-            None
+        let block = Block {
+            features: &self.features,
+            sparse: self.is_sparse.then_some(&self.sparse),
+            width: self.decoder.width(),
         };
-        if let Some(entry) = entry {
-            self.predictor
-                .predict_sparse(&model.weights, entry, &self.sparse, rows)?;
-            return Ok(());
-        }
-        let features = self.features.get(rows.start * width..rows.end * width);
-        let count = rows.len();
-        let prepared = model.prepared(&self.predictor);
-        let features = features.unwrap_or_default();
-        self.predictor
-            .predict_prepared(&model.weights, Some(prepared), features, count)?;
-        Ok(())
+        self.compute.predict(&self.model, &block, rows)
     }
 
     /// Appends the results of `order`, whose rows with features are those of `rows` in the block; none where that fails.
     fn score(&mut self, rows: Range<usize>, order: &[(usize, bool)]) -> Result<(), Failure> {
         let head = self.model.head;
         self.predict(rows)?;
-        let mut outputs = self.predictor.outputs().chunks_exact(head.output_width());
+        let mut outputs = self.compute.outputs().chunks_exact(head.output_width());
         let mut at = 0;
         for (_, has_features) in order {
             let Some(outputs) = has_features.then(|| outputs.next()).flatten() else {
@@ -457,7 +473,7 @@ impl Scorer {
                 match (&slot.output, slot.kind) {
                     (Output::Inner { .. }, _) => {
                         let width = slot.range.len();
-                        let values = &self.predictor.inner(slot.inner)[at * width..(at + 1) * width];
+                        let values = &self.compute.inner(slot.inner)[at * width..(at + 1) * width];
                         self.encoder
                             .set(row, column, values.iter().copied().map(f64::from));
                     }
@@ -475,6 +491,12 @@ impl Scorer {
             at += 1;
         }
         Ok(())
+    }
+
+    /// Where rows are computed.
+    #[must_use]
+    pub fn placed(&self) -> Placed {
+        self.compute.placed()
     }
 
     /// For every row of the last batch that was kept one row of the outputs, each `[u32 size][u32 0][row]`.

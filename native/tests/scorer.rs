@@ -36,6 +36,7 @@ fn task(outputs: &[Output]) -> ScoreTask {
         partition: 5,
         handle_invalid: Invalid::Error,
         precision: Precision::F32,
+        device: None,
     }
 }
 

@@ -39,6 +39,7 @@ pub mod ports;
 pub mod precision;
 pub mod row;
 pub mod rows;
+pub mod score_abi;
 pub mod shards;
 pub mod shuffle;
 pub mod stopping;

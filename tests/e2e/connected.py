@@ -88,6 +88,11 @@ def test_the_model_is_that_of_any_other_session(model: NeuralClassificationModel
     assert model.predict(features) == rows[0][2]
     assert model.predictProbability(features).toArray().tolist() == rows[0][1]
     assert model.predictRaw(list(features.toArray())).toArray().tolist() == rows[0][0]
+    # There are no GPUs: the server was told of the parameter.
+    anywhere = model.copy().setScoreDevice("auto").transform(data).select("rawPrediction", "prediction").collect()
+    assert [[row[0].toArray().tolist(), row[1]] for row in anywhere] == [[row[0], row[2]] for row in rows]
+    with pytest.raises(InvalidParameterError, match='scoreDevice="cuda": Spark gives'):
+        model.copy().setScoreDevice("cuda").transform(data).collect()
 
 
 def test_evaluate_is_that_of_any_other_session(data: DataFrame, model: NeuralClassificationModel) -> None:

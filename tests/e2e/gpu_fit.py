@@ -6,10 +6,15 @@ python -m tests.e2e.gpu_fit MASTER DISCOVERY_SCRIPT
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import tempfile
 from typing import Any
 
+from pyspark.sql import DataFrame
+
 import candlewick
+from candlewick import NeuralClassificationModel
 from tests.e2e.conftest import COMMON
 from tests.e2e.support import blobs, classifier
 
@@ -19,8 +24,29 @@ ASKED: list[dict[str, Any]] = [{}, {"device": "cpu"}, {"precision": "bf16"}, {"p
 OWNERS = {"local-cluster[1,2,1024]": ("worker", "executor"), "local[2]": ("driver",)}
 
 
+def apart(model: NeuralClassificationModel, df: DataFrame) -> dict[str, Any]:
+    """How far the probabilities of a model that scores on GPUs are from those on processors, and whether their bits differ."""
+    saved = tempfile.mkdtemp()
+    model.write().overwrite().save(saved)
+    loaded = NeuralClassificationModel.load(saved)
+    on_gpus = probabilities(loaded, df)
+    on_processors = probabilities(loaded.copy().setScoreDevice("cpu"), df)
+    far = max(
+        abs(a - b) for one, other in zip(on_gpus, on_processors, strict=True) for a, b in zip(one, other, strict=True)
+    )
+    shutil.rmtree(saved)
+    return {"device": loaded.getScoreDevice(), "far": far, "rows": len(on_gpus), "same": on_gpus == on_processors}
+
+
+def probabilities(model: NeuralClassificationModel, df: DataFrame) -> list[list[float]]:
+    """Those of every row, in the order of the rows."""
+    rows = model.transform(df).select("features", "probability").collect()
+    ordered = sorted(rows, key=lambda row: tuple(row["features"].toArray()))
+    return [row["probability"].toArray().tolist() for row in ordered]
+
+
 def main(master: str, script: str) -> None:
-    """Fits on the two GPUs, on processors, and in other precisions; prints what the summaries say."""
+    """Fits on the two GPUs, on processors, and in other precisions; prints what the summaries say, and how far scores are apart."""
     settings = {**COMMON, "spark.master": master}
     for owner in OWNERS[master]:
         settings[f"spark.{owner}.resource.gpu.amount"] = "2"
@@ -30,7 +56,8 @@ def main(master: str, script: str) -> None:
     spark = candlewick.session(settings)
     try:
         df = blobs(spark)
-        summaries = [classifier(numTrainers=0, **more).fit(df).summary for more in ASKED]
+        models = [classifier(numTrainers=0, **more).fit(df) for more in ASKED]
+        summaries = [model.summary for model in models]
         told = [
             {
                 "device": one.device,
@@ -42,7 +69,7 @@ def main(master: str, script: str) -> None:
             }
             for one in summaries
         ]
-        print(json.dumps(told))
+        print(json.dumps([*told, apart(models[0], df)]))
     finally:
         spark.stop()
 

@@ -47,6 +47,7 @@ VALUES: list[Any] = [
     "bf16",
     "delayed",
     "cpu",
+    "auto",
 ]
 VALUES += ["/spool"]
 VALUES += [nn.Sequential(nn.Linear(2)), nn.MSELoss(), optim.SGD(lr=0.5), optim.lr_scheduler.StepLR(step_size=2)]

@@ -27,12 +27,17 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = dist.NATIVE_DIR / "candlewick-trainer-rehearsal"
     assert built.is_file(), f"{built} is missing: `make rehearsal` builds it"
     folder = tmp_path_factory.mktemp("cuda")
+    library = dist.NATIVE_DIR / "examples" / "libcandlewick_score_rehearsal.so"
+    assert library.is_file(), f"{library} is missing: `make rehearsal` builds it"
     shutil.copy2(built, folder / "candlewick-trainer-gpu")
+    shutil.copy2(library, folder / "libcandlewick_score_gpu.so")
     return dist.make_cuda_jar([folder], folder)
 
 
 @pytest.mark.parametrize("master", sorted(OWNERS))
-def test_the_artifact_trains_on_the_gpus_that_spark_gives(artifact: Path, tmp_path: Path, master: str) -> None:
+def test_the_artifact_trains_and_scores_on_the_gpus_that_spark_gives(
+    artifact: Path, tmp_path: Path, master: str
+) -> None:
     script = tmp_path / "discover.sh"
     script.write_text("""#!/bin/sh\necho '{"name": "gpu", "addresses": ["0", "1"]}'\n""")
     script.chmod(0o755)
@@ -46,9 +51,12 @@ def test_the_artifact_trains_on_the_gpus_that_spark_gives(artifact: Path, tmp_pa
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    on_gpus, on_processors, *others = told = json.loads(done.stdout.splitlines()[-1])
+    *told, scored = json.loads(done.stdout.splitlines()[-1])
+    on_gpus, on_processors, *others = told
     assert (on_gpus["device"], on_gpus["trainers"], on_gpus["shards"]) == ("cuda", 2, 2)
     assert "the trainer for GPUs is there" in on_gpus["reason"]
+    # Another order of sums has other last bits: without them it was not the library that scored.
+    assert scored["device"] == "cuda" and scored["rows"] > 0 and scored["far"] < 1e-5 and not scored["same"]
     assert (on_processors["device"], on_processors["trainers"], on_processors["shards"]) == ("cpu", 1, 8)
     assert {one["device"] for one in others} == {"cuda"}
     assert len({one["hash"] for one in told}) == len(told)

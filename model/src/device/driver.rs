@@ -86,6 +86,64 @@ pub fn rehearsed(visible: Option<&str>) -> Result<Gpus, Failure> {
     })
 }
 
+/// What tells a GPU that this process sees from others.
+#[cfg(any(test, feature = "cuda"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    /// Its place on the bus, by which `nvidia-smi` counts.
+    bus: String,
+    /// `GPU-` and its number among all.
+    uuid: String,
+}
+
+/// The number that a GPU has in this process, of the address that Spark has for it: its place in the order of the bus (as
+/// `nvidia-smi` and discovery scripts count), or its UUID.
+///
+/// # Errors
+/// `InvalidParameter` where this process does not see it, or the driver does not answer; with what to do.
+#[cfg(feature = "candle")]
+pub(super) fn number_of(address: &str) -> Result<usize, Failure> {
+    #[cfg(feature = "cuda")]
+    {
+        cuda::number_of(address)
+    }
+    #[cfg(not(feature = "cuda"))]
+    Err(Failure::parameter(format!(
+        "this build cannot compute on the GPU {address}: it was made without the feature cuda; `make gpu` builds the one that can"
+    )))
+}
+
+/// The same, of the variable `CUDA_VISIBLE_DEVICES` and the GPUs that CUDA numbers from 0 on.
+#[cfg(any(test, feature = "cuda"))]
+fn numbered(address: &str, visible: Option<&str>, seen: &[Seen]) -> Result<usize, Failure> {
+    let found = if let Ok(place) = address.parse::<usize>() {
+        match visible {
+            // The variable counts as the address does, and CUDA numbers what it names in its order.
+            Some(visible) => visible.split(',').position(|name| name.trim() == address),
+            None => {
+                let mut sorted: Vec<usize> = (0..seen.len()).collect();
+                sorted.sort_by(|a, b| seen[*a].bus.cmp(&seen[*b].bus));
+                sorted.get(place).copied()
+            }
+        }
+    } else {
+        let mut all = seen.iter();
+        all.position(|gpu| !address.is_empty() && gpu.uuid.eq_ignore_ascii_case(address))
+    };
+    found.filter(|number| *number < seen.len()).ok_or_else(|| {
+        let shown = visible.map_or_else(
+            || "CUDA_VISIBLE_DEVICES is not set".to_owned(),
+            |value| format!("CUDA_VISIBLE_DEVICES={value}"),
+        );
+        Failure::parameter(format!(
+            "the executor's own process sees {} GPU(s), and none by the address {address} ({shown}): take the variable out of \
+             spark.executorEnv, have it name the GPUs by the addresses that the discovery script prints, or set scoreDevice to \
+             \"cpu\" (parts of a GPU, MIG, train but do not score)",
+            seen.len()
+        ))
+    })
+}
+
 // Numbers of the driver's errors (CUresult in cuda.h).
 #[cfg(any(test, feature = "candle"))]
 const NO_DEVICE: i32 = 100;
@@ -145,7 +203,7 @@ fn version(number: i32) -> String {
 
 #[cfg(feature = "cuda")]
 mod cuda {
-    use super::{Gpu, Gpus, check_version, refused, version};
+    use super::{Gpu, Gpus, Seen, check_version, numbered, refused, version};
     use candle_core::cuda_backend::cudarc::driver::{DriverError, result, sys};
     use candlewick_protocol::Failure;
 
@@ -155,6 +213,41 @@ mod cuda {
             let text = error.to_string();
             refused(error.0 as i32, &text, visible.as_deref())
         })?
+    }
+
+    pub(super) fn number_of(address: &str) -> Result<usize, Failure> {
+        let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        let seen = seen().map_err(|error| {
+            let text = error.to_string();
+            refused(error.0 as i32, &text, visible.as_deref())
+        })?;
+        numbered(address, visible.as_deref(), &seen)
+    }
+
+    /// The GPUs that this process sees, by number.
+    fn seen() -> Result<Vec<Seen>, DriverError> {
+        const ROOM: i32 = 32;
+        result::init()?;
+        let one = |number| {
+            let device = result::device::get(number)?;
+            let mut bus = [0u8; ROOM as usize];
+            // SAFETY: the device is one that the driver has just given, and the text has the room that is said.
+            unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr().cast(), ROOM, device) }.result()?;
+            let end = bus.iter().position(|byte| *byte == 0).unwrap_or(bus.len());
+            let id = result::device::get_uuid(device)?.bytes;
+            let hex = |range: std::ops::Range<usize>| -> String {
+                id[range]
+                    .iter()
+                    .map(|byte| format!("{:02x}", *byte as u8))
+                    .collect()
+            };
+            let parts = [hex(0..4), hex(4..6), hex(6..8), hex(8..10), hex(10..16)];
+            Ok(Seen {
+                bus: String::from_utf8_lossy(&bus[..end]).into_owned(),
+                uuid: format!("GPU-{}", parts.join("-")),
+            })
+        };
+        (0..result::device::get_count()?).map(one).collect()
     }
 
     /// The driver's own errors outside, what is too old within.
@@ -220,6 +313,40 @@ mod tests {
         }
         let told = refused(NO_DEVICE, "", None).message;
         assert!(told.contains("(CUDA_VISIBLE_DEVICES is not set)"), "{told}");
+    }
+
+    #[test]
+    fn an_address_is_the_number_that_cuda_has_for_it() {
+        let gpu = |bus: &str, uuid: &str| Seen {
+            bus: bus.to_owned(),
+            uuid: uuid.to_owned(),
+        };
+        // CUDA counts the fastest first.
+        let seen = [gpu("0000:C1:00.0", "GPU-c1"), gpu("0000:03:00.0", "GPU-03")];
+        let number = |address, visible| numbered(address, visible, &seen).ok();
+        assert_eq!(
+            (number("0", None), number("1", None), number("2", None)),
+            (Some(1), Some(0), None)
+        );
+        assert_eq!(
+            (number("gpu-03", None), number("GPU-04", None), number("", None)),
+            (Some(1), None, None)
+        );
+        assert_eq!(
+            (number("5", Some("4, 5")), number("0", Some("4,5"))),
+            (Some(1), None)
+        );
+        assert_eq!(
+            number("6", Some("4,5,6")),
+            None,
+            "CUDA sees less than the variable names"
+        );
+        let told = numbered("7", Some("4,5"), &seen).unwrap_err().message;
+        assert!(
+            told.contains("sees 2 GPU(s), and none by the address 7 (CUDA_VISIBLE_DEVICES=4,5)")
+                && told.contains("set scoreDevice to \"cpu\""),
+            "{told}"
+        );
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod norm;
 #[cfg(any(test, feature = "candle"))]
 mod partition;
 #[cfg(any(test, feature = "candle"))]
+pub mod scoring;
+#[cfg(any(test, feature = "candle"))]
 mod segment;
 #[cfg(any(test, feature = "candle"))]
 mod subgraph;

@@ -5,7 +5,7 @@ use super::norm::DeviceNorm;
 use super::segment::{Part, Segment};
 use super::subgraph::{Subgraph, is_end};
 use crate::layers::{Module, Operation};
-use crate::network::{LayerNode, Network, ValueRef};
+use crate::network::{InnerValue, LayerNode, Network, ValueRef};
 use crate::resident::{Link, Residence};
 use candle_core::Device;
 use candlewick_protocol::Failure;
@@ -42,10 +42,20 @@ fn runs(layers: &[LayerNode], wanted: impl Fn(usize, &LayerNode) -> bool) -> Vec
 /// # Errors
 /// `Internal` where the network's documents cannot be read again.
 pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failure> {
-    let link = Arc::new(Link::new(device.clone()));
+    place_with(network, &Arc::new(Link::new(device.clone())), &[])
+}
+
+/// The same by a way that others share, and with values of these layers and nodes that are wanted on the host, by their names.
+///
+/// # Errors
+/// As of [`place`]; `InvalidParameter` where the network has no such layer.
+pub(super) fn place_with(network: &Network, link: &Arc<Link>, inner: &[&str]) -> Result<Network, Failure> {
+    let found = inner.iter().map(|name| network.inner_value(name));
+    let found: Vec<&InnerValue> = found.collect::<Result<_, _>>()?;
     let mut placing = Placing {
-        link: Arc::clone(&link),
+        link: Arc::clone(link),
         network,
+        wanted: found.iter().map(|inner| inner.value).collect(),
         layers: Vec::new(),
         there: Vec::new(),
         values: Vec::with_capacity(network.layers().len()),
@@ -61,8 +71,13 @@ pub(super) fn place(network: &Network, device: &Device) -> Result<Network, Failu
         }
     }
     let output = placing.value(network.output_value());
-    let residence = Residence::new(resident(&placing.layers), link);
-    Ok(network.with_layers(placing.layers, output, residence))
+    let named = found.iter().map(|inner| InnerValue {
+        value: placing.value(inner.value),
+        ..(*inner).clone()
+    });
+    let named = named.collect();
+    let residence = Residence::new(resident(&placing.layers), Arc::clone(link));
+    Ok(network.with_layers(placing.layers, output, named, residence))
 }
 
 /// The layers in runs, each with whether it is computed on the device; then the same of every layer. A BatchNorm is, where it
@@ -132,6 +147,8 @@ fn resident(layers: &[LayerNode]) -> Vec<Range<usize>> {
 struct Placing<'a> {
     link: Arc<Link>,
     network: &'a Network,
+    /// What is wanted on the host beside what layers there read.
+    wanted: Vec<ValueRef>,
     layers: Vec<LayerNode>,
     /// Which layers are computed on the device.
     there: Vec<bool>,
@@ -172,7 +189,7 @@ impl Placing<'_> {
         let later = self.network.layers()[end..].iter().zip(&self.there[end..]);
         let readers = later.filter(|(node, _)| node.inputs.contains(&value));
         let (device, host): (Vec<_>, Vec<_>) = readers.partition(|(_, there)| **there);
-        let host = !host.is_empty() || self.network.output_value() == value;
+        let host = !host.is_empty() || self.network.output_value() == value || self.wanted.contains(&value);
         (host, !device.is_empty())
     }
 
@@ -218,6 +235,12 @@ impl Placing<'_> {
     fn segment(&mut self, run: Range<usize>) -> Result<(), Failure> {
         let mut subgraph = Subgraph::of(self.network, run.clone(), &lowering::find)?;
         let read = |(layer, _): &(usize, usize)| self.readers(*layer, run.end);
+        for layer in run
+            .clone()
+            .filter(|layer| self.wanted.contains(&ValueRef::Layer(*layer)))
+        {
+            subgraph.put_out(self.network, layer);
+        }
         let outputs = std::mem::take(&mut subgraph.outputs);
         let held = outputs.iter().filter(|output| read(output).1);
         subgraph.held = held.map(|(layer, _)| *layer).collect();

@@ -181,6 +181,14 @@ impl Subgraph {
         Source::Input(self.inputs.len() - 1)
     }
 
+    /// Has one of the layers put out what it computes, as far as it does not yet.
+    pub(super) fn put_out(&mut self, network: &Network, layer: usize) {
+        if let Err(at) = self.outputs.binary_search_by_key(&layer, |(known, _)| *known) {
+            let width = network.layers()[layer].output.iter().product();
+            self.outputs.insert(at, (layer, width));
+        }
+    }
+
     /// Elements of a row that goes out.
     pub(super) fn width(&self) -> usize {
         self.outputs.iter().map(|(_, width)| width).sum()

@@ -245,13 +245,14 @@ impl Network {
         &self.inner.layers
     }
 
-    /// The same network with other layers, which compute the same and use the same parameters. What belongs to its
-    /// document rather than to computing (exports, summaries) is to be asked of the original.
+    /// The same network with other layers, which compute the same and use the same parameters, and of which those values can be
+    /// asked for by name. What belongs to its document rather than to computing (exports, summaries) is to be asked of the original.
     #[cfg(any(test, feature = "candle"))]
     pub(crate) fn with_layers(
         &self,
         layers: Vec<LayerNode>,
         output: ValueRef,
+        named: Vec<InnerValue>,
         residence: Residence,
     ) -> Network {
         let inner = &self.inner;
@@ -267,7 +268,7 @@ impl Network {
                 layers,
                 parameters: inner.parameters.clone(),
                 sparse_parameters: inner.sparse_parameters.clone(),
-                named: Vec::new(),
+                named,
                 inits: inner.inits.clone(),
                 repeats: inner.repeats.clone(),
                 sparse_input: inner.sparse_input,

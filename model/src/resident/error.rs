@@ -12,14 +12,43 @@ pub(crate) fn first_line(error: &candle_core::Error) -> String {
 /// What the driver, its allocator and cuBLAS call a device whose memory is used up.
 const USED_UP: [&str; 3] = ["CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "ALLOC_FAILED"];
 
-/// What an error of candle's on a device means for who started a fit.
-fn told(device: &str, text: &str) -> Failure {
+/// How a failure begins whose reason is that.
+const TOLD_USED_UP: &str = "the memory of the GPU is used up";
+
+/// Who uses a device, and so what is to be done where its memory is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Advice {
+    /// A trainer.
+    Training,
+    /// A model that scores, with so many weights.
+    Scoring(usize),
+}
+
+impl Advice {
+    fn text(self) -> String {
+        match self {
+            Advice::Training => "it holds the weights, their gradients and the activations of this trainer's rows of a step; lower \
+                 batchSize, raise numTrainers where there are more GPUs, or have fewer trainers share one"
+                .to_owned(),
+            Advice::Scoring(weights) => format!(
+                "it holds the weights of this model ({:.1} MB) and what its layers put out of a batch, whose rows are halved as long as \
+                 they do not fit; other models and trainers on the same GPU have the rest. Lower spark.candlewick.modelCache.maxSize, so \
+                 that fewer models stay there, score while no trainer is on this GPU, or set scoreDevice to \"cpu\"",
+                weights as f64 * 4e-6
+            ),
+        }
+    }
+}
+
+/// Whether a failure is that the memory of a device is used up.
+pub(crate) fn is_used_up(failure: &Failure) -> bool {
+    failure.message.starts_with(TOLD_USED_UP)
+}
+
+/// What an error of candle's on a device means for who uses it.
+fn told(device: &str, text: &str, advice: Advice) -> Failure {
     let message = if USED_UP.iter().any(|word| text.contains(word)) {
-        format!(
-            "the memory of the GPU is used up ({device}: {text}): it holds the weights, their gradients and the activations of this \
-             trainer's rows of a step; lower batchSize, raise numTrainers where there are more GPUs, or have fewer trainers \
-             share one"
-        )
+        format!("{TOLD_USED_UP} ({device}: {text}): {}", advice.text())
     } else {
         format!("the device {device} failed: {text}")
     };
@@ -41,10 +70,12 @@ impl DeviceError {
     }
 
     /// The failure, with the device that it happened on.
-    pub(crate) fn on(self, device: &Device) -> Failure {
+    pub(crate) fn on(self, device: &Device, advice: Advice) -> Failure {
         match self {
             DeviceError::Failure(failure) => failure,
-            DeviceError::Candle(error) => told(&format!("{:?}", device.location()), &first_line(&error)),
+            DeviceError::Candle(error) => {
+                told(&format!("{:?}", device.location()), &first_line(&error), advice)
+            }
         }
     }
 }
@@ -65,15 +96,29 @@ mod tests {
             "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
             "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
         ] {
-            let told = told("Cuda { gpu_id: 0 }", text).message;
+            let training = told("Cuda { gpu_id: 0 }", text, Advice::Training);
             assert!(
-                told.contains("the memory of the GPU is used up") && told.contains("lower batchSize"),
-                "{told}"
+                is_used_up(&training) && training.message.contains("lower batchSize"),
+                "{training}"
+            );
+            let scoring = told("Cuda { gpu_id: 0 }", text, Advice::Scoring(2_500_000));
+            assert!(
+                is_used_up(&scoring)
+                    && scoring.message.contains("the weights of this model (10.0 MB)")
+                    && scoring
+                        .message
+                        .contains("Lower spark.candlewick.modelCache.maxSize"),
+                "{scoring}"
             );
         }
-        let other = told("Cuda { gpu_id: 0 }", "CUDA_ERROR_ILLEGAL_ADDRESS").message;
+        let other = told(
+            "Cuda { gpu_id: 0 }",
+            "CUDA_ERROR_ILLEGAL_ADDRESS",
+            Advice::Training,
+        );
+        assert!(!is_used_up(&other));
         assert_eq!(
-            other,
+            other.message,
             "the device Cuda { gpu_id: 0 } failed: CUDA_ERROR_ILLEGAL_ADDRESS"
         );
     }

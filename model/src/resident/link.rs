@@ -1,8 +1,8 @@
 //! The one way to a device and back.
 
-use super::error::DeviceError;
+use super::error::{Advice, DeviceError};
 use super::traffic::{Amounts, Traffic};
-use candle_core::{Device, Shape, Tensor, WithDType};
+use candle_core::{Device, Error, Shape, Tensor, WithDType};
 use candlewick_protocol::Failure;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,15 +34,26 @@ const MOST_INDICES: usize = 1 << 24;
 #[derive(Debug)]
 pub(crate) struct Link {
     device: Device,
+    advice: Advice,
+    /// Bytes of memory that a rehearsal gives the device.
+    room: Option<u64>,
     traffic: Mutex<Traffic>,
     /// Places that kernels gather from: they follow from a layer's shapes, so a step has those of the one before.
     indices: Mutex<BTreeMap<Vec<u32>, Tensor>>,
 }
 
 impl Link {
+    /// The way of a trainer.
     pub(crate) fn new(device: Device) -> Self {
+        Link::with(device, Advice::Training, None)
+    }
+
+    /// The way of whoever uses the device; a rehearsal says how much memory it has.
+    pub(crate) fn with(device: Device, advice: Advice, room: Option<u64>) -> Self {
         Link {
             device,
+            advice,
+            room,
             traffic: Mutex::default(),
             indices: Mutex::default(),
         }
@@ -68,7 +79,13 @@ impl Link {
         values: &[T],
         shape: impl Into<Shape>,
     ) -> Result<Tensor, DeviceError> {
-        *kind.of(&mut self.counted().up) += size_of_val(values) as u64;
+        let bytes = size_of_val(values) as u64;
+        if let Some(room) = self.room
+            && self.counted().up.weights + bytes > room
+        {
+            return Err(Error::Msg("out of memory, in a rehearsal".to_owned()).into());
+        }
+        *kind.of(&mut self.counted().up) += bytes;
         Ok(Tensor::from_slice(values, shape, &self.device)?)
     }
 
@@ -109,6 +126,6 @@ impl Link {
 
     /// The failure that an error of this device is.
     pub(crate) fn failure(&self, error: DeviceError) -> Failure {
-        error.on(&self.device)
+        error.on(&self.device, self.advice)
     }
 }

@@ -109,6 +109,14 @@ pub(super) const PARAMS: &[Param] = &[
         Some("\"f32\""),
         "What products of matrices round their operands to when a model scores: \"f32\" or \"bf16\", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise.",
     ),
+    param(
+        "scoreDevice",
+        Scope::All,
+        ValueType::Text,
+        Range::OneOf(&["cpu", "auto", "cuda"]),
+        Some("\"cpu\""),
+        "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors.",
+    ),
     standalone(
         "inputShape",
         Scope::All,

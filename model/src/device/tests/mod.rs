@@ -6,6 +6,7 @@ mod gradients;
 mod mixed;
 mod precision;
 mod resident;
+mod scoring;
 mod subjects;
 #[path = "../../../tests/support/mod.rs"]
 mod support;

@@ -101,6 +101,18 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         ),
     )
 
+    scoreDevice: Param[str] = Param(
+        Params._dummy(),
+        "scoreDevice",
+        'Where a model\'s transform, evaluate and SQL score: "cpu", on processors, where a row\'s bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where both are there, else on processors, and an executor\'s log says why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")',
+        typeConverter=Legal(
+            "scoreDevice",
+            TypeConverters.toString,
+            '"cpu" or "auto" or "cuda"',
+            one_of("cpu", "auto", "cuda"),
+        ),
+    )
+
     inputShape: Param[list[int]] = Param(
         Params._dummy(),
         "inputShape",
@@ -133,6 +145,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
             predictionCol="prediction",
             handleInvalid="error",
             scorePrecision="f32",
+            scoreDevice="cpu",
         )
 
     def getFeaturesCol(self) -> str:
@@ -226,6 +239,19 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         otherwise. ("f32" or "bf16")
         """
         return self._set(scorePrecision=value)
+
+    def getScoreDevice(self) -> str:
+        """Value of scoreDevice, or its default."""
+        return self.getOrDefault(self.scoreDevice)
+
+    def setScoreDevice(self, value: str) -> Self:
+        """Where a model's transform, evaluate and SQL score: "cpu", on processors, where a row's bits do
+        not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors,
+        which wants the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where
+        both are there, else on processors, and an executor's log says why. One row by itself (predict) is
+        scored on processors. ("cpu" or "auto" or "cuda")
+        """
+        return self._set(scoreDevice=value)
 
     def getInputShape(self) -> list[int]:
         """Value of inputShape, or its default."""

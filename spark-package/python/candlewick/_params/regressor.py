@@ -39,6 +39,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         handleInvalid: str = "error",
         outputCols: Mapping[str, str] | None = None,
         scorePrecision: str = "f32",
+        scoreDevice: str = "cpu",
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,
@@ -130,6 +131,11 @@ class NeuralRegressorBase(NeuralEstimatorParams):
             scorePrecision: What products of matrices round their operands to when a model scores: "f32" or
                 "bf16", as precision does while training. A model that was trained in bf16 scores in f32 too
                 unless this says otherwise. ("f32" or "bf16")
+            scoreDevice: Where a model's transform, evaluate and SQL score: "cpu", on processors, where a
+                row's bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark
+                gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of
+                those; "auto", on GPUs where both are there, else on processors, and an executor's log says
+                why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
                 example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of
                 nested arrays: their sizes. (list of at least one whole number, each of at least 1)
@@ -343,6 +349,7 @@ class NeuralRegressorBase(NeuralEstimatorParams):
         handleInvalid: str = "error",
         outputCols: Mapping[str, str] | None = None,
         scorePrecision: str = "f32",
+        scoreDevice: str = "cpu",
         inputShape: Sequence[int] | None = None,
         scale: float | None = None,
         network: NetworkLike | None = None,

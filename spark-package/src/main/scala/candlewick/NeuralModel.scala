@@ -366,6 +366,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     thresholdsJson,
     $(handleInvalid),
     $(scorePrecision),
+    $(scoreDevice),
     get(scale),
     state.featureWidth,
     state.inputShape,

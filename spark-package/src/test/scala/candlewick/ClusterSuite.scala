@@ -88,8 +88,8 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
     }
   }
 
-  /** What the executors find as the trainer for GPUs, if anything. */
-  protected def gpuTrainer: Option[Path] = None
+  /** What the executors find as the trainer for GPUs and the library that scores on them, by their names there. */
+  protected def gpuFiles: Map[String, Path] = Map.empty
 
   /** A folder with the real library and the gated trainer. */
   private def natives(): Path = {
@@ -105,9 +105,10 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
         s"if [ -e $armed ]; then . $armed; exec $real-failpoints \"$$@\"; fi\nexec $real \"$$@\"\n").getBytes
     )
     Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwx------"))
-    val gpu = made.resolve("candlewick-trainer-gpu")
-    Files.deleteIfExists(gpu)
-    gpuTrainer.foreach(Files.createSymbolicLink(gpu, _))
+    Seq("candlewick-trainer-gpu", "libcandlewick_score_gpu.so").foreach { name =>
+      Files.deleteIfExists(made.resolve(name))
+      gpuFiles.get(name).foreach(Files.createSymbolicLink(made.resolve(name), _))
+    }
     made
   }
 

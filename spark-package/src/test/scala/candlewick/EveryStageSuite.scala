@@ -276,6 +276,7 @@ object EveryStageSuite {
     "bf16",
     "delayed",
     "cpu",
+    "auto",
     "/spool",
     "{\"type\":\"SGD\",\"lr\":0.5}",
     "{\"0\":\"inner\"}",

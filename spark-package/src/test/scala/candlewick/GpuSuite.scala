@@ -1,18 +1,26 @@
 package candlewick
 
-import candlewick.jni.InvalidParameterException
+import candlewick.internal.Failures
+import candlewick.jni.{CandlewickException, InvalidParameterException}
 import java.nio.file.{Files, Path, Paths}
 import java.nio.file.attribute.PosixFilePermissions
 import java.util.concurrent.CountDownLatch
+import org.apache.spark.SparkException
+import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanHelper
 import org.scalatest.Assertion
 
 /** GPUs that Spark gives its executors, for real, by a discovery script. There is none: the trainer for them is the one that
   * computes with candle on processors, which nothing that ships holds.
   */
-class GpuSuite extends ClusterSuite {
+class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
   private var installed = true
 
-  override protected def gpuTrainer: Option[Path] = if (installed) Some(GpuSuite.rehearsal) else None
+  override protected def gpuFiles: Map[String, Path] =
+    if (installed)
+      Map("candlewick-trainer-gpu" -> GpuSuite.rehearsal, "libcandlewick_score_gpu.so" -> GpuSuite.library)
+    else Map.empty
 
   /** A session whose executors have `amount` GPUs each, by these addresses. */
   private def startWith(master: String, addresses: Seq[String], settings: (String, String)*): Unit = {
@@ -47,6 +55,39 @@ class GpuSuite extends ClusterSuite {
     eventually(assert(trainers().isEmpty)): Unit
   }
 
+  /** What a model says of each point, tasks that scored on GPUs, and how often the model was put on one. */
+  private def scored(
+      model: NeuralClassificationModel,
+      device: String,
+      partitions: Int = 8
+  ): (Seq[Seq[Double]], Long, Long) = {
+    val frame = model
+      .copy(ParamMap.empty)
+      .setScoreDevice(device)
+      .setOutputCols(Map("1" -> "inner"))
+      .transform(points(partitions = partitions))
+      .select("features", "probability", "rawPrediction", "inner", "prediction")
+    val rows = frame.collect()
+    val metrics = collect(frame.queryExecution.executedPlan) {
+      case score if score.nodeName == "CandlewickScore" => score.metrics
+    }
+    def sum(name: String) = metrics.map(_(name).value).sum
+    val values = rows.map(row => (0 to 3).flatMap(row.getAs[Vector](_).toArray) :+ row.getDouble(4))
+    (values.sortBy(_.take(4).mkString(" ")).toSeq, sum("numDeviceTasks"), sum("numDeviceModels"))
+  }
+
+  private def near(one: Seq[Seq[Double]], other: Seq[Seq[Double]]): Assertion = {
+    assert(one.length == other.length && one.nonEmpty)
+    assert(one.flatten.zip(other.flatten).map { case (a, b) => math.abs(a - b) }.max < 1e-5)
+  }
+
+  /** What scoring is refused with. */
+  private def refusal(model: NeuralClassificationModel, device: String = "cuda"): String = {
+    val error = intercept[Exception](scored(model, device))
+    assert(error.isInstanceOf[SparkException] || error.isInstanceOf[CandlewickException], error)
+    Failures.find(error).fold(error.getMessage)(_.getMessage)
+  }
+
   test("a trainer on each GPU of each executor, with a model that does not depend on how many there are") {
     startWith("local-cluster[2,2,1024]", Seq("0", "1"), "spark.task.resource.gpu.amount" -> "1")
     val all = estimator.fit(points())
@@ -64,7 +105,10 @@ class GpuSuite extends ClusterSuite {
       error
     )
     whileTraining(4)(assert(seen() == Seq("0", "0", "1", "1")))
-    assert(all.transform(points()).count() == 200)
+    val (expected, none, _) = scored(all, "cpu")
+    val (found, tasks, models) = scored(all, "cuda")
+    near(found, expected)
+    assert(none == 0 && tasks == 8 && models >= 1 && models <= 4)
   }
 
   test("products of bf16, fp16 and TF32, each with bits of its own that do not depend on the trainers") {
@@ -89,7 +133,14 @@ class GpuSuite extends ClusterSuite {
 
   test("trainers share a GPU where their number says so, and a second fit waits for its GPUs") {
     startWith("local-cluster[1,4,1024]", Seq("7", "3"), "spark.task.resource.gpu.amount" -> "0.5")
-    assert(estimator.fit(points()).summary.numTrainers == 2)
+    val model = estimator.setScoreDevice("auto").fit(points())
+    assert(model.summary.numTrainers == 2 && model.getScoreDevice == "auto")
+    // Two GPUs, and tasks that come and go: each GPU has the model once, and keeps it.
+    val runs = (1 to 2).map(_ => scored(model, "auto", partitions = 12))
+    assert(runs.map(_._2) == Seq(12, 12) && runs.map(_._3).sum <= 2 && runs.head._3 >= 1, runs.map(_._3))
+    near(runs.last._1, scored(model, "cpu")._1)
+    val rounded = refusal(model.copy(ParamMap.empty).setScorePrecision("bf16"))
+    assert(rounded.contains("scorePrecision = \"bf16\" is not offered on GPUs"), rounded)
     val three = estimator.setNumTrainers(3)
     whileTraining(3, three) {
       val shared = seen().groupBy(identity)
@@ -108,7 +159,12 @@ class GpuSuite extends ClusterSuite {
   }
 
   test("an executor that is lost: the trainer goes on with the GPU of the next one") {
-    startWith("local-cluster[2,1,1024]", Seq("5"), "spark.task.resource.gpu.amount" -> "1")
+    startWith(
+      "local-cluster[2,1,1024]",
+      Seq("5"),
+      "spark.task.resource.gpu.amount" -> "1",
+      "spark.executorEnv.CANDLEWICK_REHEARSAL_MEMORY" -> "40"
+    )
     val expected = estimator.setNumTrainers(2).fit(points())
     val handle = estimator.setNumTrainers(2).setEpochs(400).setVerbose(true).startFit(points())
     val trains = new CountDownLatch(1)
@@ -119,6 +175,11 @@ class GpuSuite extends ClusterSuite {
     assert(model.summary.device == "cuda" && model.summary.logicalShards == expected.summary.logicalShards)
     assert(model.summary.recoveryLog != "[]")
     assert(model.weightsHash == estimator.setNumTrainers(2).setEpochs(400).fit(points()).weightsHash)
+    // A GPU whose memory does not hold the weights.
+    val full = refusal(model)
+    assert(full.contains("the memory of the GPU is used up") && full.contains("modelCache.maxSize"), full)
+    val (instead, tasks, _) = scored(model, "auto")
+    assert(tasks == 0 && instead == scored(model, "cpu")._1)
   }
 
   test(
@@ -128,10 +189,22 @@ class GpuSuite extends ClusterSuite {
     val wrong = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
     assert(wrong.contains("executor 0 cannot train on its GPU 9: this host has no GPU by the address"), wrong)
     assert(wrong.contains("CUDA_VISIBLE_DEVICES=9"), wrong)
+    val model = estimator.setDevice("cpu").fit(points())
+    val unseen = refusal(model)
+    assert(
+      unseen.contains("executor 0 cannot score on its GPU 9: this host has no GPU by the address"),
+      unseen
+    )
+    assert(unseen.contains("set scoreDevice to \"cpu\""), unseen)
+    val processors = scored(model, "cpu")._1
+    assert(scored(model, "auto") == ((processors, 0L, 0L)))
     installed = false
     startWith("local-cluster[1,1,1024]", Seq("0"))
     val refused = intercept[InvalidParameterException](estimator.setDevice("cuda").fit(points())).getMessage
     assert(refused.contains("the trainer for GPUs is not there: add the jar candlewick-cuda"), refused)
+    val lacking = refusal(model)
+    assert(lacking.contains("the trainer for GPUs is not there: no candlewick-cuda jar"), lacking)
+    assert(scored(model, "auto") == ((processors, 0L, 0L)))
     val handle = over(estimator.startFit(points()))
     val summary = handle.result().summary
     assert(summary.device == "cpu" && summary.deviceReason.contains("add the jar candlewick-cuda"))
@@ -144,6 +217,9 @@ class GpuSuite extends ClusterSuite {
       none
     )
     assert(estimator.fit(points()).summary.deviceReason.contains("no GPU"))
+    val without = refusal(model)
+    assert(without.contains("scoreDevice=\"cuda\": Spark gives each executor no GPU"), without)
+    assert(scored(model, "auto") == ((processors, 0L, 0L)))
   }
 }
 
@@ -153,6 +229,14 @@ private object GpuSuite {
   val rehearsal: Path = {
     val built = Paths.get(sys.props("candlewick.native.dir")).resolve("candlewick-trainer-rehearsal")
     require(Files.isExecutable(built), s"$built is missing: `make rehearsal` builds it")
+    built
+  }
+
+  /** Built with it. */
+  val library: Path = {
+    val built =
+      Paths.get(sys.props("candlewick.native.dir")).resolve("examples/libcandlewick_score_rehearsal.so")
+    require(Files.isRegularFile(built), s"$built is missing: `make rehearsal` builds it")
     built
   }
 

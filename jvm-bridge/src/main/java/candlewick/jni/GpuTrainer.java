@@ -130,6 +130,11 @@ public final class GpuTrainer {
     return TrainerProgram.onGpu(program, gpu, libraries);
   }
 
+  /** Folders that a probe has found, which the loader has to be told of. */
+  static List<Path> libraries() {
+    return libraries;
+  }
+
   private static Spoken ask(Path program, String gpu, List<Path> folders) {
     try {
       return Spoken.of(TrainerProgram.onGpu(program, gpu, folders).saying("probe"), SECONDS);

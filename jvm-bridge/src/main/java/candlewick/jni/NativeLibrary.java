@@ -45,6 +45,9 @@ public final class NativeLibrary {
   /** The trainer for GPUs, which the artifact candlewick-cuda holds. */
   static final String TRAINER_GPU = "candlewick-trainer-gpu";
 
+  /** The library that scores on GPUs, which the same artifact holds. */
+  static final String SCORE_GPU = "libcandlewick_score_gpu.so";
+
   /** The list of a jar's files with their checksums; two jars may hold files for one platform. */
   static final String SUMS = "SHA256SUMS";
 

@@ -11,13 +11,24 @@ public final class Scorer extends NativeHandle {
    *
    * @param model the model; it may be closed before the scorer
    * @param scoreJson {@code {"columns": Columns, "outputs": [...], "thresholds": [...] or null,
-   *     "partition": n, "handleInvalid": "error" | "skip" | "keep"}}; an output, in the order
-   *     wanted, is {@code {"kind": "rawPrediction" | "probability" | "prediction"}}, {@code
-   *     {"kind": "named", "output": ...}} or {@code {"kind": "inner", "node": ...}}
+   *     "partition": n, "handleInvalid": "error" | "skip" | "keep", "device": {"library": path,
+   *     "folders": [path...], "address": GPU} or null}}; an output, in the order wanted, is {@code
+   *     {"kind": "rawPrediction" | "probability" | "prediction"}}, {@code {"kind": "named",
+   *     "output": ...}} or {@code {"kind": "inner", "node": ...}}
    * @return the scorer, to be closed
    */
   public static Scorer open(Model model, String scoreJson) {
     return new Scorer(NativeMethods.scorerOpen(model.handle(), scoreJson));
+  }
+
+  /**
+   * Where rows are computed.
+   *
+   * @return 0 on a processor, 1 on a GPU that had the model, 2 on a GPU that it was put on for this
+   *     scorer
+   */
+  public int placed() {
+    return NativeMethods.scorerPlaced(handle());
   }
 
   /**

@@ -27,6 +27,18 @@ private[candlewick] object Device {
   val Cpu = "cpu"
   val Cuda = "cuda"
 
+  /** What is to compute on GPUs.
+    *
+    * @param param
+    *   the parameter that asks for it
+    * @param thing
+    *   what it needs of the artifact candlewick-cuda
+    */
+  final case class Use(param: String, thing: String)
+
+  val Training: Use = Use("device", "the trainer for GPUs")
+  val Scoring: Use = Use("scoreDevice", "the library that scores on GPUs")
+
   /** For tests of what needs none. */
   private[candlewick] val Processors = Device(None, "")
 
@@ -39,41 +51,55 @@ private[candlewick] object Device {
     *   the devices that do not compute what the parameters ask for, each with why and what to change
     */
   def of(sc: SparkContext, asked: String, refusals: Map[String, String]): Device =
-    choose(asked, Gpus.of(sc), hasTrainer(sc), refusals)
+    choose(asked, Gpus.of(sc), hasTrainer(sc), refusals = refusals)
 
   /** The same.
     *
     * @param asked
     *   "auto", "cpu" or "cuda"
-    * @param hasTrainer
-    *   whether executors have the trainer for GPUs
+    * @param has
+    *   whether executors have what it needs
     * @param refusals
     *   as of [[of]]
     */
-  private[fit] def choose(
+  private[candlewick] def choose(
       asked: String,
       gpus: Gpus,
-      hasTrainer: => Boolean,
+      has: => Boolean,
+      use: Use = Training,
       refusals: Map[String, String] = Map.empty
   ): Device = {
-    val device = among(asked, gpus, hasTrainer, refusals.get(Cuda))
+    val device = among(asked, gpus, has, use, refusals.get(Cuda))
     for (why <- refusals.get(device.name))
       throw Failures.parameter(
-        if (asked == device.name) "device=\"" + asked + "\": " + why
+        if (asked == device.name) use.param + "=\"" + asked + "\": " + why
         else s"trainers would compute on processors (${device.reason}), and $why"
       )
     device
   }
 
-  private def among(asked: String, gpus: Gpus, hasTrainer: => Boolean, refusal: Option[String]): Device =
-    if (asked == Cpu) Device(None, "device=\"cpu\"")
+  private def among(
+      asked: String,
+      gpus: Gpus,
+      has: => Boolean,
+      use: Use,
+      refusal: Option[String]
+  ): Device =
+    if (asked == Cpu) Device(None, use.param + "=\"cpu\"")
     else if (gpus.perExecutor < 1)
-      processors(asked, gpus, s"Spark gives ${whom(gpus)} no GPU (${gpus.setting} is not set)", give(gpus))
-    else if (!hasTrainer)
       processors(
         asked,
         gpus,
-        s"Spark gives ${whom(gpus)} ${gpus.perExecutor} GPU(s), but the trainer for GPUs is not there",
+        use,
+        s"Spark gives ${whom(gpus)} no GPU (${gpus.setting} is not set)",
+        give(gpus)
+      )
+    else if (!has)
+      processors(
+        asked,
+        gpus,
+        use,
+        s"Spark gives ${whom(gpus)} ${gpus.perExecutor} GPU(s), but ${use.thing} is not there",
         "add the jar candlewick-cuda to spark.jars (pip install candlewick[cuda] brings it, `make dist-gpu` builds it)"
       )
     else if (asked == Auto && refusal.isDefined)
@@ -85,7 +111,7 @@ private[candlewick] object Device {
     else
       Device(
         Some(gpus),
-        s"Spark gives ${whom(gpus)} ${gpus.perExecutor} GPU(s), and the trainer for GPUs is there"
+        s"Spark gives ${whom(gpus)} ${gpus.perExecutor} GPU(s), and ${use.thing} is there"
       )
 
   private def whom(gpus: Gpus): String = if (gpus.local) "the driver" else "each executor"
@@ -97,10 +123,10 @@ private[candlewick] object Device {
       s"start the application with ${Gpus.OfExecutor}=1, ${Gpus.OfTask} (0.1 lets ten other tasks run beside a trainer) and, " +
         "where the cluster manager does not know GPUs by itself, spark.executor.resource.gpu.discoveryScript"
 
-  private def processors(asked: String, gpus: Gpus, why: String, remedy: String): Device =
+  private def processors(asked: String, gpus: Gpus, use: Use, why: String, remedy: String): Device =
     if (asked == Cuda)
       throw Failures.parameter(
-        "device=\"cuda\": " + why + ": " + remedy + "; or set device to \"cpu\" or \"auto\""
+        use.param + "=\"cuda\": " + why + ": " + remedy + "; or set " + use.param + " to \"cpu\" or \"auto\""
       )
     else if (gpus.perExecutor < 1) Device(None, why)
     else Device(None, s"$why: $remedy", unused = true)
@@ -112,6 +138,7 @@ private[candlewick] object Device {
       sc.runJob(sc.makeRDD(Seq(""), 1), GpuProbe.isThere _).contains(true)
     })
 
-  private def namesFolder(sc: SparkContext): Boolean =
+  /** Whether executors may have native files that the driver has not. */
+  private[candlewick] def namesFolder(sc: SparkContext): Boolean =
     ExecutorOptions.flatMap(sc.getConf.getOption(_)).exists(_.contains(NativeLibrary.DIR_PROPERTY))
 }

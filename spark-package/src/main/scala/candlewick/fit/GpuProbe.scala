@@ -6,7 +6,7 @@ import java.util.Arrays
 import org.apache.spark.SparkEnv
 
 /** Asks the trainer for GPUs, on an executor, whether it can train there. */
-private[fit] object GpuProbe {
+private[candlewick] object GpuProbe {
   private val Python = "spark.pyspark.python"
   private val PythonVariable = "PYSPARK_PYTHON"
 
@@ -38,7 +38,7 @@ private[fit] object GpuProbe {
       )
 
   /** Interpreters whose packages may have CUDA's libraries. */
-  private def pythons: Seq[String] = {
+  private[candlewick] def pythons: Seq[String] = {
     val conf = SparkEnv.get.conf
     (conf.getOption(Python) ++ sys.env.get(PythonVariable) ++ Seq("python3")).toSeq.distinct
   }

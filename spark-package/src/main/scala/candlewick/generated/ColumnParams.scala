@@ -125,6 +125,27 @@ trait ColumnParams
   /** @group setParam */
   def setScorePrecision(value: String): this.type = set(scorePrecision, value)
 
+  /** Where a model's transform, evaluate and SQL score: "cpu", on processors, where a row's bits do
+    * not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the
+    * executors, which wants the artifact candlewick-cuda and gives values within f32 of those;
+    * "auto", on GPUs where both are there, else on processors, and an executor's log says why. One
+    * row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")
+    * @group param
+    */
+  final val scoreDevice: Param[String] = new Param[String](
+    this,
+    "scoreDevice",
+    "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors. (\"cpu\" or \"auto\" or \"cuda\")",
+    Legal[String]("scoreDevice", "\"cpu\" or \"auto\" or \"cuda\"", ParamValidators.inArray(Array("cpu", "auto", "cuda")))
+  )
+  setDefault(scoreDevice, "cpu")
+
+  /** @group getParam */
+  final def getScoreDevice: String = $(scoreDevice)
+
+  /** @group setParam */
+  def setScoreDevice(value: String): this.type = set(scoreDevice, value)
+
   /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
     * 28, 28]. Needed for binary features. Not set, and the features are one column of nested
     * arrays: their sizes. (list of at least one whole number, each of at least 1)

@@ -15,13 +15,19 @@ import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
   *   nanoseconds in those calls
   * @param loadTime
   *   nanoseconds until a task had its model: to load it, to wait for the task that loads it, or to find it
+  * @param deviceTasks
+  *   tasks that scored on GPUs
+  * @param deviceModels
+  *   how often the model was put on a GPU: once for each and each JVM, as long as it stays in use
   */
 private[score] final case class ScoreMetrics(
     rows: SQLMetric,
     invalid: SQLMetric,
     batches: SQLMetric,
     nativeTime: SQLMetric,
-    loadTime: SQLMetric
+    loadTime: SQLMetric,
+    deviceTasks: SQLMetric,
+    deviceModels: SQLMetric
 )
 
 private[score] object ScoreMetrics {
@@ -32,7 +38,9 @@ private[score] object ScoreMetrics {
     "numInvalidRows" -> SQLMetrics.createMetric(sc, "number of invalid rows"),
     "numBatches" -> SQLMetrics.createMetric(sc, "number of batches"),
     "scoreTime" -> SQLMetrics.createNanoTimingMetric(sc, "time in native scoring", 0L),
-    "loadTime" -> SQLMetrics.createNanoTimingMetric(sc, "time to load the model", 0L)
+    "loadTime" -> SQLMetrics.createNanoTimingMetric(sc, "time to load the model", 0L),
+    "numDeviceTasks" -> SQLMetrics.createMetric(sc, "tasks on GPUs"),
+    "numDeviceModels" -> SQLMetrics.createMetric(sc, "models put on GPUs")
   )
 
   /** Those of [[create]]. */
@@ -41,6 +49,8 @@ private[score] object ScoreMetrics {
     metrics("numInvalidRows"),
     metrics("numBatches"),
     metrics("scoreTime"),
-    metrics("loadTime")
+    metrics("loadTime"),
+    metrics("numDeviceTasks"),
+    metrics("numDeviceModels")
   )
 }

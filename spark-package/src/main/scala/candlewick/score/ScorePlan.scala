@@ -64,6 +64,7 @@ private[candlewick] final case class ScoreExec(
       spec,
       columns,
       child.output.map(_.dataType).toArray,
+      ScoreDevice.of(sparkContext, spec.device),
       RowJoin.Shape(
         ScoreExec.plain(child.output),
         handed.map(one => child.output.indexWhere(_.exprId == one.exprId)).toArray,

@@ -16,6 +16,8 @@ import org.apache.spark.unsafe.Platform
   *   position and field of the feature columns
   * @param types
   *   types of the child's columns
+  * @param device
+  *   where rows are computed
   * @param shape
   *   what comes out, without user-defined types
   */
@@ -23,6 +25,7 @@ private[score] final class ScoreTask(
     spec: ScoreTaskSpec,
     columns: Seq[(Int, StructField)],
     types: Array[DataType],
+    device: ScoreDevice,
     shape: RowJoin.Shape,
     metrics: ScoreMetrics
 ) extends Serializable {
@@ -42,11 +45,15 @@ private[score] final class ScoreTask(
       new Rows(partition, scorer, batch)
     }
 
-  private def open(context: TaskContext): Scorer =
-    ModelCache.open(
-      spec,
-      ScoreTask.document(spec, columns, types.length, context.partitionId())
-    )
+  private def open(context: TaskContext): Scorer = {
+    val scorer = device.opened(context) { on =>
+      ModelCache.open(spec, ScoreTask.document(spec, columns, types.length, context.partitionId(), on))
+    }
+    val placed = scorer.placed()
+    if (placed != ScoreTask.OnProcessor) metrics.deviceTasks += 1
+    if (placed == ScoreTask.OnDeviceAnew) metrics.deviceModels += 1
+    scorer
+  }
 
   /** The scored rows: fills the batch, has it scored in one native call, then joins each row to its result. Both sides
     * of the join point into native memory; the joined row is reused, as is usual among operators.
@@ -116,18 +123,25 @@ private object ScoreTask {
   /** What the native library says of a row whose outputs are null, because it is not valid. */
   val Nulls: Byte = 2
 
+  /** What a scorer says of where it computes. */
+  val OnProcessor = 0
+  val OnDeviceAnew = 2
+
   /** What a scorer is told.
     *
     * @param columns
     *   position and field of the feature columns in rows of `numFields` fields
     * @param partition
     *   for messages
+    * @param device
+    *   the GPU that computes, if one does
     */
   def document(
       spec: ScoreTaskSpec,
       columns: Seq[(Int, StructField)],
       numFields: Int,
-      partition: Int
+      partition: Int,
+      device: Option[JsonNode] = None
   ): String = {
     val described = Json.obj(
       "numFields" -> numFields,
@@ -145,7 +159,8 @@ private object ScoreTask {
         "thresholds" -> spec.thresholds,
         "partition" -> partition,
         "handleInvalid" -> spec.handleInvalid,
-        "precision" -> spec.precision
+        "precision" -> spec.precision,
+        "device" -> device
       )
       .toString
   }

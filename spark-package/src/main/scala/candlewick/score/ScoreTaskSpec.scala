@@ -11,6 +11,8 @@ import candlewick.internal.SentWeights
   *   what becomes of invalid rows: "error", "skip" or "keep"
   * @param precision
   *   what products are computed in
+  * @param device
+  *   where rows are computed: "cpu", "auto" or "cuda"
   * @param inputShape
   *   shape that the network views the features as
   * @param inputs
@@ -28,6 +30,7 @@ private[candlewick] final case class ScoreTaskSpec(
     thresholds: Option[Seq[Double]],
     handleInvalid: String,
     precision: String,
+    device: String,
     scale: Option[Double],
     featureWidth: Int,
     inputShape: Seq[Int],

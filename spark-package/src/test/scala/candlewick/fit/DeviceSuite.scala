@@ -12,14 +12,14 @@ class DeviceSuite extends AnyFunSuite {
     intercept[InvalidParameterException](Device.choose(asked, gpus, trainer)).getMessage
 
   test("auto computes on GPUs where Spark gave some and the trainer is there, and says why not") {
-    val found = Device.choose("auto", some, hasTrainer = true)
+    val found = Device.choose("auto", some, has = true)
     assert(
       found.gpus.contains(some) && found.name == "cuda" && found.reason.contains("each executor 2 GPU(s)")
     )
     val without = Device.choose("auto", none, fail("nobody is asked"))
     assert(without.name == "cpu" && !without.unused)
     assert(without.reason.contains("no GPU (spark.executor.resource.gpu.amount is not set)"))
-    val lacking = Device.choose("auto", some, hasTrainer = false)
+    val lacking = Device.choose("auto", some, has = false)
     assert(lacking.name == "cpu" && lacking.unused)
     assert(
       lacking.reason.contains("2 GPU(s), but the trainer for GPUs is not there: add the jar candlewick-cuda")
@@ -32,7 +32,7 @@ class DeviceSuite extends AnyFunSuite {
   ) {
     val why = "precision = \"thin\" is too thin: set precision to \"f32\""
     def choose(asked: String, gpus: Gpus, device: String) =
-      Device.choose(asked, gpus, hasTrainer = true, Map(device -> why))
+      Device.choose(asked, gpus, has = true, refusals = Map(device -> why))
     def told(asked: String, gpus: Gpus, device: String) =
       intercept[InvalidParameterException](choose(asked, gpus, device)).getMessage
     val other = choose("auto", some, "cuda")
@@ -55,6 +55,18 @@ class DeviceSuite extends AnyFunSuite {
     assert(refused("cuda", some, trainer = false).contains("pip install candlewick[cuda]"))
     val local = refused("cuda", none.copy(local = true), trainer = true)
     assert(local.contains("spark.driver.resource.gpu.amount=1"), local)
+  }
+
+  test("scoring is refused in its own words") {
+    val told =
+      intercept[InvalidParameterException](
+        Device.choose("cuda", some, has = false, Device.Scoring)
+      ).getMessage
+    assert(
+      told.startsWith("scoreDevice=\"cuda\": ") && told.endsWith("or set scoreDevice to \"cpu\" or \"auto\""),
+      told
+    )
+    assert(told.contains("the library that scores on GPUs is not there: add the jar candlewick-cuda"), told)
   }
 
   test("more trainers than GPUs are refused with the numbers, as soon as the cluster's size is known") {

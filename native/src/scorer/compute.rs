@@ -1,0 +1,153 @@
+//! What computes a scorer's rows: the engine on a processor, or a library on a GPU.
+
+use super::{Model, ScoreTask, inner_node};
+use crate::score_library::{DeviceModel, DeviceSpec};
+use candlewick_model::engine::Predictor;
+use candlewick_model::kernels::Csr;
+use candlewick_protocol::Failure;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Decoded rows: those of a block, dense or sparse.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    pub features: &'a [f32],
+    pub sparse: Option<&'a Csr>,
+    /// Elements of a row.
+    pub width: usize,
+}
+
+/// Where rows are computed, as Java asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Placed {
+    /// On a processor.
+    Processor = 0,
+    /// On a device that had the model.
+    Device = 1,
+    /// On a device that was given the model for this scorer.
+    DeviceAnew = 2,
+}
+
+#[derive(Debug)]
+pub(super) enum Compute {
+    Processor(Box<Predictor>),
+    Device(OnDevice),
+}
+
+/// A scorer's part of a model that all scorers on a device share.
+#[derive(Debug)]
+pub(super) struct OnDevice {
+    model: Arc<DeviceModel>,
+    /// Names of the layers that are read, as JSON, and elements of each in a row.
+    inner: String,
+    widths: Vec<usize>,
+    output_width: usize,
+    anew: bool,
+    rows: usize,
+    outputs: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Compute {
+    pub fn of(model: &Model, task: &ScoreTask) -> Result<Compute, Failure> {
+        let inner: Vec<&str> = task.outputs.iter().filter_map(inner_node).collect();
+        let Some(spec) = &task.device else {
+            let network = model.network.with_precision(task.precision);
+            return Ok(Compute::Processor(Box::new(Predictor::with_inner(
+                &network, 1, &inner,
+            )?)));
+        };
+        Ok(Compute::Device(OnDevice::of(model, task, spec, &inner)?))
+    }
+
+    /// Where it is.
+    pub fn placed(&self) -> Placed {
+        match self {
+            Compute::Processor(_) => Placed::Processor,
+            Compute::Device(device) if device.anew => Placed::DeviceAnew,
+            Compute::Device(_) => Placed::Device,
+        }
+    }
+
+    /// Whether sparse rows are taken as such.
+    pub fn takes_sparse(&self) -> bool {
+        matches!(self, Compute::Processor(predictor) if predictor.takes_sparse())
+    }
+
+    /// Computes rows of a block.
+    pub fn predict(&mut self, model: &Model, block: &Block<'_>, rows: Range<usize>) -> Result<(), Failure> {
+        let features = block
+            .features
+            .get(rows.start * block.width..rows.end * block.width);
+        let features = features.unwrap_or_default();
+        let predictor = match self {
+            Compute::Device(device) => return device.predict(features, rows.len()),
+            Compute::Processor(predictor) => predictor,
+        };
+        let sparse = block
+            .sparse
+            .and_then(|sparse| Some((sparse, model.entry(predictor)?)));
+        if let Some((sparse, entry)) = sparse {
+            predictor.predict_sparse(&model.weights, entry, sparse, rows)?;
+            return Ok(());
+        }
+        let prepared = model.prepared(predictor);
+        predictor.predict_prepared(&model.weights, Some(prepared), features, rows.len())?;
+        Ok(())
+    }
+
+    /// Outputs of the latest rows.
+    pub fn outputs(&self) -> &[f32] {
+        match self {
+            Compute::Processor(predictor) => predictor.outputs(),
+            Compute::Device(device) => &device.outputs,
+        }
+    }
+
+    /// Of the latest rows, what the layer with that index among those that are read put out.
+    pub fn inner(&self, index: usize) -> &[f32] {
+        match self {
+            Compute::Processor(predictor) => predictor.inner(index),
+            Compute::Device(device) => {
+                let before: usize = device.widths[..index].iter().sum();
+                &device.values[device.rows * before..device.rows * (before + device.widths[index])]
+            }
+        }
+    }
+}
+
+impl OnDevice {
+    fn of(model: &Model, task: &ScoreTask, spec: &DeviceSpec, inner: &[&str]) -> Result<OnDevice, Failure> {
+        if !task.precision.is_f32() {
+            return Err(Failure::parameter(format!(
+                "scorePrecision = \"{}\" is not offered on GPUs: set scorePrecision to \"f32\", or scoreDevice to \"cpu\"",
+                task.precision.name()
+            )));
+        }
+        let widths = inner.iter().map(|name| model.network.inner_width(name));
+        let widths = widths.collect::<Result<_, _>>()?;
+        let (shared, anew) = model.on_device(spec)?;
+        Ok(OnDevice {
+            model: shared,
+            inner: serde_json::Value::from(inner.to_vec()).to_string(),
+            widths,
+            output_width: model.network.output_width(),
+            anew,
+            rows: 0,
+            outputs: Vec::new(),
+            values: Vec::new(),
+        })
+    }
+
+    fn predict(&mut self, features: &[f32], rows: usize) -> Result<(), Failure> {
+        self.rows = rows;
+        self.outputs.resize(rows * self.output_width, 0.0);
+        self.values.resize(rows * self.widths.iter().sum::<usize>(), 0.0);
+        if rows == 0 {
+            return Ok(());
+        }
+        self.model
+            .score((rows, features), &self.inner, &mut self.outputs, &mut self.values)
+    }
+}
