@@ -25,24 +25,37 @@ OWNERS = {"local-cluster[1,2,1024]": ("worker", "executor"), "local[2]": ("drive
 
 
 def apart(model: NeuralClassificationModel, df: DataFrame) -> dict[str, Any]:
-    """How far the probabilities of a model that scores on GPUs are from those on processors, and whether their bits differ."""
+    """How far the probabilities of a model that scores on GPUs are from those on processors, and how many tasks scored where."""
     saved = tempfile.mkdtemp()
     model.write().overwrite().save(saved)
     loaded = NeuralClassificationModel.load(saved)
-    on_gpus = probabilities(loaded, df)
-    on_processors = probabilities(loaded.copy().setScoreDevice("cpu"), df)
-    far = max(
-        abs(a - b) for one, other in zip(on_gpus, on_processors, strict=True) for a, b in zip(one, other, strict=True)
-    )
+    on_gpus, tasks = probabilities(loaded, df)
+    on_processors, none = probabilities(loaded.copy().setScoreDevice("cpu"), df)
+    pairs = [pair for rows in zip(on_gpus, on_processors, strict=True) for pair in zip(*rows, strict=True)]
     shutil.rmtree(saved)
-    return {"device": loaded.getScoreDevice(), "far": far, "rows": len(on_gpus), "same": on_gpus == on_processors}
+    far = max(abs(a - b) for a, b in pairs)
+    return {"device": loaded.getScoreDevice(), "far": far, "rows": len(on_gpus), "tasks": [tasks, none]}
 
 
-def probabilities(model: NeuralClassificationModel, df: DataFrame) -> list[list[float]]:
-    """Those of every row, in the order of the rows."""
-    rows = model.transform(df).select("features", "probability").collect()
-    ordered = sorted(rows, key=lambda row: tuple(row["features"].toArray()))
-    return [row["probability"].toArray().tolist() for row in ordered]
+def probabilities(model: NeuralClassificationModel, df: DataFrame) -> tuple[list[list[float]], int]:
+    """Those of every row, in the order of the rows, and the tasks that scored on GPUs."""
+    frame = model.transform(df).select("features", "probability")
+    ordered = sorted(frame.collect(), key=lambda row: tuple(row["features"].toArray()))
+    return [row["probability"].toArray().tolist() for row in ordered], tasks_on_gpus(frame)
+
+
+def tasks_on_gpus(frame: DataFrame) -> int:
+    """What the operator counted in a frame that was collected."""
+    nodes = [frame._jdf.queryExecution().executedPlan()]
+    while nodes:
+        node = nodes.pop()
+        if node.nodeName() == "CandlewickScore":
+            return int(node.metrics().apply("numDeviceTasks").value())
+        if node.nodeName() == "AdaptiveSparkPlan":
+            nodes.append(node.executedPlan())
+        children = node.children()
+        nodes += [children.apply(at) for at in range(children.size())]
+    raise AssertionError("nothing scores in this plan")
 
 
 def main(master: str, script: str) -> None:

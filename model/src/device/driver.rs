@@ -226,13 +226,12 @@ mod cuda {
 
     /// The GPUs that this process sees, by number.
     fn seen() -> Result<Vec<Seen>, DriverError> {
-        const ROOM: i32 = 32;
         result::init()?;
         let one = |number| {
             let device = result::device::get(number)?;
-            let mut bus = [0u8; ROOM as usize];
+            let mut bus = [0u8; 32];
             // SAFETY: the device is one that the driver has just given, and the text has the room that is said.
-            unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr().cast(), ROOM, device) }.result()?;
+            unsafe { sys::cuDeviceGetPCIBusId(bus.as_mut_ptr().cast(), 32, device) }.result()?;
             let end = bus.iter().position(|byte| *byte == 0).unwrap_or(bus.len());
             let id = result::device::get_uuid(device)?.bytes;
             let hex = |range: std::ops::Range<usize>| -> String {

@@ -23,8 +23,9 @@ fn features(network: &Network) -> Vec<f32> {
     // Tables read whole numbers.
     for limit in network.index_limits() {
         for row in values.chunks_mut(network.input_width()) {
-            for at in limit.first..limit.first + limit.count {
-                row[at] = (at % limit.entries) as f32;
+            let own = &mut row[limit.first..limit.first + limit.count];
+            for (at, index) in own.iter_mut().enumerate() {
+                *index = (at % limit.entries) as f32;
             }
         }
     }
