@@ -297,9 +297,9 @@ native: $(VENV)/.stamp
 
 $(NATIVE): native ;
 
-# The trainer for GPUs and the library that scores on them, as tests have them: candle on processors. With a test of the workspace selected its dependencies have the
-# features that `make test` has compiled them with; one of another crate, since a test of the trainer would build the programs that
-# ship once more, with candle in them.
+# The trainer for GPUs and the library that scores on them, as tests have them: candle on processors. With a test of the workspace
+# selected its dependencies have the features that `make test` has compiled them with; one of another crate, since a test of the
+# trainer would build the programs that ship once more, with candle in them.
 rehearsal: native
 	cargo-zigbuild build $(CARGO_TARGET) --workspace --features candlewick-trainer/candle,candlewick-scoring/candle \
 	  --bin candlewick-trainer-rehearsal --example candlewick_score_rehearsal --test algorithms

@@ -98,7 +98,10 @@ pub(crate) fn literal(value: &Value) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Array(items) if items.len() == 1 => format!("({},)", literal(&items[0])),
         Value::Array(items) => format!("({})", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
-        Value::String(text) if text.contains('"') && !text.contains('\'') => format!("'{text}'"),
+        // In the quotes that want fewer backslashes, as formatters have it.
+        Value::String(text) if text.matches('"').count() > text.matches('\'').count() => {
+            format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+        }
         Value::Number(number) if number.is_f64() => number
             .as_f64()
             .map_or(number.to_string(), |real| format!("{real:?}")),
@@ -120,5 +123,8 @@ mod tests {
     fn names_and_quotes() {
         assert_eq!(capital("featuresCol"), "FeaturesCol");
         assert_eq!(quoted("a \"b\""), "\"a \\\"b\\\"\"");
+        let python = |text: &str| literal(&Value::from(text));
+        assert_eq!(python("a's \"b\""), r#"'a\'s "b"'"#);
+        assert_eq!(python("a's \"b"), r#""a's \"b""#);
     }
 }

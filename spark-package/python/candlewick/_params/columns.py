@@ -104,7 +104,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     scoreDevice: Param[str] = Param(
         Params._dummy(),
         "scoreDevice",
-        "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors. (\"cpu\" or \"auto\" or \"cuda\")",
+        'Where a model\'s transform, evaluate and SQL score: "cpu", on processors, where a row\'s bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where both are there, else on processors, and an executor\'s log says why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")',
         typeConverter=Legal(
             "scoreDevice",
             TypeConverters.toString,
