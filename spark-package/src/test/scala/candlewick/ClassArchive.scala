@@ -21,11 +21,13 @@ object ClassArchive {
     * folders.
     */
   val classPath: String = {
-    val (jars, folders) = sys.props("java.class.path").split(File.pathSeparatorChar).partition(_.endsWith(".jar"))
+    val (jars, folders) =
+      sys.props("java.class.path").split(File.pathSeparatorChar).partition(_.endsWith(".jar"))
     (jars ++ folders).mkString(File.pathSeparator)
   }
 
-  private val jars = classPath.split(File.pathSeparatorChar).filter(_.endsWith(".jar")).mkString(File.pathSeparator)
+  private val jars =
+    classPath.split(File.pathSeparatorChar).filter(_.endsWith(".jar")).mkString(File.pathSeparator)
 
   /** What an executor is started with to have it. */
   lazy val options: String =
@@ -44,9 +46,16 @@ object ClassArchive {
       Files.createDirectories(folder)
       val list = TestFolders.fresh("classes").resolve("list")
       java(s"-XX:DumpLoadedClassList=$list", classPath, Some("candlewick.ExecutorClasses"))
-      val fresh = list.resolveSibling("archive")
-      java(s"-XX:SharedArchiveFile=$fresh", jars, None, "-Xshare:dump", s"-XX:SharedClassListFile=$list", "-Xlog:disable")
-      Files.move(fresh, archive, StandardCopyOption.REPLACE_EXISTING)
+      val fresh = folder.resolve(s"${ProcessHandle.current.pid}.jsa")
+      java(
+        s"-XX:SharedArchiveFile=$fresh",
+        jars,
+        None,
+        "-Xshare:dump",
+        s"-XX:SharedClassListFile=$list",
+        "-Xlog:disable"
+      )
+      Files.move(fresh, archive, StandardCopyOption.ATOMIC_MOVE)
     }
     archive
   }
@@ -61,7 +70,8 @@ object ClassArchive {
     val ended = process.waitFor(DeadlineSeconds, TimeUnit.SECONDS)
     if (!ended) process.destroyForcibly()
     val said = new String(Files.readAllBytes(log.toPath))
-    if (!ended) throw new IllegalStateException(s"${command.mkString(" ")} runs for $DeadlineSeconds s: $said")
+    if (!ended)
+      throw new IllegalStateException(s"${command.mkString(" ")} runs for $DeadlineSeconds s: $said")
     if (process.exitValue != 0)
       throw new IllegalStateException(s"${command.mkString(" ")} ended with ${process.exitValue}: $said")
   }
