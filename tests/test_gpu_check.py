@@ -62,4 +62,4 @@ def test_a_pack_for_gpus_is_rehearsed_on_the_cpu(tmp_path: Path) -> None:
 
 def test_nothing_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
     status, table, _ = check(tmp_path, b"#!/bin/sh\necho candlewick-trainer 0\n", "--budget", "0")
-    assert status == 1 and {row["outcome"] for row in table["rows"]} == {"not run"} and len(table["rows"]) == 16
+    assert status == 1 and {row["outcome"] for row in table["rows"]} == {"not run"} and len(table["rows"]) == 18

@@ -19,7 +19,13 @@ from tests.e2e.conftest import COMMON
 from tests.e2e.support import blobs, classifier
 
 #: What the fits ask for.
-ASKED: list[dict[str, Any]] = [{}, {"device": "cpu"}, {"precision": "bf16"}, {"precision": "fp16"}, {"allowTF32": True}]
+ASKED: list[dict[str, Any]] = [
+    {"scoreDevice": "cuda"},
+    {"device": "cpu"},
+    {"precision": "bf16"},
+    {"precision": "fp16"},
+    {"allowTF32": True},
+]
 #: Whose GPUs they are, by the mode.
 OWNERS = {"local-cluster[1,2,1024]": ("worker", "executor"), "local[2]": ("driver",)}
 
