@@ -50,15 +50,14 @@ public final class GpuScoring {
     if (known != null && Files.isRegularFile(known.library)) {
       return known;
     }
-    GpuScoring found;
     try {
       GpuTrainer.probe(gpu, pythons);
-      found = beside(GpuTrainer.path());
     } catch (InvalidParameterException e) {
       // What is wrong is the same for both, and what turns it off is not.
       String told = e.getMessage().replace("set device to", "set scoreDevice to");
       throw new InvalidParameterException(told);
     }
+    GpuScoring found = beside(GpuTrainer.path());
     READY.put(gpu, found);
     return found;
   }
@@ -72,7 +71,7 @@ public final class GpuScoring {
               + program.getParent()
               + " holds no "
               + NativeLibrary.SCORE_GPU
-              + "; use the jar candlewick-cuda of this version, or set device to \"cpu\"");
+              + "; use the jar candlewick-cuda of this version, or set scoreDevice to \"cpu\"");
     }
     List<String> folders = new ArrayList<>();
     for (Path folder : GpuTrainer.libraries()) {

@@ -132,6 +132,7 @@ class GpuScoringTest {
             .getMessage();
     assertTrue(told.contains(temp + " holds no " + NativeLibrary.SCORE_GPU), told);
     assertTrue(told.contains("use the jar candlewick-cuda of this version"), told);
+    assertTrue(told.endsWith("set scoreDevice to \"cpu\""), told);
     Files.createFile(temp.resolve(NativeLibrary.SCORE_GPU));
     assertEquals(
         temp.resolve(NativeLibrary.SCORE_GPU).toString(), GpuScoring.beside(program).library());

@@ -61,6 +61,8 @@ private[score] final case class ScoreDevice(asked: String, first: Map[String, St
     }
     try {
       val found = GpuScoring.on(gpu, Arrays.asList(GpuProbe.pythons: _*))
+      // Whatever was wrong is mended.
+      ScoreDevice.refused.remove(gpu)
       Json.obj("library" -> found.library, "folders" -> found.folders, "address" -> gpu)
     } catch {
       case error: CandlewickException =>
