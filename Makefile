@@ -42,7 +42,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-jvm test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-spark test-jvm run-jvm jvm-tests test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ demo: $(JAR) ## build, then train and score handwritten digits through spark-sub
 	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
 
 test chaos: NATIVE_BUILD := zigbuild --lib --bins --tests
-test: lint test-rust test-guard test-jvm test-python ## build everything and run every check and every test
+test: lint test-rust test-spark ## build everything and run every check and every test
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
 	cargo-zigbuild test --workspace --lib --bins $(CARGO_TARGET)
@@ -252,12 +252,23 @@ test-rust: native
 test-guard: native
 	if [ "$(ARCH)" = x86_64 ] && command -v valgrind >/dev/null; then $(MAKE) bench-guard; else echo "test-guard: not run, it needs valgrind on x86-64"; fi
 
-test-jvm: native rehearsal
-	$(MVN) verify
-	@mkdir -p $(STAMPS) && touch $(STAMPS)/jvm
+# Suites that start Spark leave a third of two cores idle: those of the JVM and of Python run side by side. All is built before.
+test-spark: jvm-tests $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp
+	$(PYTHON) -m tools.beside --log target/test-jvm.log \
+	  --behind $(MAKE) -k test-guard run-jvm NATIVE_BUILD='$(NATIVE_BUILD)' --before $(PYTHON) -m pytest
 
-test-python: $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp
+test-jvm: jvm-tests rehearsal run-jvm
+
+run-jvm:
+	$(MVN) test -pl jvm-bridge,spark-package -am
+
+test-python: jvm-tests $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp
 	$(PYTHON) -m pytest
+
+# With the examples, which the tests of Python start.
+jvm-tests: native
+	$(MVN) -q verify -DskipTests
+	@mkdir -p $(STAMPS) && touch $(STAMPS)/jvm
 
 $(STAMPS)/tools: tools/need.sh
 	@tools/need.sh

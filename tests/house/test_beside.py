@@ -1,0 +1,92 @@
+"""tools/beside.py: two commands as one."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import beside
+
+ROOT = Path(__file__).parents[2]
+DEADLINE = 60
+
+
+def python(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+def beside_of(log: Path, behind: str, before: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tools.beside", "--log", str(log)]
+    command += ["--behind", *python(behind), "--before", *python(before)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_what_each_says_stays_in_one_piece_and_each_waits_for_the_other(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for name in (first, second):
+        os.mkfifo(name)
+    # Each needs the other to have begun, and the one behind ends last.
+    behind = f"print('one', flush=True); open({str(first)!r}, 'w').close(); open({str(second)!r}).close(); print('two')"
+    before = (
+        f"print('three', flush=True); open({str(first)!r}).close(); open({str(second)!r}, 'w').close(); print('four')"
+    )
+    process = beside_of(tmp_path / "folder" / "log", behind, before)
+    said, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    words = [line for line in said.splitlines() if not line.startswith("beside:")]
+    assert words == ["three", "four", "one", "two"]
+    assert (tmp_path / "folder" / "log").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("behind", "before", "status"),
+    [
+        ("raise SystemExit(3)", "", 3),
+        ("", "raise SystemExit(4)", 4),
+        ("raise SystemExit(3)", "raise SystemExit(4)", 4),
+        ("import os; os.kill(os.getpid(), 9)", "", 137),
+        ("", "import os; os.kill(os.getpid(), 9)", 137),
+    ],
+)
+def test_one_that_fails_fails_both_when_the_other_has_ended(
+    tmp_path: Path, behind: str, before: str, status: int
+) -> None:
+    ends = [tmp_path / "behind", tmp_path / "before"]
+    texts = [f"open({str(end)!r}, 'w').close(); {text}" for end, text in zip(ends, (behind, before), strict=True)]
+    process = beside_of(tmp_path / "log", *texts)
+    process.communicate(timeout=DEADLINE)
+    assert process.returncode == status
+    assert all(end.exists() for end in ends)
+
+
+def test_ended_early_it_leaves_nothing(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    sleeping = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(1000)"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {sleeping!r}, {str(begun)!r}])"
+    process = beside_of(
+        tmp_path / "log", child, f"print(open({str(begun)!r}).read(), flush=True); import time; time.sleep(1000)"
+    )
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    pid = next(int(line) for line in lines if line.strip().isdigit())
+    waiting = os.pidfd_open(pid)
+    process.send_signal(signal.SIGTERM)
+    process.stdout.close()
+    assert process.wait(timeout=DEADLINE) == 128 + signal.SIGTERM
+    # Readable once the process has ended.
+    assert select.select([waiting], [], [], DEADLINE)[0]
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--log", "file"], ["--log", "file", "--behind", "--before"], ["--log", "f", "--behind", "true"]]
+)
+def test_a_wrong_command_line_is_told_the_right_one(given: list[str]) -> None:
+    with pytest.raises(SystemExit, match="usage"):
+        beside.Task.of(given)

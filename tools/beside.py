@@ -1,0 +1,98 @@
+"""Two commands side by side, as one: `python -m tools.beside --log FILE --behind COMMAND... --before COMMAND...`.
+
+The one before writes to the terminal, the one behind to the file, which follows on the terminal once the first has ended: what each
+said stays in one piece. Both run to their end, so that one run of the tests tells of all that fails. The exit status is that of the
+first of them that failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Where a log may grow, seconds between looks.
+LOOK = 0.2
+USAGE = "usage: python -m tools.beside --log FILE --behind COMMAND... --before COMMAND..."
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the command line asks for."""
+
+    log: Path
+    behind: list[str]
+    before: list[str]
+
+    @classmethod
+    def of(cls, given: Sequence[str]) -> Task:
+        """Reads the command line; a SystemExit says what it should be."""
+        words = list(given)
+        if len(words) < 6 or words[0] != "--log" or words[2] != "--behind" or "--before" not in words[3:]:
+            raise SystemExit(USAGE)
+        middle = words.index("--before", 3)
+        behind, before = words[3:middle], words[middle + 1 :]
+        if not behind or not before:
+            raise SystemExit(USAGE)
+        return cls(Path(words[1]), behind, before)
+
+
+def show(log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Writes the log to standard output, and what is added to it until the process has ended."""
+    with log.open("rb") as text:
+        while True:
+            over = process.poll() is not None
+            while block := text.read(1 << 16):
+                sys.stdout.buffer.write(block)
+            sys.stdout.buffer.flush()
+            if over:
+                return
+            time.sleep(LOOK)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process and all that it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def run(task: Task) -> int:
+    """Runs both to their ends. The status of the first that failed; 0 where none did."""
+    task.log.parent.mkdir(parents=True, exist_ok=True)
+    with task.log.open("wb") as log:
+        # A session of its own, so that an interrupted run can end all of it.
+        behind = subprocess.Popen(
+            task.behind, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        print(f"beside: {shlex.join(task.behind)} writes to {task.log}", flush=True)
+        before = subprocess.run(task.before, check=False).returncode
+        print(f"beside: {shlex.join(task.before)} ended with {before}; {task.log} follows", flush=True)
+        show(task.log, behind)
+        print(f"beside: {shlex.join(task.behind)} ended with {behind.returncode}", flush=True)
+    finally:
+        kill(behind)
+    status = before or behind.returncode
+    # A process that a signal ended has its number, below zero.
+    return status if status >= 0 else 128 - status
+
+
+def _terminated(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def main() -> int:
+    """The program."""
+    signal.signal(signal.SIGTERM, _terminated)
+    return run(Task.of(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
