@@ -4,8 +4,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
-# Two runs of Maven or Cargo at once would wait for, or disturb, each other.
+# Two runs of Maven or Cargo at once would wait for, or disturb, each other; what `prepared` makes at once does not.
+ifndef AT_ONCE
 .NOTPARALLEL:
+endif
 
 # This machine's processor. What ships is for both (docs/adr/0029-arm64.md); all else is built for this one only.
 ARCH := $(shell uname -m)
@@ -42,7 +44,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint test-rust test-spark test-jvm run-jvm jvm-tests test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint prepared test-rust test-spark test-jvm run-jvm jvm-tests test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +57,7 @@ demo: $(JAR) ## build, then train and score handwritten digits through spark-sub
 	  --conf spark.driver.bindAddress=127.0.0.1 examples/python/digits.py --out target/demo
 
 test chaos: NATIVE_BUILD := zigbuild --lib --bins --tests
-test: lint test-rust test-spark ## build everything and run every check and every test
+test: prepared lint test-rust test-spark ## build everything and run every check and every test
 
 check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no Spark
 	cargo-zigbuild test --workspace --lib --bins $(CARGO_TARGET)
@@ -107,10 +109,10 @@ bench-local-steps: $(VENV)/.stamp ## loss and accuracy of shards that make steps
 	PYTHONPATH=spark-package/python $(PYTHON) benchmarks/local_steps.py --seeds $(or $(SEEDS),5) \
 	  --trainer target/$(TRIPLE)/release/candlewick-trainer
 
-bench-spill: $(VENV)/.stamp ## an epoch whose rows are on disk next to one from memory (FOLDER=)
+bench-spill: $(VENV)/.stamp ## an epoch whose rows are on disk next to one from memory (FOLDER= ROWS=200000; 2,000,000: 20 GB of memory, 15 minutes)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bench rows_on_disk --bins
 	CANDLEWICK_TEST_TRAINER=$(CURDIR)/target/$(TRIPLE)/release/candlewick-trainer \
-	  "$$(ls -t target/$(TRIPLE)/release/deps/rows_on_disk-* | grep -v '\.d$$' | head -n 1)" $(FOLDER)
+	  "$$(ls -t target/$(TRIPLE)/release/deps/rows_on_disk-* | grep -v '\.d$$' | head -n 1)" $(or $(FOLDER),$${TMPDIR:-/tmp}) $(ROWS)
 
 # Not part of `test`: its tool chain is 1.2 GB (docs/gpu.md).
 gpu: $(STAMPS)/tools ## build the trainer for NVIDIA GPUs, run the engine's tests on one if there is one
@@ -233,6 +235,10 @@ golden: .cache/golden-venv/.stamp ## write the golden files anew: those of PyTor
 clean: ## remove everything that was built (.venv stays)
 	rm -rf target dist .cache jvm-bridge/target spark-package/target examples/target
 
+# What a fresh clone needs before it can build, each on one core: Python's tools, an older PySpark, Maven's formatters.
+prepared: $(STAMPS)/tools
+	$(MAKE) AT_ONCE=yes -j 3 $(VENV)/.stamp .cache/matrix/3.5/.stamp $(STAMPS)/jvm-format
+
 # The cheapest first. The whole workspace is built before the generator is asked: built alone it would have
 # dependencies with other features, compiled a second time.
 lint: $(VENV)/.stamp $(STAMPS)/jvm-format
@@ -278,9 +284,10 @@ $(STAMPS)/machete: | $(STAMPS)/tools
 	cargo install -q cargo-machete --version 0.9.1 --locked --root .cache/machete
 	@mkdir -p $(@D) && touch $@
 
+# Python compiles what is imported: all at once is half of the installation's time.
 $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 	test -x $(PYTHON) || python3 -m venv $(VENV)
-	$(PYTHON) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(PYTHON) -m pip install -q --disable-pip-version-check --no-compile -r requirements-dev.txt
 	touch $@
 
 .cache/bench-venv/.stamp: benchmarks/requirements.txt requirements-dev.txt | $(STAMPS)/tools
@@ -298,8 +305,8 @@ $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r model/tests/golden/requirements.txt
 	touch $@
 
-.cache/matrix/%/.stamp: tools/matrix.py $(VENV)/.stamp
-	$(PYTHON) -m tools.matrix install $*
+.cache/matrix/%/.stamp: tools/matrix.py requirements-dev.txt | $(STAMPS)/tools
+	python3 -m tools.matrix install $*
 	touch $@
 
 # Cargo knows best what is stale: it is asked every time and leaves files alone that are up to date.

@@ -98,7 +98,7 @@ def install(spark: Spark) -> None:
     asked = [f"pyspark=={spark.version}", NUMPY.get(spark.name, _pinned("numpy"))]
     if not spark.python.exists():
         venv.create(spark.folder, with_pip=True)
-    _run([str(spark.python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *asked])
+    _run([str(spark.python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *asked])
 
 
 def spark_of_maven(folder: Path, line: Line, version: str) -> None:

@@ -1,9 +1,9 @@
 //! The time of an epoch whose rows are on disk, next to one from memory: `make bench-spill`.
 //!
-//! One trainer, 8 logical shards, 200,000 rows of 784 values (627 MB), an MLP of 784-256-128-3 and batches of 256; the median of
-//! five epochs. Where it says "in a container", the trainer is in a control group of its limit and 64 MB, which the page cache of its
-//! files counts in, so that most rows come from the disk; that wants root. The folder is that for temporary files, or the first
-//! argument.
+//! One trainer, 8 logical shards, 200,000 rows of 784 values (627 MB) or the number of the second argument, an MLP of 784-256-128-3
+//! and batches of 256; the median of five epochs. Where it says "in a container", the trainer is in a control group of its limit and
+//! 64 MB, which the page cache of its files counts in, so that most rows come from the disk; that wants root. The folder is that for
+//! temporary files, or the first argument.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const WIDTH: usize = 784;
+/// Rows of a set of 627 MB, a tenth of which holds no bucket for each shard.
 const ROWS: usize = 200_000;
 /// Rows of a stream: few are in this process at a time.
 const PART: usize = 20_000;
@@ -37,16 +38,19 @@ const EPOCHS: u32 = 5;
 const MB: u64 = 1_000_000;
 
 fn main() {
-    let folder = std::env::args()
-        .nth(1)
+    let mut given = std::env::args()
+        .skip(1)
         .filter(|argument| !argument.starts_with("--"));
-    let folder = folder.map_or_else(std::env::temp_dir, Into::into);
+    let folder = given.next().map_or_else(std::env::temp_dir, Into::into);
+    let rows = given.next().map_or(ROWS, |rows| rows.parse().unwrap());
+    assert!(rows > 0 && rows % PART == 0, "{rows} rows are no parts of {PART}");
     let (written, read) = disk(&folder);
     println!(
         "the disk of {}: writes {written:.0} MB/s, reads {read:.0} MB/s (not cached)",
         folder.display()
     );
-    let data = (ROWS * WIDTH * 4) as u64;
+    let data = (rows * WIDTH * 4) as u64;
+    println!("{rows} rows, {} MB", data / MB);
     let (mut of_memory, mut hash) = (f64::NAN, Value::Null);
     for (name, budget, encrypt, contained) in [
         ("memory", 0, false, false),
@@ -55,8 +59,9 @@ fn main() {
         ("1/10 of the rows", data / 10, false, false),
         ("1/10, in a container", data / 10, false, true),
         ("1/10, encrypted", data / 10, true, false),
+        ("1/10, encrypted, in a container", data / 10, true, true),
     ] {
-        let (seconds, read, done) = epoch(&folder, budget, (encrypt, contained));
+        let (seconds, read, done) = epoch(&folder, rows, budget, (encrypt, contained));
         if budget == 0 {
             (of_memory, hash) = (seconds, done["weightsHash"].clone());
         }
@@ -123,7 +128,7 @@ impl Drop for Container {
 }
 
 /// The median of the epochs of a fit, bytes read from the disk meanwhile, and how it ended.
-fn epoch(folder: &Path, budget: u64, (encrypt, contained): (bool, bool)) -> (f64, u64, Value) {
+fn epoch(folder: &Path, rows: usize, budget: u64, (encrypt, contained): (bool, bool)) -> (f64, u64, Value) {
     let spec = spec();
     // What the trainer takes beside rows, as it says at the end: program, network and batches.
     let beside = 24 * MB;
@@ -147,7 +152,7 @@ fn epoch(folder: &Path, budget: u64, (encrypt, contained): (bool, bool)) -> (f64
         .unwrap();
     let mut random = Lcg(3);
     let mut ledgers = Vec::new();
-    for partition in 0..(ROWS / PART) as u32 {
+    for partition in 0..(rows / PART) as u32 {
         let (frames, ledger) = part(&spec, partition, &mut random);
         runtime.block_on(put(&client, frames)).unwrap();
         gang.coordinator.tick();

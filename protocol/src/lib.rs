@@ -19,6 +19,7 @@ pub mod asynchrony;
 pub mod auth;
 pub mod class_weight;
 pub mod compression;
+pub mod control;
 pub mod counter;
 pub mod dealing;
 pub mod error;

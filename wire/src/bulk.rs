@@ -3,8 +3,8 @@
 use crate::control::control_frames;
 use arrow_flight::FlightData;
 use candlewick_protocol::Failure;
+use candlewick_protocol::control::ControlMessage;
 use futures::{Stream, StreamExt, stream};
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// Largest file accepted, since a length from the network decides an allocation: the weights of the largest network are 8
@@ -102,7 +102,7 @@ impl Assembly {
 }
 
 /// The frames of a control stream: words before bulk, until there are no more words.
-pub fn outgoing<T: Serialize + Send + 'static>(
+pub fn outgoing<T: ControlMessage + Send + Sync + 'static>(
     words: mpsc::Receiver<T>,
     bulk: mpsc::Receiver<(T, Vec<u8>)>,
 ) -> impl Stream<Item = FlightData> + Send {
@@ -122,6 +122,7 @@ pub fn outgoing<T: Serialize + Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use candlewick_protocol::message::ToTrainer;
 
     #[test]
     fn parts_must_follow_each_other() {
@@ -149,21 +150,23 @@ mod tests {
     fn words_overtake_bulk_and_their_end_is_the_streams() {
         let (word, words) = mpsc::channel(4);
         let (part, bulk) = mpsc::channel(4);
+        let message = |generation| ToTrainer::Start { generation };
         for at in 0..2 {
-            part.try_send((at, vec![at])).unwrap();
+            part.try_send((message(at), vec![at as u8])).unwrap();
         }
         for at in 10..12 {
-            word.try_send(at).unwrap();
+            word.try_send(message(at)).unwrap();
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut frames = Box::pin(outgoing(words, bulk));
         let mut next = || {
             let frame = runtime.block_on(frames.next())?;
-            Some((frame.app_metadata.to_vec(), frame.data_body.to_vec()))
+            let message = ToTrainer::from_json(&frame.app_metadata).unwrap();
+            Some((message, frame.data_body.to_vec()))
         };
-        assert_eq!(next(), Some((b"10".to_vec(), vec![])));
-        assert_eq!(next(), Some((b"11".to_vec(), vec![])));
-        assert_eq!(next(), Some((b"0".to_vec(), vec![0])));
+        assert_eq!(next(), Some((message(10), vec![])));
+        assert_eq!(next(), Some((message(11), vec![])));
+        assert_eq!(next(), Some((message(0), vec![0])));
         drop(word);
         assert_eq!(next(), None, "what is left of the bulk goes with the words");
     }

@@ -9,6 +9,7 @@ use candlewick_protocol::auth::{Call, ClientProof, Initiator, ServerHello};
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
 use candlewick_protocol::{ErrorKind, Failure};
+use futures::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -64,52 +65,36 @@ impl Client {
     /// # Errors
     /// `Unavailable` where nobody listens or answers in time, or another server than the one meant does;
     /// `Unauthenticated` where one side did not prove that it has the job's key; the message names host and port.
-    pub async fn connect(
-        host: &str,
+    pub fn connect<'a>(
+        host: &'a str,
         port: u16,
-        identity: &Identity,
+        identity: &'a Identity,
         timeout: Duration,
-    ) -> Result<Self, Failure> {
-        let deadline = Instant::now() + timeout;
-        let mut pause = FIRST_PAUSE;
-        within(host, port, timeout, async {
-            loop {
-                let channel = open(host, port, timeout).await?;
-                match shake_hands(&channel, host, port, identity).await {
-                    Ok(credentials) => {
-                        let credentials = Arc::new(credentials);
-                        return Ok(Client { channel, credentials });
-                    }
-                    Err(Setback::Fatal(failure)) => return Err(failure),
-                    Err(Setback::Busy(failure)) if Instant::now() + pause >= deadline => {
-                        return Err(failure);
-                    }
-                    Err(Setback::Busy(_)) => tokio::time::sleep(pause).await,
-                }
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        })
-        .await
+    ) -> BoxFuture<'a, Result<Self, Failure>> {
+        // In a box its code is compiled here, with that of HTTP/2, and not by each crate that waits for it.
+        Box::pin(within(host, port, timeout, proven(host, port, identity, timeout)))
     }
 
     /// Connects to a server in `serve` mode, which expects `token` with every call.
     ///
     /// # Errors
     /// `Unavailable` where nobody listens or answers in time; `InvalidParameter` where the token cannot be sent.
-    pub async fn connect_bearer(
-        host: &str,
+    pub fn connect_bearer<'a>(
+        host: &'a str,
         port: u16,
-        token: &str,
+        token: &'a str,
         timeout: Duration,
-    ) -> Result<Self, Failure> {
-        let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
-            .parse()
-            .map_err(|_| Failure::parameter("a bearer token is printable ASCII text"))?;
-        value.set_sensitive(true);
-        let channel = within(host, port, timeout, open(host, port, timeout)).await?;
-        Ok(Client {
-            channel,
-            credentials: Arc::new(Credentials::Bearer(value)),
+    ) -> BoxFuture<'a, Result<Self, Failure>> {
+        Box::pin(async move {
+            let mut value: MetadataValue<Ascii> = format!("Bearer {token}")
+                .parse()
+                .map_err(|_| Failure::parameter("a bearer token is printable ASCII text"))?;
+            value.set_sensitive(true);
+            let channel = within(host, port, timeout, open(host, port, timeout)).await?;
+            Ok(Client {
+                channel,
+                credentials: Arc::new(Credentials::Bearer(value)),
+            })
         })
     }
 
@@ -148,6 +133,27 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client(..)")
+    }
+}
+
+/// A connection and its handshake; a server that is busy is asked again until `timeout` is over.
+async fn proven(host: &str, port: u16, identity: &Identity, timeout: Duration) -> Result<Client, Failure> {
+    let deadline = Instant::now() + timeout;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let channel = open(host, port, timeout).await?;
+        match shake_hands(&channel, host, port, identity).await {
+            Ok(credentials) => {
+                let credentials = Arc::new(credentials);
+                return Ok(Client { channel, credentials });
+            }
+            Err(Setback::Fatal(failure)) => return Err(failure),
+            Err(Setback::Busy(failure)) if Instant::now() + pause >= deadline => {
+                return Err(failure);
+            }
+            Err(Setback::Busy(_)) => tokio::time::sleep(pause).await,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -3,8 +3,7 @@
 
 use arrow_flight::FlightData;
 use candlewick_protocol::Failure;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use candlewick_protocol::control::ControlMessage;
 
 /// Bytes of JSON in one part.
 const PART: usize = 1024 * 1024;
@@ -17,8 +16,9 @@ const MAX_MESSAGE: usize = 1 << 30;
 ///
 /// # Errors
 /// `Internal` where the message cannot be written.
-pub fn control_frames<T: Serialize>(message: &T, body: Vec<u8>) -> Result<Vec<FlightData>, Failure> {
-    let json = serde_json::to_vec(message)
+pub fn control_frames<T: ControlMessage>(message: &T, body: Vec<u8>) -> Result<Vec<FlightData>, Failure> {
+    let json = message
+        .to_json()
         .map_err(|error| Failure::internal(format!("a control message cannot be written: {error}")))?;
     let mut frames: Vec<FlightData> = json
         .chunks(PART)
@@ -46,7 +46,7 @@ impl ControlReader {
     ///
     /// # Errors
     /// `Internal` where it is no message of this type.
-    pub fn read<T: DeserializeOwned>(&mut self, frame: &FlightData) -> Result<Option<T>, Failure> {
+    pub fn read<T: ControlMessage>(&mut self, frame: &FlightData) -> Result<Option<T>, Failure> {
         let part = &frame.app_metadata;
         if self.begun.len() + part.len() > MAX_MESSAGE {
             return Err(Failure::internal(format!(
@@ -65,8 +65,8 @@ impl ControlReader {
     }
 }
 
-fn parsed<T: DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(json)
+fn parsed<T: ControlMessage>(json: &[u8]) -> Result<T, Failure> {
+    T::from_json(json)
         .map_err(|error| Failure::internal(format!("a control message cannot be read: {error}")))
 }
 

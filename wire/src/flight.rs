@@ -8,7 +8,6 @@ use arrow_flight::{
     HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
 };
 use futures::stream::BoxStream;
-use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 /// A stream of answers.
@@ -85,18 +84,16 @@ pub trait PartialFlight: Send + Sync + 'static {
     }
 }
 
-/// A [`PartialFlight`] as the whole service that tonic serves.
-pub(crate) struct Whole<S> {
-    service: Arc<S>,
+/// A [`PartialFlight`] as the whole service that tonic serves: of any kind by one type, so that tonic and HTTP/2 are compiled
+/// with it here, once, and not in each crate that has a service.
+pub(crate) struct Whole {
+    service: Box<dyn PartialFlight>,
     auth: ServerAuth,
 }
 
-impl<S> Whole<S> {
-    pub(crate) fn new(service: S, auth: ServerAuth) -> Self {
-        Whole {
-            service: Arc::new(service),
-            auth,
-        }
+impl Whole {
+    pub(crate) fn new(service: Box<dyn PartialFlight>, auth: ServerAuth) -> Self {
+        Whole { service, auth }
     }
 }
 
@@ -108,7 +105,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 }
 
 #[tonic::async_trait]
-impl<S: PartialFlight> FlightService for Whole<S> {
+impl FlightService for Whole {
     type HandshakeStream = Answers<HandshakeResponse>;
     type ListFlightsStream = Answers<FlightInfo>;
     type DoGetStream = Answers<FlightData>;

@@ -10,6 +10,7 @@ use arrow_flight::{FlightData, PutResult};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{KEEP_ALIVE, StreamSealed};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
+use futures::future::BoxFuture;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -33,7 +34,16 @@ const BODY_TAG: [u8; 2] = [0xc2, 0x3e];
 ///
 /// # Errors
 /// The trainer's failure, `Unavailable` where the connection ends.
-pub async fn put_rows(
+pub fn put_rows(
+    client: Client,
+    frames: mpsc::Receiver<FlightData>,
+    context: String,
+) -> BoxFuture<'static, Result<StreamSealed, Failure>> {
+    // In a box, so that its code is compiled here.
+    Box::pin(put(client, frames, context))
+}
+
+async fn put(
     client: Client,
     frames: mpsc::Receiver<FlightData>,
     context: String,

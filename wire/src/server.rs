@@ -6,13 +6,14 @@ use crate::connection::{Connection, Connections, Io};
 use crate::flight::{PartialFlight, Whole};
 use crate::status::to_status;
 use crate::{CONNECTION_WINDOW, HEADER_LIST, HTTP_FRAME, STREAM_WINDOW};
-use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::flight_service_server::FlightServiceServer;
 use candlewick_protocol::message::{MAX_FLIGHT_MESSAGE, MAX_UNAUTHENTICATED_FRAME};
 use candlewick_protocol::{ErrorKind, Failure};
 use futures::Stream;
 use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -29,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Calls that one connection may have open.
 const MAX_STREAMS: u32 = 1024;
 
+/// What ends the server.
+type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Serves `service` on `listener` until `shutdown` is ready; then takes no more calls, waits up to 2 s for the open
 /// ones and closes what is left.
 ///
@@ -38,11 +42,30 @@ const MAX_STREAMS: u32 = 1024;
 ///
 /// # Errors
 /// `Unavailable` where the listener fails.
-pub async fn serve<S: PartialFlight>(
+pub fn serve<S: PartialFlight>(
     listener: std::net::TcpListener,
     service: S,
     auth: ServerAuth,
-    shutdown: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> BoxFuture<(), Failure> {
+    boxed(listener, Box::new(service), auth, Box::pin(shutdown))
+}
+
+/// Of no parameter of type, and in a box: the caller's crate has nothing of it to compile.
+fn boxed(
+    listener: std::net::TcpListener,
+    service: Box<dyn PartialFlight>,
+    auth: ServerAuth,
+    shutdown: Shutdown,
+) -> BoxFuture<(), Failure> {
+    Box::pin(run(listener, Whole::new(service, auth.clone()), auth, shutdown))
+}
+
+async fn run(
+    listener: std::net::TcpListener,
+    service: Whole,
+    auth: ServerAuth,
+    shutdown: Shutdown,
 ) -> Result<(), Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::unavailable(format!("cannot serve Flight: {error}"));
@@ -57,7 +80,7 @@ pub async fn serve<S: PartialFlight>(
         .http2_max_header_list_size(HEADER_LIST)
         .max_concurrent_streams(MAX_STREAMS)
         .serve_with_incoming_shutdown(
-            AuthService::new(Whole::new(service, auth.clone()), auth),
+            AuthService::new(service, auth),
             incoming(listener, Arc::clone(&connections)),
             async {
                 let _ = stopped.await;
@@ -105,14 +128,15 @@ fn broken_off(status: Status) -> Status {
 }
 
 /// Stands before the Flight service and lets authorised calls through.
-struct AuthService<S> {
-    handshake: FlightServiceServer<S>,
-    calls: FlightServiceServer<S>,
+#[derive(Clone)]
+struct AuthService {
+    handshake: FlightServiceServer<Whole>,
+    calls: FlightServiceServer<Whole>,
     auth: ServerAuth,
 }
 
-impl<S: FlightService> AuthService<S> {
-    fn new(service: S, auth: ServerAuth) -> Self {
+impl AuthService {
+    fn new(service: Whole, auth: ServerAuth) -> Self {
         let service = Arc::new(service);
         // The payload and the few bytes around it.
         let handshake = FlightServiceServer::from_arc(Arc::clone(&service))
@@ -128,17 +152,7 @@ impl<S: FlightService> AuthService<S> {
     }
 }
 
-impl<S> Clone for AuthService<S> {
-    fn clone(&self) -> Self {
-        AuthService {
-            handshake: self.handshake.clone(),
-            calls: self.calls.clone(),
-            auth: self.auth.clone(),
-        }
-    }
-}
-
-impl<S: FlightService> Service<http::Request<Body>> for AuthService<S> {
+impl Service<http::Request<Body>> for AuthService {
     type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Self::Response, Self::Error>;
