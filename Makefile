@@ -44,7 +44,7 @@ export CARGO_TERM_COLOR := never
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
 
-.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint prepared test-rust test-spark test-jvm run-jvm jvm-tests test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
+.PHONY: help setup demo test check bench bench-engine bench-feed bench-types bench-ops bench-scoring bench-growth large soak flaky docs scaladoc matrix gpu gpu-pack dist-gpu rehearsal machete miri memcheck golden dist clean fmt generate native native-other arm64 lint prepared test-rust test-spark test-jvm run-jvm run-outside jvm-tests test-python bench-spill simulate chaos bench-recovery bench-plan bench-elastic bench-allreduce bench-startup bench-guard test-guard bench-precision bench-transform bench-compression bench-overlap bench-scaling bench-sparse bench-local-steps bench-trainers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -259,17 +259,27 @@ test-guard: native
 	if [ "$(ARCH)" = x86_64 ] && command -v valgrind >/dev/null; then $(MAKE) bench-guard; else echo "test-guard: not run, it needs valgrind on x86-64"; fi
 
 # Suites that start Spark leave a third of two cores idle: those of the JVM and of Python run side by side. All is built before.
-test-spark: jvm-tests $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp
+test-spark: jvm-tests $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp target/class-archive/spark.jsa
 	$(PYTHON) -m tools.beside --log target/test-jvm.log \
-	  --behind $(MAKE) -k test-guard run-jvm NATIVE_BUILD='$(NATIVE_BUILD)' --before $(PYTHON) -m pytest
+	  --behind $(MAKE) -k test-guard run-jvm run-outside NATIVE_BUILD='$(NATIVE_BUILD)' \
+	  --before $(PYTHON) -m pytest $(PYTHON_PACKAGE)/tests tests/e2e
 
 test-jvm: jvm-tests rehearsal run-jvm
 
+# The phase that jvm-tests goes to, in which classes come from the same jars: with others all would be compiled again.
 run-jvm:
-	$(MVN) test -pl jvm-bridge,spark-package -am
+	$(MVN) verify -pl jvm-bridge,spark-package -am
 
-test-python: jvm-tests $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp
+# The tests of examples, packages and tools: those of Spark take longer than the suites of the JVM.
+run-outside:
+	$(PYTHON) -m pytest tests --ignore tests/e2e
+
+test-python: jvm-tests $(JAR) $(WHEEL) rehearsal .cache/matrix/3.5/.stamp target/class-archive/spark.jsa
 	$(PYTHON) -m pytest
+
+# Of PySpark's classes, which the jar that makes it does not change.
+target/class-archive/spark.jsa: requirements-dev.txt tools/class_archive.py tests/e2e/archived.py | $(JAR)
+	$(PYTHON) -m tools.class_archive $@
 
 # With the examples, which the tests of Python start.
 jvm-tests: native

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-# Programs that tests start inherit it, spark-submit too.
-os.environ["SPARK_CONF_DIR"] = str(Path(__file__).parent / "conf")
+from tools import class_archive
+
+# Every JVM that tests start reads it, those that others of them start too.
+os.environ["JDK_JAVA_OPTIONS"] = " ".join(filter(None, [os.environ.get("JDK_JAVA_OPTIONS"), class_archive.options()]))

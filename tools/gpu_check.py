@@ -51,6 +51,8 @@ RATES = {"mlp": 0.05, "cnn": 0.05, "lstm": 0.05, "transformer": 1e-4}
 STEPS = 10
 #: How near outputs have to be, of the largest, and how often rows are scored when that is timed.
 NEAR_OUTPUTS, SCORED = 1e-4, 10
+#: How far outputs in bf16 may be from those in f32, of the largest.
+NEAR_SHORT_OUTPUTS = 0.05
 
 LINEAR, RELU, FLATTEN = {"type": "Linear", "out_features": CLASSES}, {"type": "ReLU"}, {"type": "Flatten"}
 
@@ -398,8 +400,8 @@ class Batch(ctypes.Structure):
         ("rows", ctypes.c_size_t),
         ("features", ctypes.c_void_p),
         ("features_len", ctypes.c_size_t),
-        ("inner", ctypes.c_char_p),
-        ("inner_len", ctypes.c_size_t),
+        ("asked", ctypes.c_char_p),
+        ("asked_len", ctypes.c_size_t),
         ("outputs", ctypes.c_void_p),
         ("outputs_len", ctypes.c_size_t),
         ("inner_outputs", ctypes.c_void_p),
@@ -429,10 +431,11 @@ class Scorer:
             self._library.candlewick_score_last_error(room, ctypes.c_size_t(len(room) - 1))
             raise CheckError(f"the library failed: {room.value.decode()}")
 
-    def score(self, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def score(self, features: np.ndarray[Any, Any], precision: str = "f32") -> np.ndarray[Any, Any]:
         """The outputs of rows."""
+        asked = json.dumps({"precision": precision}).encode()
         outputs = np.empty((len(features), CLASSES), dtype=np.float32)
-        there = (features.ctypes.data, features.size, b"[]", 2, outputs.ctypes.data, outputs.size, None, 0)
+        there = (features.ctypes.data, features.size, asked, len(asked), outputs.ctypes.data, outputs.size, None, 0)
         self._done(self._library.candlewick_score_run(self._model, ctypes.byref(Batch(len(features), *there))))
         return outputs
 
@@ -465,7 +468,7 @@ def scores_of_both(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
     features, _ = data(name, 1)
     features = np.ascontiguousarray(features)
     x = torch.tensor(features, device=bench.device)
-    times: list[list[float]] = [[], []]
+    times: list[list[float]] = [[], [], []]
     scorer = Scorer(bench.library, name, weights)
     try:
         with torch.no_grad():
@@ -474,16 +477,27 @@ def scores_of_both(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
                 ours = scorer.score(features)
                 between = time.perf_counter()
                 theirs = network(x).cpu().numpy()
+                after = time.perf_counter()
+                short = scorer.score(features, "bf16")
                 times[0].append((between - began) * 1e3)
-                times[1].append((time.perf_counter() - between) * 1e3)
+                times[1].append((after - between) * 1e3)
+                times[2].append((time.perf_counter() - after) * 1e3)
     finally:
         scorer.close()
     far = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
     if not far <= NEAR_OUTPUTS:
         raise CheckError(f"outputs differ by {far:.1e} of the largest, allowed are {NEAR_OUTPUTS:g}")
-    mine, other = (statistics.median(one[1:]) for one in times)
-    detail = f"{len(features)} rows within {far:.1e} of PyTorch's; {mine:.2f} ms, PyTorch {other:.2f} ms"
-    return detail, {"far": far, "ours_ms": times[0][1:], "torch_ms": times[1][1:]}
+    rounded = float(np.abs(short - ours).max() / np.abs(ours).max())
+    if not 0 < rounded <= NEAR_SHORT_OUTPUTS:
+        raise CheckError(
+            f"outputs in bf16 differ by {rounded:.1e} of the largest, allowed are {NEAR_SHORT_OUTPUTS:g}, and 0 is f32's"
+        )
+    mine, other, in_bf16 = (statistics.median(one[1:]) for one in times)
+    detail = (
+        f"{len(features)} rows within {far:.1e} of PyTorch's; {mine:.2f} ms, bf16 {in_bf16:.2f}, PyTorch {other:.2f} ms"
+    )
+    found = {"far": far, "rounded": rounded, "ours_ms": times[0][1:], "torch_ms": times[1][1:], "bf16_ms": times[2][1:]}
+    return detail, found
 
 
 def same_bits(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:

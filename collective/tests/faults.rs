@@ -173,12 +173,16 @@ fn a_connection_that_says_nothing_is_closed() {
 
 #[test]
 fn a_peer_that_vanishes_is_named() {
+    let given_up = Barrier::new(2);
     let errors = gang(3, 8, LONG, |rank, gang, _| {
         if rank == 1 {
             return None;
         }
         // Large enough that the peer that is gone shows while bytes are on their way.
-        Some(reduce(gang, rank, 3, 7, 1 << 20).unwrap_err())
+        let error = reduce(gang, rank, 3, 7, 1 << 20).unwrap_err();
+        // Who gives up first stays until the other has too, which would see it vanish instead.
+        given_up.wait();
+        Some(error)
     });
     for error in errors.into_iter().flatten() {
         assert_eq!(error.peer.as_deref(), Some("id-1"), "{error}");
@@ -193,6 +197,7 @@ fn a_peer_that_vanishes_is_named() {
 fn a_silent_peer_is_blamed_by_name() {
     let (done, wait) = mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
+    let given_up = Barrier::new(2);
     let errors = gang(3, 8, SHORT, |rank, gang, _| {
         // All are there; then those that wait begin at the same time.
         reduce(gang, rank, 3, 811, 10).unwrap();
@@ -205,6 +210,8 @@ fn a_silent_peer_is_blamed_by_name() {
         }
         let error = reduce(gang, rank, 3, 812, 1000).unwrap_err();
         done.send(()).unwrap();
+        // The links of who gives up first are there until the other has too.
+        given_up.wait();
         Some((error, reduce(gang, rank, 3, 813, 1000).unwrap_err()))
     });
     for (error, later) in errors.into_iter().flatten() {

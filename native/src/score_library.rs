@@ -89,14 +89,14 @@ impl DeviceModel {
         })
     }
 
-    /// Scores rows; `inner` are names of layers as a list in JSON.
+    /// Scores rows; `asked` is what is asked of them ([`score_abi::Asked`]) as JSON.
     ///
     /// # Errors
     /// `InvalidData` where a layer refuses a value; `JobFailed` where the GPU fails.
     pub fn score(
         &self,
         (rows, features): (usize, &[f32]),
-        inner: &str,
+        asked: &str,
         outputs: &mut [f32],
         values: &mut [f32],
     ) -> Result<(), Failure> {
@@ -104,8 +104,8 @@ impl DeviceModel {
             rows,
             features: features.as_ptr(),
             features_len: features.len(),
-            inner: inner.as_ptr(),
-            inner_len: inner.len(),
+            asked: asked.as_ptr(),
+            asked_len: asked.len(),
             outputs: outputs.as_mut_ptr(),
             outputs_len: outputs.len(),
             inner_outputs: values.as_mut_ptr(),

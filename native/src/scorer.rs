@@ -26,8 +26,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Rows computed at a time: enough for the matrix products, little enough for the caches.
+/// Rows that a processor computes at a time: enough for the matrix products, little enough for the caches.
 const BLOCK_ROWS: usize = 1024;
+/// Rows that a GPU computes at a time: a call of it takes as long for a few.
+const DEVICE_BLOCK_ROWS: usize = 16_384;
 /// From one value in so many that is not zero on, sparse rows are scored no slower than dense ones (`cargo bench -p
 /// candlewick-model --bench sparse_input`, docs/performance.md).
 const SPARSE_IN_SCORING: usize = 32;
@@ -290,8 +292,10 @@ impl Scorer {
             .map(|output| slot_of(output, &model))
             .collect::<Result<_, _>>()?;
         let types: Vec<OutputType> = slots.iter().map(|slot| slot.kind).collect();
+        let compute = Compute::of(&model, &task)?;
+        let most = compute.block_rows();
         Ok(Scorer {
-            compute: Compute::of(&model, &task)?,
+            compute,
             encoder: Encoder::new(&types),
             reads: Reads::of(&slots, task.thresholds.is_some()),
             slots: numbered(slots),
@@ -299,8 +303,8 @@ impl Scorer {
             features: Vec::new(),
             sparse: Csr::default(),
             is_sparse: false,
-            block_rows: (BLOCK_VALUES / width.max(1)).clamp(1, BLOCK_ROWS),
-            order: Vec::with_capacity(BLOCK_ROWS),
+            block_rows: (BLOCK_VALUES / width.max(1)).clamp(1, most),
+            order: Vec::with_capacity(most),
             raw: vec![0.0; head.width()],
             probabilities: vec![0.0; head.width()],
             part: Vec::new(),

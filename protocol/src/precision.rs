@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What products of a network round their operands to. Sums, weights, the optimiser, and all layers and losses that are no
 /// products stay in f32.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Nothing is rounded.

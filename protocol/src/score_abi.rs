@@ -4,6 +4,7 @@
 //! No panic crosses. A function that answers a number answers [`DONE`], or [`FAILED`], and then [`LastError`] on the same
 //! thread has the [`crate::Failure`] as JSON.
 
+use crate::precision::Precision;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ffi::{c_char, c_void};
@@ -59,6 +60,18 @@ pub struct Description {
     pub address: String,
 }
 
+/// What is asked of rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// What products are computed in.
+    #[serde(default)]
+    pub precision: Precision,
+    /// What else is wanted beside the outputs: names of layers or nodes.
+    #[serde(default)]
+    pub inner: Vec<String>,
+}
+
 /// Rows to score, and room for what comes of them. Lengths are counted in elements.
 #[repr(C)]
 #[derive(Debug)]
@@ -69,10 +82,10 @@ pub struct Batch {
     pub features: *const f32,
     /// Number of them.
     pub features_len: usize,
-    /// What else is asked for: names of layers or nodes, a list as JSON.
-    pub inner: *const u8,
+    /// What is [`Asked`], as JSON.
+    pub asked: *const u8,
     /// Its bytes.
-    pub inner_len: usize,
+    pub asked_len: usize,
     /// Room for the outputs, row after row.
     pub outputs: *mut f32,
     /// Number of them.

@@ -2,7 +2,7 @@
 
 use candlewick_protocol::Failure;
 pub use candlewick_protocol::score_abi::Batch;
-use candlewick_protocol::score_abi::{DONE, Description, FAILED};
+use candlewick_protocol::score_abi::{Asked, DONE, Description, FAILED};
 use std::any::Any;
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -12,14 +12,14 @@ use std::sync::{Mutex, PoisonError};
 
 /// A model on a device.
 pub trait Scores: Debug + Send {
-    /// Scores rows: so many with these features into `outputs`, and what the layers of these names put out into `values`, for
-    /// one name after another all rows.
+    /// Scores rows: so many with these features into `outputs`, and what the layers that are asked for put out into `values`,
+    /// for one name after another all rows.
     ///
     /// # Errors
     /// As the device or a layer says.
     fn score(
         &mut self,
-        inner: &[String],
+        asked: &Asked,
         rows: (usize, &[f32]),
         outputs: &mut [f32],
         values: &mut [f32],
@@ -125,9 +125,9 @@ pub unsafe fn score(model: *mut c_void, batch: *const Batch) -> i32 {
             return Err(Failure::internal("no model or no batch to score"));
         };
         // SAFETY: the caller says so.
-        let (inner, features) = unsafe {
+        let (asked, features) = unsafe {
             (
-                view(batch.inner, batch.inner_len)?,
+                view(batch.asked, batch.asked_len)?,
                 view(batch.features, batch.features_len)?,
             )
         };
@@ -138,10 +138,10 @@ pub unsafe fn score(model: *mut c_void, batch: *const Batch) -> i32 {
                 view_mut(batch.inner_outputs, batch.inner_outputs_len)?,
             )
         };
-        let inner: Vec<String> = serde_json::from_slice(inner)
-            .map_err(|error| Failure::internal(format!("the names of layers cannot be read: {error}")))?;
+        let asked: Asked = serde_json::from_slice(asked)
+            .map_err(|error| Failure::internal(format!("what is asked of rows cannot be read: {error}")))?;
         let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
-        model.score(&inner, (batch.rows, features), outputs, values)
+        model.score(&asked, (batch.rows, features), outputs, values)
     })
 }
 
@@ -197,12 +197,12 @@ mod tests {
     impl Scores for Sum {
         fn score(
             &mut self,
-            inner: &[String],
+            asked: &Asked,
             (count, features): (usize, &[f32]),
             outputs: &mut [f32],
             values: &mut [f32],
         ) -> Result<(), Failure> {
-            match inner {
+            match asked.inner.as_slice() {
                 [name] if name == "panic" => panic!("of {count} rows"),
                 [name] if name == "wrong" => return Err(Failure::data("not this row")),
                 _ => {}
@@ -210,7 +210,7 @@ mod tests {
             for (row, into) in features.chunks(features.len() / count).zip(outputs) {
                 *into = self.0 + row.iter().sum::<f32>();
             }
-            values.fill(inner.len() as f32);
+            values.fill(asked.inner.len() as f32 + if asked.precision.is_f32() { 0.0 } else { 0.5 });
             Ok(())
         }
     }
@@ -247,14 +247,14 @@ mod tests {
         serde_json::from_slice(&room).unwrap()
     }
 
-    fn scored(model: *mut c_void, inner: &str) -> Result<([f32; 2], [f32; 1]), Failure> {
+    fn scored(model: *mut c_void, asked: &str) -> Result<([f32; 2], [f32; 1]), Failure> {
         let (features, mut outputs, mut values) = ([1.0f32, 2.0, 3.0, 4.0], [0.0; 2], [0.0; 1]);
         let batch = Batch {
             rows: 2,
             features: features.as_ptr(),
             features_len: 4,
-            inner: inner.as_ptr(),
-            inner_len: inner.len(),
+            asked: asked.as_ptr(),
+            asked_len: asked.len(),
             outputs: outputs.as_mut_ptr(),
             outputs_len: 2,
             inner_outputs: values.as_mut_ptr(),
@@ -275,20 +275,23 @@ mod tests {
     fn a_model_is_opened_scores_and_is_closed() {
         let before = CLOSED.load(Ordering::Relaxed);
         let model = opened(DESCRIPTION, &[0.5, 0.5]).unwrap();
-        assert_eq!(scored(model, r#"["a", "b"]"#).unwrap(), ([4.0, 8.0], [2.0]));
-        let failure = scored(model, r#"["wrong"]"#).unwrap_err();
+        let two = r#"{"inner": ["a", "b"], "precision": "bf16"}"#;
+        assert_eq!(scored(model, two).unwrap(), ([4.0, 8.0], [2.5]));
+        let failure = scored(model, r#"{"inner": ["wrong"]}"#).unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
             (ErrorKind::InvalidData, "not this row")
         );
-        let failure = scored(model, r#"["panic"]"#).unwrap_err();
+        let failure = scored(model, r#"{"inner": ["panic"]}"#).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Internal);
         assert!(failure.message.contains("panicked: of 2 rows"), "{failure}");
         assert_eq!(
-            scored(model, "[]").unwrap(),
+            scored(model, "{}").unwrap(),
             ([4.0, 8.0], [0.0]),
             "it goes on after a panic"
         );
+        let failure = scored(model, r#"{"precision": "f8"}"#).unwrap_err();
+        assert!(failure.message.contains("cannot be read"), "{failure}");
         // SAFETY: it is open, and nobody uses it.
         unsafe { close(model) };
         assert_eq!(CLOSED.load(Ordering::Relaxed), before + 1);

@@ -4,7 +4,7 @@ use crate::abi::Scores;
 use candlewick_model::device::scoring::{DeviceModel, Place, Rows};
 use candlewick_model::network::Network;
 use candlewick_protocol::Failure;
-use candlewick_protocol::score_abi::Description;
+use candlewick_protocol::score_abi::{Asked, Description};
 
 /// Bytes of memory that a rehearsal's GPU has, a variable of the environment.
 pub const REHEARSED_MEMORY: &str = "CANDLEWICK_REHEARSAL_MEMORY";
@@ -15,7 +15,7 @@ struct OnDevice(DeviceModel);
 impl Scores for OnDevice {
     fn score(
         &mut self,
-        inner: &[String],
+        asked: &Asked,
         (count, features): (usize, &[f32]),
         outputs: &mut [f32],
         values: &mut [f32],
@@ -26,7 +26,7 @@ impl Scores for OnDevice {
             outputs,
             inner: values,
         };
-        self.0.score(inner, rows)
+        self.0.score(asked, rows)
     }
 }
 

@@ -55,7 +55,7 @@ class Daemon:
             "SPARK_CONF_DIR": str(folder),
             "SPARK_LOCAL_IP": host,
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": f"{support.SOON} -Dspark.decommission.enabled=true",
+            "SPARK_DAEMON_JAVA_OPTS": "-Dspark.decommission.enabled=true",
         }
         command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{kind.lower()}.{kind}"]
         self._run([*command, "--host", host, "--port", "0", "--webui-port", "0", *arguments], environment)

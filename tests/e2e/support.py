@@ -20,9 +20,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from candlewick import NeuralClassifier, nn, optim
 
-#: Options of JVMs that do not live long, on a busy machine: the quick compiler and the smallest collector start soonest.
-SOON = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-
 #: Longest wait for anything in these tests, seconds; only a failing test comes near it.
 DEADLINE = 120.0
 

@@ -17,7 +17,7 @@ from tools import dist
 
 from . import support
 from .conftest import COMMON
-from .support import SOON, wait_for
+from .support import wait_for
 
 _MODULE = dist.ROOT / "spark-package" / "target"
 
@@ -32,7 +32,7 @@ class Yarn:
         assert listed.is_file(), f"{listed} is missing: `make test` writes it with `mvn verify`"
         path = os.pathsep.join([str(_MODULE / "test-classes"), listed.read_text().strip()])
         # Hadoop's web pages make classes at run time.
-        options = [*SOON.split(), "-Xmx512m", "--add-opens=java.base/java.lang=ALL-UNNAMED"]
+        options = ["-Xmx512m", "--add-opens=java.base/java.lang=ALL-UNNAMED"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["java", *options, "-cp", path, "candlewick.MiniYarn", str(folder)],
@@ -67,7 +67,13 @@ class Yarn:
 
     def settings(self) -> dict[str, str]:
         """Settings of an application with two executors, both there before its first task."""
-        local = {f"spark.{who}.SPARK_LOCAL_IP": "127.0.0.1" for who in ("executorEnv", "yarn.appMasterEnv")}
+        # Containers have nothing of this process's environment.
+        given = {"SPARK_LOCAL_IP": "127.0.0.1", "JDK_JAVA_OPTIONS": os.environ["JDK_JAVA_OPTIONS"]}
+        local = {
+            f"spark.{who}.{name}": value
+            for who in ("executorEnv", "yarn.appMasterEnv")
+            for name, value in given.items()
+        }
         return {
             **{name: value for name, value in COMMON.items() if name != "spark.driver.host"},
             **local,
@@ -77,7 +83,6 @@ class Yarn:
             "spark.executor.memory": "512m",
             "spark.driver.memory": "512m",
             "spark.yarn.am.memory": "256m",
-            "spark.yarn.am.extraJavaOptions": SOON,
             "spark.scheduler.minRegisteredResourcesRatio": "1.0",
         }
 

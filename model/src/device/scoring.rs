@@ -9,6 +9,8 @@ use crate::network::Network;
 use crate::resident::{Advice, Flat, Link, is_used_up};
 use candle_core::Device;
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::Precision;
+use candlewick_protocol::score_abi::Asked;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,8 +71,8 @@ pub struct DeviceModel {
     network: Network,
     link: Arc<Link>,
     weights: Flat,
-    /// By what they give beside the outputs. All read the same weights.
-    predictors: BTreeMap<Vec<String>, Predictor>,
+    /// By what their products are computed in and what they give beside the outputs. All read the same weights.
+    predictors: BTreeMap<(Precision, Vec<String>), Predictor>,
     /// Rows that are computed together at most.
     most: usize,
 }
@@ -99,23 +101,24 @@ impl DeviceModel {
             network: network.clone(),
             link,
             weights,
-            predictors: BTreeMap::from([(Vec::new(), predictor)]),
+            predictors: BTreeMap::from([((network.precision(), Vec::new()), predictor)]),
             most: usize::MAX,
         })
     }
 
-    /// Scores rows, and reads what the layers or nodes of these names put out.
+    /// Scores rows with products in a precision, and reads what the layers or nodes of these names put out.
     ///
     /// # Errors
     /// `InvalidData` where a layer refuses a value; `JobFailed` where the device fails, also with one row at a time where it lacks
     /// memory; `Internal` where the lengths do not fit the network.
-    pub fn score(&mut self, inner: &[String], rows: Rows<'_>) -> Result<(), Failure> {
-        let widths = self.checked(inner, &rows)?;
-        let predictor = match self.predictors.entry(inner.to_vec()) {
+    pub fn score(&mut self, asked: &Asked, rows: Rows<'_>) -> Result<(), Failure> {
+        let widths = self.checked(&asked.inner, &rows)?;
+        let predictor = match self.predictors.entry((asked.precision, asked.inner.clone())) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => {
-                let names: Vec<&str> = inner.iter().map(String::as_str).collect();
-                let placed = partition::place_with(&self.network, &self.link, &names)?;
+                let names: Vec<&str> = asked.inner.iter().map(String::as_str).collect();
+                let network = self.network.with_precision(asked.precision);
+                let placed = partition::place_with(&network, &self.link, &names)?;
                 new.insert(Predictor::with_inner(&placed, 1, &names)?)
             }
         };

@@ -1,10 +1,11 @@
 //! What computes a scorer's rows: the engine on a processor, or a library on a GPU.
 
-use super::{Model, ScoreTask, inner_node};
+use super::{BLOCK_ROWS, DEVICE_BLOCK_ROWS, Model, ScoreTask, inner_node};
 use crate::score_library::{DeviceModel, DeviceSpec};
 use candlewick_model::engine::Predictor;
 use candlewick_model::kernels::Csr;
 use candlewick_protocol::Failure;
+use candlewick_protocol::score_abi::Asked;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -39,8 +40,9 @@ pub(super) enum Compute {
 #[derive(Debug)]
 pub(super) struct OnDevice {
     model: Arc<DeviceModel>,
-    /// Names of the layers that are read, as JSON, and elements of each in a row.
-    inner: String,
+    /// What is asked of rows, as JSON.
+    asked: String,
+    /// Elements in a row of each layer that is read.
     widths: Vec<usize>,
     output_width: usize,
     anew: bool,
@@ -59,6 +61,14 @@ impl Compute {
             )?)));
         };
         Ok(Compute::Device(OnDevice::of(model, task, spec, &inner)?))
+    }
+
+    /// Rows that are computed at a time, at most.
+    pub fn block_rows(&self) -> usize {
+        match self {
+            Compute::Processor(_) => BLOCK_ROWS,
+            Compute::Device(_) => DEVICE_BLOCK_ROWS,
+        }
     }
 
     /// Where it is.
@@ -119,18 +129,18 @@ impl Compute {
 
 impl OnDevice {
     fn of(model: &Model, task: &ScoreTask, spec: &DeviceSpec, inner: &[&str]) -> Result<OnDevice, Failure> {
-        if !task.precision.is_f32() {
-            return Err(Failure::parameter(format!(
-                "scorePrecision = \"{}\" is not offered on GPUs: set scorePrecision to \"f32\", or scoreDevice to \"cpu\"",
-                task.precision.name()
-            )));
-        }
         let widths = inner.iter().map(|name| model.network.inner_width(name));
         let widths = widths.collect::<Result<_, _>>()?;
+        let asked = Asked {
+            precision: task.precision,
+            inner: inner.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let asked = serde_json::to_string(&asked)
+            .map_err(|error| Failure::internal(format!("what is asked of rows: {error}")))?;
         let (shared, anew) = model.on_device(spec)?;
         Ok(OnDevice {
             model: shared,
-            inner: serde_json::Value::from(inner.to_vec()).to_string(),
+            asked,
             widths,
             output_width: model.network.output_width(),
             anew,
@@ -148,6 +158,6 @@ impl OnDevice {
             return Ok(());
         }
         self.model
-            .score((rows, features), &self.inner, &mut self.outputs, &mut self.values)
+            .score((rows, features), &self.asked, &mut self.outputs, &mut self.values)
     }
 }

@@ -223,7 +223,7 @@ fn computed(case: &Case) -> Vec<(String, Vec<f32>)> {
 }
 
 /// Root of the mean square of the differences, by that of the values.
-fn distance(got: &[f32], wanted: &[f32]) -> f64 {
+pub(super) fn distance(got: &[f32], wanted: &[f32]) -> f64 {
     assert_eq!(got.len(), wanted.len());
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
     let apart = square(

@@ -1,10 +1,13 @@
 //! Models that score on a device: outputs as the engine's, layers in between, memory that does not suffice.
 
+use super::precision::distance;
 use super::support::assert_close;
 use crate::device::scoring::{DeviceModel, Place, Rows};
 use crate::engine::Predictor;
 use crate::network::Network;
 use crate::philox::{Key, uniform};
+use candlewick_protocol::job::Precision;
+use candlewick_protocol::score_abi::Asked;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde_json::{Value, json};
 
@@ -32,21 +35,33 @@ fn features(network: &Network) -> Vec<f32> {
     values
 }
 
+fn asked(inner: &[&str], precision: Precision) -> Asked {
+    let inner = inner.iter().map(|name| (*name).to_owned()).collect();
+    Asked { precision, inner }
+}
+
 /// Outputs and what else is asked for.
 fn scored(model: &mut DeviceModel, inner: &[&str]) -> Result<(Vec<f32>, Vec<f32>), Failure> {
+    scored_in(Precision::F32, model, inner)
+}
+
+fn scored_in(
+    precision: Precision,
+    model: &mut DeviceModel,
+    inner: &[&str],
+) -> Result<(Vec<f32>, Vec<f32>), Failure> {
     let network = model.network().clone();
     let features = features(&network);
     let widths = inner.iter().map(|name| network.inner_width(name).unwrap());
     let mut outputs = vec![f32::NAN; ROWS * network.output_width()];
     let mut values = vec![f32::NAN; ROWS * widths.sum::<usize>()];
-    let names: Vec<String> = inner.iter().map(|name| (*name).to_owned()).collect();
     let rows = Rows {
         count: ROWS,
         features: &features,
         outputs: &mut outputs,
         inner: &mut values,
     };
-    model.score(&names, rows)?;
+    model.score(&asked(inner, precision), rows)?;
     Ok((outputs, values))
 }
 
@@ -102,6 +117,35 @@ fn every_kind_of_model_scores_as_on_processors() {
         {"name": "kind", "layer": linear(3), "inputs": ["bent"]},
         {"name": "price", "layer": linear(1), "inputs": ["hidden"]}], "outputs": ["kind", "price"]});
     as_the_engine("two outputs", &graph, &[6], &["bent", "price", "hidden"]);
+}
+
+#[test]
+fn products_are_of_the_precision_that_is_asked_for_by_the_same_weights() {
+    let pictures = json!([{"type": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"type": "ReLU"}, {"type": "Flatten"}, linear(10)]);
+    let words = json!([{"type": "Embedding", "num_embeddings": 11, "embedding_dim": 4}, {"type": "LSTM", "hidden_size": 5},
+        {"type": "Flatten"}, linear(2)]);
+    for (document, shape) in [(pictures, &[1, 8, 8][..]), (words, &[6])] {
+        let network = Network::from_document(&chain(document), shape).unwrap();
+        let weights = network.initial_weights(2);
+        let mut model = DeviceModel::open(&network, &weights, &place(None)).unwrap();
+        let (exact, _) = scored(&mut model, &["1"]).unwrap();
+        let (outputs, values) = scored_in(Precision::Bf16, &mut model, &["1"]).unwrap();
+        assert_eq!(model.traffic().up.weights, weights.len() as u64 * 4);
+        let short = network.with_precision(Precision::Bf16);
+        let mut engine = Predictor::with_inner(&short, 1, &["1"]).unwrap();
+        let wanted = engine
+            .predict(&weights, &features(&network), ROWS)
+            .unwrap()
+            .to_vec();
+        // A value at the middle of two of bf16 may go to the other one, by another order of the sum that it comes from.
+        assert!(distance(&outputs, &wanted) < 1e-3 && distance(&values, engine.inner(0)) < 1e-3);
+        assert!(distance(&exact, &wanted) > 1e-3, "f32 was computed");
+        assert_eq!(
+            scored(&mut model, &["1"]).unwrap().0,
+            exact,
+            "a precision that stays for others"
+        );
+    }
 }
 
 fn small() -> (Network, Vec<f32>) {
@@ -181,19 +225,21 @@ fn what_does_not_fit_is_told() {
         outputs: &mut [0.0; 3],
         inner: &mut [],
     };
-    let failure = model.score(&[], rows).unwrap_err();
+    let failure = model.score(&Asked::default(), rows).unwrap_err();
     assert!(failure.message.contains("expected [32, 4, 0]"), "{failure}");
 }
 
 fn scored_with(model: &mut DeviceModel, inner: &[&str]) -> String {
-    let names: Vec<String> = inner.iter().map(|name| (*name).to_owned()).collect();
     let rows = Rows {
         count: 0,
         features: &[],
         outputs: &mut [],
         inner: &mut [],
     };
-    model.score(&names, rows).unwrap_err().message
+    model
+        .score(&asked(inner, Precision::F32), rows)
+        .unwrap_err()
+        .message
 }
 
 #[test]
@@ -209,6 +255,6 @@ fn a_row_that_a_layer_refuses_is_wrong_data() {
         outputs: &mut [0.0; 4],
         inner: &mut [],
     };
-    let failure = model.score(&[], rows).unwrap_err();
+    let failure = model.score(&Asked::default(), rows).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::InvalidData, "{failure}");
 }

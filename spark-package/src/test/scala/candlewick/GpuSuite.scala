@@ -76,9 +76,19 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
     (values.sortBy(_.take(4).mkString(" ")).toSeq, sum("numDeviceTasks"), sum("numDeviceModels"))
   }
 
-  private def near(one: Seq[Seq[Double]], other: Seq[Seq[Double]]): Assertion = {
+  /** Batches of ten thousand rows of one partition. */
+  private def batches(model: NeuralClassificationModel, device: String): Long = {
+    val scored = model.copy(ParamMap.empty).setScoreDevice(device).transform(points(10000, partitions = 1))
+    val frame = scored.select("prediction")
+    assert(frame.collect().length == 10000)
+    collect(frame.queryExecution.executedPlan) {
+      case score if score.nodeName == "CandlewickScore" => score.metrics("numBatches").value
+    }.sum
+  }
+
+  private def near(one: Seq[Seq[Double]], other: Seq[Seq[Double]], within: Double = 1e-5): Assertion = {
     assert(one.length == other.length && one.nonEmpty)
-    assert(one.flatten.zip(other.flatten).map { case (a, b) => math.abs(a - b) }.max < 1e-5)
+    assert(one.flatten.zip(other.flatten).map { case (a, b) => math.abs(a - b) }.max < within)
   }
 
   /** What scoring is refused with. */
@@ -139,8 +149,13 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
     val runs = (1 to 2).map(_ => scored(model, "auto", partitions = 12))
     assert(runs.map(_._2) == Seq(12, 12) && runs.map(_._3).sum <= 2 && runs.head._3 >= 1, runs.map(_._3))
     near(runs.last._1, scored(model, "cpu")._1)
-    val rounded = refusal(model.copy(ParamMap.empty).setScorePrecision("bf16"))
-    assert(rounded.contains("scorePrecision = \"bf16\" is not offered on GPUs"), rounded)
+    // The same weights on the GPUs give what their rounded products come to.
+    val short = model.copy(ParamMap.empty).setScorePrecision("bf16")
+    val rounded = scored(short, "auto", partitions = 12)
+    assert(rounded._2 == 12 && runs.map(_._3).sum + rounded._3 <= 2, "one copy for both precisions")
+    near(rounded._1, scored(short, "cpu")._1, within = 1e-2)
+    assert(rounded._1 != runs.last._1)
+    assert(batches(short, "auto") == 1 && batches(short, "cpu") == 3, "a GPU has more rows at a time")
     val three = estimator.setNumTrainers(3)
     whileTraining(3, three) {
       val shared = seen().groupBy(identity)

@@ -40,7 +40,7 @@ private[score] final class ScoreTask(
       val scorer = open(context)
       metrics.loadTime += System.nanoTime() - started
       context.addTaskCompletionListener[Unit](_ => scorer.close())
-      val batch = new RowBatch(ScoreTask.BatchBytes, ScoreTask.BatchRows)
+      val batch = ScoreTask.batch(onDevice = scorer.placed() != ScoreTask.OnProcessor)
       context.addTaskCompletionListener[Unit](_ => batch.close())
       new Rows(partition, scorer, batch)
     }
@@ -117,8 +117,17 @@ private[score] final class ScoreTask(
 }
 
 private object ScoreTask {
-  val BatchBytes: Long = 1024L * 1024
-  val BatchRows = 4096
+
+  /** On processors rows stay in the caches until they are joined to their results. */
+  private val BatchBytes = 1024L * 1024
+  private val BatchRows = 4096
+
+  /** A call of a GPU takes as long for a few rows; what the library computes together (native/src/scorer.rs). */
+  private val DeviceBatchBytes = 16 * BatchBytes
+  private val DeviceBatchRows = 16384
+
+  private def batch(onDevice: Boolean): RowBatch =
+    if (onDevice) new RowBatch(DeviceBatchBytes, DeviceBatchRows) else new RowBatch(BatchBytes, BatchRows)
 
   /** What the native library says of a row whose outputs are null, because it is not valid. */
   val Nulls: Byte = 2
