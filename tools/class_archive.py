@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pyspark
 
+import candlewick
+
 #: Options of JVMs that do not live long, on a busy machine: the quick compiler and the smallest collector start soonest. An archive
 #: is for one collector.
 SOON = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -45,7 +47,7 @@ def make(archive: Path) -> None:
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
         program = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-        command = [str(program), "--master", "local[2]", "--jars", os.environ["CANDLEWICK_JAR"], str(FIT), folder]
+        command = [str(program), "--master", "local[2]", "--jars", candlewick.jars(), str(FIT), folder]
         done = subprocess.run(
             command,
             env=environment,

@@ -43,6 +43,45 @@ fn a_denominator_of_zero_changes_nothing() {
     assert_ne!(after, before);
 }
 
+/// A unit that ReLU keeps at zero: its weights have no gradient any more.
+#[test]
+fn states_that_decay_end_at_zero_and_not_at_subnormal_numbers() {
+    let short = json!([0.9, 0.9]);
+    for document in [
+        json!({"type": "Adam", "betas": short}),
+        json!({"type": "Adam", "betas": short, "amsgrad": true}),
+        json!({"type": "AdamW", "betas": short, "weight_decay": 0.0}),
+        json!({"type": "Adamax", "betas": short}),
+        json!({"type": "NAdam", "betas": short}),
+        json!({"type": "RAdam", "betas": short}),
+        json!({"type": "LAMB", "betas": short, "weight_decay": 0.0}),
+        json!({"type": "SGD", "momentum": 0.9}),
+        json!({"type": "SGD", "momentum": 0.9, "nesterov": true}),
+        json!({"type": "RMSprop", "alpha": 0.9, "momentum": 0.9}),
+        json!({"type": "RMSprop", "alpha": 0.9, "momentum": 0.9, "centered": true}),
+        json!({"type": "RMSprop", "alpha": 0.9, "centered": true}),
+        json!({"type": "Adadelta", "rho": 0.9}),
+    ] {
+        let mut optimizer = optimizer(&document);
+        let mut weights = [1.0f32; 12];
+        for step in 0..1_200 {
+            let mut gradient = [0.0; 12];
+            for (at, value) in gradient.iter_mut().enumerate() {
+                *value = if step == 0 { 0.01 * (at as f32 - 5.5) } else { 0.0 };
+            }
+            optimizer
+                .update(&mut weights, &mut gradient, 1.0, &Clip::default())
+                .unwrap();
+        }
+        let state = optimizer.state().unwrap();
+        for tensor in &state.tensors {
+            let subnormal = tensor.values.iter().filter(|value| value.is_subnormal());
+            assert_eq!(subnormal.count(), 0, "{document}: {}", tensor.name);
+        }
+        assert!(weights.iter().all(|weight| weight.is_finite()), "{document}");
+    }
+}
+
 #[test]
 fn clipping_bounds_norm_then_values_and_frozen_parameters_do_not_count() {
     let document = json!({"type": "SGD", "lr": 1, "groups": [{"params": "0.*", "frozen": true}]});

@@ -1,6 +1,6 @@
 //! Adagrad and Adadelta.
 
-use super::rule::{Mean, Rule, penalised_on_device, signed, squares_on_device};
+use super::rule::{Mean, Rule, normal, penalised_on_device, signed, squares_on_device};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::{real, to_f32};
@@ -171,9 +171,9 @@ simd_dispatch! {
     ) {
         for (((w, g), square), steps) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = *g * s.scale + s.penalty * *w;
-            *square = *square * s.mean.keep + s.mean.take * g * g;
+            *square = normal(*square * s.mean.keep + s.mean.take * g * g);
             let delta = (*steps + s.eps).sqrt() / (*square + s.eps).sqrt() * g;
-            *steps = *steps * s.mean.keep + s.mean.take * delta * delta;
+            *steps = normal(*steps * s.mean.keep + s.mean.take * delta * delta);
             *w += s.size * delta;
         }
     }

@@ -1,7 +1,8 @@
 //! Adam and AdamW.
 
 use super::rule::{
-    Decay, Mean, Rule, correction, lerp, lerp_on_device, penalised_on_device, signed, squares_on_device,
+    Decay, Mean, Rule, correction, lerp, lerp_on_device, normal, penalised_on_device, signed,
+    squares_on_device,
 };
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
@@ -99,8 +100,8 @@ struct Scalars {
 fn means(s: &Scalars, w: &mut f32, g: f32, (m, v): (&mut f32, &mut f32)) {
     *w *= s.decay.shrink;
     let g = g * s.scale + s.decay.penalty * *w;
-    *m = lerp(*m, g, s.mean.take, s.mean.keep);
-    *v = *v * s.square.keep + s.square.take * g * g;
+    *m = normal(lerp(*m, g, s.mean.take, s.mean.keep));
+    *v = normal(*v * s.square.keep + s.square.take * g * g);
 }
 
 simd_dispatch! {

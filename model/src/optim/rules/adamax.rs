@@ -1,6 +1,6 @@
 //! Adamax.
 
-use super::rule::{Mean, Rule, correction, lerp, lerp_on_device, penalised_on_device, signed};
+use super::rule::{Mean, Rule, correction, lerp, lerp_on_device, normal, penalised_on_device, signed};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
@@ -76,7 +76,7 @@ simd_dispatch! {
     fn adamax(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), m), largest) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = *g * s.scale + s.penalty * *w;
-            *m = lerp(*m, g, s.mean.take, s.mean.keep);
+            *m = normal(lerp(*m, g, s.mean.take, s.mean.keep));
             let (old, new) = (*largest * s.keep, g.abs() + s.eps);
             *largest = if new > old || new.is_nan() { new } else { old };
             *w += s.size * *m / *largest;

@@ -1,6 +1,6 @@
 //! LAMB.
 
-use super::rule::{Mean, Rule, correction, lerp, lerp_on_device, squares_on_device};
+use super::rule::{Mean, Rule, correction, lerp, lerp_on_device, normal, squares_on_device};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
@@ -156,12 +156,12 @@ simd_dispatch! {
     fn direction(s: Scalars, weights: &mut [f32], gradient: &mut [f32], state: (&mut [f32], &mut [f32])) {
         for (((w, d), m), v) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = *d * s.scale;
-            *m = if s.averages {
+            *m = normal(if s.averages {
                 lerp(*m, g, s.mean.take, s.mean.keep)
             } else {
                 *m * s.mean.keep + g
-            };
-            *v = *v * s.square.keep + s.square.take * g * g;
+            });
+            *v = normal(*v * s.square.keep + s.square.take * g * g);
             let step = *m / s.correction / (v.sqrt() / s.root_correction + s.eps);
             *w += s.shrink * *w;
             *d = step + s.decay * *w;

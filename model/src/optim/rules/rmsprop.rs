@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::rule::{Mean, Rule, lerp, lerp_on_device, penalised_on_device, signed, squares_on_device};
+use super::rule::{Mean, Rule, lerp, lerp_on_device, normal, penalised_on_device, signed, squares_on_device};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
@@ -105,14 +105,14 @@ struct Scalars {
 #[inline(always)]
 fn square_mean(s: &Scalars, w: f32, g: f32, square: &mut f32) -> f32 {
     let g = g * s.scale + s.penalty * w;
-    *square = *square * s.mean.keep + s.mean.take * g * g;
+    *square = normal(*square * s.mean.keep + s.mean.take * g * g);
     g
 }
 
 /// Takes the gradient into its mean and returns what to divide by.
 #[inline(always)]
 fn deviation(s: &Scalars, g: f32, square: f32, mean: &mut f32) -> f32 {
-    *mean = lerp(*mean, g, s.mean.take, s.mean.keep);
+    *mean = normal(lerp(*mean, g, s.mean.take, s.mean.keep));
     (square - *mean * *mean).sqrt() + s.eps
 }
 
@@ -129,7 +129,7 @@ simd_dispatch! {
     fn heavy(s: Scalars, weights: &mut [f32], gradient: &[f32], state: (&mut [f32], &mut [f32])) {
         for (((w, g), square), m) in weights.iter_mut().zip(gradient).zip(state.0).zip(state.1) {
             let g = square_mean(&s, *w, *g, square);
-            *m = *m * s.momentum + g / (square.sqrt() + s.eps);
+            *m = normal(*m * s.momentum + g / (square.sqrt() + s.eps));
             *w += s.size * *m;
         }
     }
@@ -154,7 +154,7 @@ simd_dispatch! {
         let state = state.0.iter_mut().zip(state.1).zip(state.2);
         for ((w, g), ((square, mean), m)) in weights.iter_mut().zip(gradient).zip(state) {
             let g = square_mean(&s, *w, *g, square);
-            *m = *m * s.momentum + g / deviation(&s, g, *square, mean);
+            *m = normal(*m * s.momentum + g / deviation(&s, g, *square, mean));
             *w += s.size * *m;
         }
     }

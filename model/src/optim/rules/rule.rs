@@ -64,6 +64,20 @@ pub(super) fn signed(scale: f32, maximize: bool) -> f32 {
     if maximize { -scale } else { scale }
 }
 
+/// The value of a state that decays; zero where that is subnormal.
+///
+/// The momentum of a weight that has no gradient (a unit that ReLU keeps at zero) is subnormal after some 800 steps, and, where
+/// products are rounded, for ever; a processor takes a hundred times as long for each such value. Nothing else changes: what is so
+/// small moves no weight.
+#[inline(always)]
+pub(super) fn normal(value: f32) -> f32 {
+    if value.abs() < f32::MIN_POSITIVE {
+        0.0
+    } else {
+        value
+    }
+}
+
 /// torch.lerp: from the nearer end. `take` and `keep` add up to 1.
 #[inline(always)]
 pub(super) fn lerp(from: f32, to: f32, take: f32, keep: f32) -> f32 {

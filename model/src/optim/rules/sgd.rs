@@ -1,6 +1,6 @@
 //! SGD, and LARS, which is SGD with a learning rate for each tensor.
 
-use super::rule::{Rule, penalised_on_device, signed};
+use super::rule::{Rule, normal, penalised_on_device, signed};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
 use crate::numbers::to_f32;
@@ -201,7 +201,7 @@ simd_dispatch! {
     fn heavy(s: Scalars, weights: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
         for ((w, g), m) in weights.iter_mut().zip(gradient).zip(buffer) {
             let g = (*g * s.scale + s.penalty * *w) * s.ratio;
-            *m = *m * s.keep + s.take * g;
+            *m = normal(*m * s.keep + s.take * g);
             *w += s.size * *m;
         }
     }
@@ -211,7 +211,7 @@ simd_dispatch! {
     fn nesterov(s: Scalars, weights: &mut [f32], gradient: &[f32], buffer: &mut [f32]) {
         for ((w, g), m) in weights.iter_mut().zip(gradient).zip(buffer) {
             let g = (*g * s.scale + s.penalty * *w) * s.ratio;
-            *m = *m * s.keep + s.take * g;
+            *m = normal(*m * s.keep + s.take * g);
             *w += s.size * (g + s.ahead * *m);
         }
     }
