@@ -109,10 +109,10 @@ bench-local-steps: $(VENV)/.stamp ## loss and accuracy of shards that make steps
 	PYTHONPATH=spark-package/python $(PYTHON) benchmarks/local_steps.py --seeds $(or $(SEEDS),5) \
 	  --trainer target/$(TRIPLE)/release/candlewick-trainer
 
-bench-spill: $(VENV)/.stamp ## an epoch whose rows are on disk next to one from memory (FOLDER= ROWS=200000; 2,000,000: 20 GB of memory, 15 minutes)
+bench-spill: $(VENV)/.stamp ## an epoch whose rows are on disk next to one from memory (FOLDER= ROWS=200000 ONLY=container; 2,000,000: 8 GB of memory, 20 minutes)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bench rows_on_disk --bins
 	CANDLEWICK_TEST_TRAINER=$(CURDIR)/target/$(TRIPLE)/release/candlewick-trainer \
-	  "$$(ls -t target/$(TRIPLE)/release/deps/rows_on_disk-* | grep -v '\.d$$' | head -n 1)" $(or $(FOLDER),$${TMPDIR:-/tmp}) $(ROWS)
+	  "$$(ls -t target/$(TRIPLE)/release/deps/rows_on_disk-* | grep -v '\.d$$' | head -n 1)" $(or $(FOLDER),$${TMPDIR:-/tmp}) $(or $(ROWS),200000) "$(ONLY)"
 
 # Not part of `test`: its tool chain is 1.2 GB (docs/gpu.md).
 gpu: $(STAMPS)/tools ## build the trainer for NVIDIA GPUs, run the engine's tests on one if there is one
