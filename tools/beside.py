@@ -12,12 +12,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Where a log may grow, seconds between looks.
+#: Seconds between looks at a log that may grow; its writer's end is heard of at once.
 LOOK = 0.2
 USAGE = "usage: python -m tools.beside --log FILE --behind COMMAND... --before COMMAND..."
 
@@ -53,7 +53,8 @@ def show(log: Path, process: subprocess.Popen[bytes]) -> None:
             sys.stdout.buffer.flush()
             if over:
                 return
-            time.sleep(LOOK)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
