@@ -1,7 +1,7 @@
 use super::*;
 use crate::chunk::ChunkBuilder;
 use crate::dataset::testing;
-use candlewick_protocol::feed::ShardSum;
+use candlewick_protocol::feed::{ShardSum, StreamEnd, StreamSealed};
 use candlewick_protocol::job::LabelKind;
 
 fn both() -> ShardSet {

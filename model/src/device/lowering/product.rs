@@ -5,12 +5,12 @@
 //! the sum). Values of bf16 have 8 bits, those of fp16 and TF32 11, so what was rounded goes through TF32 as it is: a
 //! GPU's tensor cores multiply it exactly and add up in f32. candle's own products of 16 bits round their results too.
 
-use candle_core::backend::BackendStorage;
+use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::{
-    CpuStorage, CudaStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail,
+    CpuStorage, CudaStorage, CustomOp1, CustomOp2, DType, DeviceLocation, Layout, Result, Shape, Tensor, bail,
 };
 use candlewick_protocol::job::Precision;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 
 /// What products round their operands to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -127,8 +127,22 @@ struct Product {
     rounds: [bool; 2],
 }
 
-/// Whether products of f32 may go through TF32 is a switch of candle's for all of them: it is set for each, by one at a time.
-static SWITCH: Mutex<()> = Mutex::new(());
+/// Whether a GPU's products of f32 may go through TF32 is a switch of candle's for all of them. It is off but for one product at a
+/// time; those that want it off go on together.
+static SWITCH: RwLock<()> = RwLock::new(());
+
+/// A product on a GPU.
+fn switched<T>(products: Products, product: impl FnOnce() -> T) -> T {
+    if products == Products::F32 {
+        let _off = SWITCH.read().unwrap_or_else(PoisonError::into_inner);
+        return product();
+    }
+    let _on = SWITCH.write().unwrap_or_else(PoisonError::into_inner);
+    candle_core::cuda::set_gemm_reduced_precision_f32(true);
+    let product = product();
+    candle_core::cuda::set_gemm_reduced_precision_f32(false);
+    product
+}
 
 impl Product {
     fn of(products: Products) -> Self {
@@ -164,11 +178,11 @@ impl Product {
             Some((storage, layout)) => (storage, layout),
             None => (right, right_layout),
         };
-        let guard = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
-        candle_core::cuda::set_gemm_reduced_precision_f32(self.products != Products::F32);
-        let product = left.matmul(right, sizes, left_layout, right_layout);
-        candle_core::cuda::set_gemm_reduced_precision_f32(false);
-        drop(guard);
+        let product = || left.matmul(right, sizes, left_layout, right_layout);
+        let product = match left.device().location() {
+            DeviceLocation::Cpu => product(),
+            DeviceLocation::Cuda { .. } | DeviceLocation::Metal { .. } => switched(self.products, product),
+        };
         Ok((product?, shape))
     }
 
