@@ -291,23 +291,35 @@ impl SpillFile {
     /// Reads rows and appends them to `into`.
     ///
     /// # Errors
-    /// `JobFailed` naming the folder.
+    /// As [`SpillFile::fill`].
     pub(crate) fn read(&self, extent: &Extent, into: &mut Vec<u8>) -> Result<(), Failure> {
+        let first = into.len();
+        into.resize(first + extent.bytes as usize, 0);
+        self.fill(extent, &mut into[first..])
+    }
+
+    /// Reads all rows of an extent to where they fill `into`.
+    ///
+    /// # Errors
+    /// `JobFailed` naming the folder.
+    pub(crate) fn fill(&self, extent: &Extent, into: &mut [u8]) -> Result<(), Failure> {
         let part = self.part(extent)?;
         let unread = |error| unread(part, &error);
         (self.spill.alive)();
         let Some(cipher) = &self.spill.cipher else {
-            let first = into.len();
-            into.resize(first + extent.stored as usize, 0);
-            let stored = part.file.read_exact_at(&mut into[first..], extent.offset);
-            return stored.map_err(unread);
+            return part.file.read_exact_at(into, extent.offset).map_err(unread);
         };
         let mut stored = vec![0; extent.stored as usize];
         part.file
             .read_exact_at(&mut stored, extent.offset)
             .map_err(unread)?;
-        for (block, number) in stored.chunks_mut(self.block + TAG).zip(extent.number..) {
-            into.extend_from_slice(Self::opened(cipher, number, block, part)?);
+        let blocks = stored.chunks_mut(self.block + TAG).zip(extent.number..);
+        for ((block, number), into) in blocks.zip(into.chunks_mut(self.block)) {
+            let rows = Self::opened(cipher, number, block, part)?;
+            if rows.len() != into.len() {
+                return Err(changed(part));
+            }
+            into.copy_from_slice(rows);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::rows::Gathered;
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
 use candlewick_protocol::order::EpochKeys;
+use memmap2::MmapMut;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -75,8 +76,9 @@ pub(crate) enum Room {
 /// The rows of a bucket.
 #[derive(Debug)]
 enum Block {
-    /// In memory.
-    Here(Vec<u8>),
+    /// In memory: the kernel's own pages, which it has back when they are dropped. What `malloc` is given back it may keep in the
+    /// heap of a thread, and the next bucket comes to that of another one: a container of the budget would end.
+    Here(MmapMut),
     /// On disk; where each extent begins among the bytes of the bucket.
     There(Vec<usize>),
 }
@@ -224,26 +226,34 @@ impl DiskList {
         let rows = of.bytes as u64;
         let fixed = self.layout.fixed();
         let keys = of.records as u64 * if fixed.is_some() { KEY } else { KEY + PLACE };
-        let (here, charges) = match ledger.try_charge(Account::Buckets, rows, keys) {
-            Some(charge) => (true, [charge, ledger.charge(Account::Index, keys)]),
+        let charge = ledger.try_charge(Account::Buckets, rows, keys);
+        let here = charge.and_then(|charge| Some((MmapMut::map_anon(of.bytes).ok()?, charge)));
+        let (mut here, charge) = match here {
+            Some((pages, charge)) => (Some(pages), charge),
             None if room == Room::OrNot => return Ok(None),
-            None => (false, [Charge::default(), ledger.charge(Account::Index, keys)]),
+            None => (None, Charge::default()),
         };
+        let charges = [charge, ledger.charge(Account::Index, keys)];
         let (mut hashes, mut many) = (Vec::with_capacity(of.records), Vec::new());
-        let mut all = Vec::with_capacity(if here { of.bytes } else { 0 });
+        let mut scratch = Vec::new();
         let mut own = Vec::with_capacity(if fixed.is_none() { of.records + 1 } else { 0 });
         let (mut firsts, mut next) = (Vec::new(), 0);
         // All at once: one after another the disk would be waited for with each.
         of.extents.iter().for_each(|extent| self.file.advise(extent));
         for extent in &of.extents {
             firsts.push(next);
-            if !here {
-                all.clear();
-            }
-            let first = all.len();
-            self.file.read(extent, &mut all)?;
+            let bytes = extent.bytes as usize;
+            let rows = match &mut here {
+                // As many as all extents have.
+                Some(pages) => &mut pages[next..next + bytes],
+                None => {
+                    scratch.resize(bytes, 0);
+                    scratch.as_mut_slice()
+                }
+            };
+            self.file.fill(extent, rows)?;
             let mut start = next;
-            for record in self.layout.records(&all[first..]) {
+            for record in self.layout.records(rows) {
                 let at = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
                 if record.copies() != Copies::ONE {
                     many.push((at, record.copies()));
@@ -254,16 +264,12 @@ impl DiskList {
                     start += record.bytes().len();
                 }
             }
-            next += extent.bytes as usize;
+            next += bytes;
         }
         self.check(of, hashes.len())?;
         own.push(next);
         hashes.sort_unstable();
-        let block = if here {
-            Block::Here(all)
-        } else {
-            Block::There(firsts)
-        };
+        let block = here.map_or(Block::There(firsts), Block::Here);
         let places = fixed.map_or(Places::Own(own), Places::Equal);
         let mut opened = Opened::of(bucket, (block, places), &hashes, &many);
         opened._charges = charges;
