@@ -19,6 +19,8 @@ mod shard;
 #[cfg(test)]
 pub(crate) mod testing;
 
+#[cfg(test)]
+pub(crate) use readers::Wanted;
 pub(crate) use readers::{Ahead, EpochRows, HeldOutRows, RowSource, reading_ahead};
 use shard::{Run, Shard};
 

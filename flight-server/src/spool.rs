@@ -488,6 +488,8 @@ impl Inner {
 }
 
 #[cfg(test)]
+mod ahead;
+#[cfg(test)]
 mod spilled;
 mod stream;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::readers::{InMemory, RowSource};
 use super::{Dataset, List, Rows, Run, Shard};
 use crate::chunk::Chunk;
-use crate::spill::{DiskList, Layout, ListId, Page, Partition, Record, Room, Sorting, SpillFile};
+use crate::spill::{DiskList, Layout, ListId, Page, Partition, Record, Sorting, SpillFile};
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::feed::ShardSum;
@@ -128,9 +128,7 @@ fn heaps_on_disk(
 ) -> Result<(), Failure> {
     let mut page = Page::default();
     for bucket in 0..list.buckets.len() {
-        let Some(opened) = list.open(bucket, Sorting::Hash, Room::OrRowByRow)? else {
-            continue;
-        };
+        let opened = list.open(bucket, Sorting::Hash)?;
         for (at, hash, copies) in opened.runs() {
             let deals = copies.in_all > 0 || deal.deals(copies.here);
             if !deals || shard_of(hash, logical_shards) != home {

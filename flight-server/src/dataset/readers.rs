@@ -3,8 +3,9 @@
 use super::{Dataset, List, Rows};
 use crate::chunk::Shape;
 use crate::features::Features;
+use crate::memory::Charge;
 use crate::rows::{Gathered, Row};
-use crate::spill::{DiskList, Opened, Page, Room, Sorting, in_order};
+use crate::spill::{DiskList, Opened, Page, Sorting, in_order};
 use candlewick_protocol::Failure;
 use candlewick_protocol::order::{self, EpochKeys};
 use std::ops::Range;
@@ -16,28 +17,36 @@ pub(crate) struct Wanted<'a> {
     list: &'a DiskList,
     bucket: usize,
     sorting: Sorting,
+    /// Its memory.
+    reserved: Charge,
     into: SyncSender<Fetched>,
 }
 
-/// A bucket, where there was room for it.
-type Fetched = Result<Option<Opened>, Failure>;
+type Fetched = Result<Opened, Failure>;
 
 impl<'a> Wanted<'a> {
-    /// Asks for a bucket. Where nobody reads ahead it is read when it is due.
-    fn ask(list: &'a DiskList, bucket: usize, sorting: Sorting, ahead: &Ahead<'a>) -> Receiver<Fetched> {
+    /// Asks for a bucket; none where there is no room for it. Where nobody reads ahead it is read when it is due.
+    fn ask(
+        list: &'a DiskList,
+        bucket: usize,
+        sorting: Sorting,
+        ahead: &Ahead<'a>,
+    ) -> Option<Receiver<Fetched>> {
+        let reserved = list.reserve(bucket)?;
         let (into, receiver) = sync_channel(1);
         let _ = ahead.send(Wanted {
             list,
             bucket,
             sorting,
+            reserved,
             into,
         });
-        receiver
+        Some(receiver)
     }
 
-    /// Reads it, where there is room.
-    fn fetch(self) {
-        let opened = self.list.open(self.bucket, self.sorting, Room::OrNot);
+    /// Reads it.
+    pub(crate) fn fetch(self) {
+        let opened = self.list.open_in(self.bucket, self.sorting, Some(self.reserved));
         // Nobody takes it where training has stopped.
         let _ = self.into.send(opened);
     }
@@ -83,6 +92,8 @@ struct ByBucket<'a> {
     /// The buckets in the order of the epoch, and the position of the first row of each.
     order: Vec<(u64, usize)>,
     opened: Option<Opened>,
+    /// The bucket after the one at hand, where that is another one.
+    after: Option<(EpochKeys, usize)>,
     /// What is read ahead.
     next: Option<(EpochKeys, usize, Receiver<Fetched>)>,
     page: Page,
@@ -137,6 +148,7 @@ impl Dataset {
                     shape: &self.shape,
                     order: Vec::new(),
                     opened: None,
+                    after: None,
                     next: None,
                     page: Page::default(),
                     asked: Asked::default(),
@@ -239,9 +251,11 @@ impl<'a> ByBucket<'a> {
         self.order = places.collect();
         self.asked = Asked::default();
         // It has the order of the epoch before.
+        self.opened = self.opened.take().filter(Opened::is_whole);
         if let Some(opened) = &mut self.opened {
             opened.sort(Sorting::Epoch(keys));
         }
+        self.after = None;
     }
 
     fn gather(
@@ -256,8 +270,8 @@ impl<'a> ByBucket<'a> {
             let Some(&(first, bucket)) = turn.checked_sub(1).and_then(|turn| self.order.get(turn)) else {
                 return Err(Failure::internal("a row before the first one"));
             };
-            self.open(bucket, keys[0])?;
-            let Some(opened) = &self.opened else {
+            self.open(turn - 1, keys)?;
+            let Some(opened) = &mut self.opened else {
                 return Err(Failure::internal("a bucket that was not read"));
             };
             let end = range.end.min(first + self.list.buckets[bucket].rows);
@@ -269,46 +283,63 @@ impl<'a> ByBucket<'a> {
                 self.list.gather(opened, at, page, into)?;
                 self.asked.more(self.list, opened, (position, &mut self.page));
             }
-            // Not before: at the start of an epoch each shard needs room for its first bucket.
-            if end - first > self.list.buckets[bucket].rows / 4 {
-                self.ask(turn - 1, keys, ahead);
+            let (done, rows) = (end - first, self.list.buckets[bucket].rows);
+            if opened.on_disk().is_some() && done <= rows / 4 * 3 {
+                // Others have given memory back meanwhile: the rest of its rows is read at once.
+                self.ask((keys[0], bucket), ahead);
+            } else if let Some(after) = self.after {
+                opened.release(done);
+                // Not before: at the start of an epoch each shard needs room for its first bucket.
+                if done > rows / 4 {
+                    self.ask(after, ahead);
+                }
             }
             range.start = end;
         }
         Ok(())
     }
 
-    /// Makes a bucket the one at hand.
-    fn open(&mut self, bucket: usize, now: EpochKeys) -> Result<(), Failure> {
+    /// Makes the bucket of a turn the one at hand.
+    fn open(&mut self, turn: usize, [now, later]: [EpochKeys; 2]) -> Result<(), Failure> {
+        let bucket = self.order[turn].1;
         if self.at_hand() == Some(bucket) {
-            return Ok(());
-        }
-        // Its room first.
-        self.opened = None;
-        if let Some((keys, of, receiver)) = self.next.take()
-            && (keys, of) == (now, bucket)
-            && let Ok(fetched) = receiver.recv()
-        {
-            self.opened = fetched?;
+            // It was read row by row.
+            if let Some((keys, of, receiver)) = &self.next
+                && (*keys, *of) == (now, bucket)
+                && let Ok(fetched) = receiver.try_recv()
+            {
+                self.opened = Some(fetched?);
+                self.next = None;
+            }
+        } else {
+            // Its room first.
+            self.opened = None;
+            self.after = None;
+            if let Some((keys, of, receiver)) = self.next.take()
+                && (keys, of) == (now, bucket)
+                && let Ok(fetched) = receiver.recv()
+            {
+                self.opened = Some(fetched?);
+            }
         }
         if self.opened.is_none() {
-            self.opened = self.list.open(bucket, Sorting::Epoch(now), Room::OrRowByRow)?;
+            self.opened = Some(self.list.open(bucket, Sorting::Epoch(now))?);
+        }
+        if self.after.is_none() {
+            let after = match self.order.get(turn + 1) {
+                Some((_, after)) => Some((now, *after)),
+                None => in_order(self.list, later).first().map(|after| (later, *after)),
+            };
+            self.after = after.filter(|(_, after)| *after != bucket);
         }
         Ok(())
     }
 
-    /// Asks for the bucket after a turn, if nobody has.
-    fn ask(&mut self, turn: usize, [now, later]: [EpochKeys; 2], ahead: &Ahead<'a>) {
-        if self.next.is_some() {
-            return;
-        }
-        let next = match self.order.get(turn + 1) {
-            Some((_, next)) => Some((now, *next)),
-            None => in_order(self.list, later).first().map(|next| (later, *next)),
-        };
-        if let Some((keys, next)) = next.filter(|(_, next)| Some(*next) != self.at_hand()) {
-            let receiver = Wanted::ask(self.list, next, Sorting::Epoch(keys), ahead);
-            self.next = Some((keys, next, receiver));
+    /// Asks for a bucket, if nobody asks for one and there is room.
+    fn ask(&mut self, (keys, bucket): (EpochKeys, usize), ahead: &Ahead<'a>) {
+        if self.next.is_none() {
+            let receiver = Wanted::ask(self.list, bucket, Sorting::Epoch(keys), ahead);
+            self.next = receiver.map(|receiver| (keys, bucket, receiver));
         }
     }
 
@@ -339,7 +370,8 @@ impl<'a> HeldOutRows<'a> {
         };
         let bucket = self.at.0 + usize::from(self.opened.is_some());
         if self.next.is_none() && bucket < list.buckets.len() {
-            self.next = Some((bucket, Wanted::ask(list, bucket, Sorting::Hash, ahead)));
+            let receiver = Wanted::ask(list, bucket, Sorting::Hash, ahead);
+            self.next = receiver.map(|receiver| (bucket, receiver));
         }
     }
 
@@ -349,10 +381,10 @@ impl<'a> HeldOutRows<'a> {
             && bucket == self.at.0
             && let Ok(fetched) = receiver.recv()
         {
-            self.opened = fetched?;
+            self.opened = Some(fetched?);
         }
         if self.opened.is_none() {
-            self.opened = list.open(self.at.0, Sorting::Hash, Room::OrRowByRow)?;
+            self.opened = Some(list.open(self.at.0, Sorting::Hash)?);
         }
         self.ask(ahead);
         Ok(())
@@ -442,7 +474,7 @@ impl OnDisk<'_> {
                     (self.bucket, self.at) = (self.bucket + 1, 0);
                 }
                 None if self.bucket >= self.list.buckets.len() => return Ok(false),
-                None => self.opened = self.list.open(self.bucket, Sorting::Hash, Room::OrRowByRow)?,
+                None => self.opened = Some(self.list.open(self.bucket, Sorting::Hash)?),
             }
         }
     }

@@ -1,12 +1,13 @@
 //! A list of rows on disk, by the buckets of rule B4: one bucket is looked at at a time.
 
-use super::{Extent, Layout, Record, SpillFile};
+use super::opened::{Block, Found, Places};
+use super::{Extent, Layout, Opened, Record, SpillFile};
 use crate::chunk::Shape;
 use crate::features::Features;
 use crate::memory::{Account, Charge};
 use crate::rows::Gathered;
 use candlewick_protocol::Failure;
-use candlewick_protocol::dealing::{Copies, CopiesAt};
+use candlewick_protocol::dealing::Copies;
 use candlewick_protocol::order::EpochKeys;
 use memmap2::MmapMut;
 use std::ops::Range;
@@ -62,63 +63,6 @@ pub(crate) enum Sorting {
     Hash,
     /// That of an epoch.
     Epoch(EpochKeys),
-}
-
-/// What happens where the budget does not hold a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    /// Its rows are read one by one.
-    OrRowByRow,
-    /// It is not read.
-    OrNot,
-}
-
-/// The rows of a bucket.
-#[derive(Debug)]
-enum Block {
-    /// In memory: the kernel's own pages, which it has back when they are dropped. What `malloc` is given back it may keep in the
-    /// heap of a thread, and the next bucket comes to that of another one: a container of the budget would end.
-    Here(MmapMut),
-    /// On disk; where each extent begins among the bytes of the bucket.
-    There(Vec<usize>),
-}
-
-/// Where the rows of a bucket are among its bytes, as they are on disk.
-#[derive(Debug)]
-enum Places {
-    /// All are of one length.
-    Equal(usize),
-    /// Where each begins, and the end.
-    Own(Vec<usize>),
-}
-
-impl Places {
-    fn of(&self, record: usize) -> Range<usize> {
-        match self {
-            Places::Equal(length) => record * length..(record + 1) * length,
-            Places::Own(starts) => starts[record]..starts[record + 1],
-        }
-    }
-}
-
-/// A bucket that is being looked at.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    /// Its position in the list.
-    pub(crate) bucket: usize,
-    block: Block,
-    places: Places,
-    /// The hashes of rows that differ, ascending.
-    hashes: Vec<u128>,
-    /// Where the row of each is.
-    records: Vec<u32>,
-    /// Those that are there more than once, by their position among the hashes.
-    copies: Vec<CopiesAt>,
-    /// Positions among the hashes, in the order that was asked for.
-    order: Vec<u32>,
-    /// Rows up to the end of each, where a row is there more than once: copies are not written out, there may be billions.
-    ends: Vec<u64>,
-    _charges: [Charge; 2],
 }
 
 /// Where rows go that are read one by one.
@@ -209,31 +153,51 @@ impl DiskList {
         }
     }
 
-    /// Reads a bucket; none where there is no room and `room` says so.
+    /// What a bucket takes of memory: its rows, and what finds them.
+    fn needs(&self, of: &Bucket) -> [u64; 2] {
+        let key = if self.layout.fixed().is_some() {
+            KEY
+        } else {
+            KEY + PLACE
+        };
+        [of.bytes as u64, of.records as u64 * key]
+    }
+
+    /// Memory for the rows of a bucket, where the budget has it.
+    pub(crate) fn reserve(&self, bucket: usize) -> Option<Charge> {
+        let [rows, keys] = self.needs(self.buckets.get(bucket)?);
+        self.file.ledger().try_charge(Account::Buckets, rows, keys)
+    }
+
+    /// Reads a bucket, where the budget holds it; else its rows are read one by one.
+    ///
+    /// # Errors
+    /// As [`DiskList::open_in`].
+    pub(crate) fn open(&self, bucket: usize, sorting: Sorting) -> Result<Opened, Failure> {
+        self.open_in(bucket, sorting, self.reserve(bucket))
+    }
+
+    /// Reads a bucket into memory that is reserved for it, if it is.
     ///
     /// # Errors
     /// Where the disk does not give it back.
-    pub(crate) fn open(
+    pub(crate) fn open_in(
         &self,
         bucket: usize,
         sorting: Sorting,
-        room: Room,
-    ) -> Result<Option<Opened>, Failure> {
+        reserved: Option<Charge>,
+    ) -> Result<Opened, Failure> {
         let Some(of) = self.buckets.get(bucket) else {
             return Err(Failure::internal("a bucket that the list does not have"));
         };
-        let ledger = self.file.ledger();
-        let rows = of.bytes as u64;
         let fixed = self.layout.fixed();
-        let keys = of.records as u64 * if fixed.is_some() { KEY } else { KEY + PLACE };
-        let charge = ledger.try_charge(Account::Buckets, rows, keys);
-        let here = charge.and_then(|charge| Some((MmapMut::map_anon(of.bytes).ok()?, charge)));
-        let (mut here, charge) = match here {
-            Some((pages, charge)) => (Some(pages), charge),
-            None if room == Room::OrNot => return Ok(None),
-            None => (None, Charge::default()),
-        };
-        let charges = [charge, ledger.charge(Account::Index, keys)];
+        let pages = reserved.and_then(|charge| Some((MmapMut::map_anon(of.bytes).ok()?, charge)));
+        let (mut here, charge) = pages.unzip();
+        let [_, keys] = self.needs(of);
+        let charges = [
+            charge.unwrap_or_default(),
+            self.file.ledger().charge(Account::Index, keys),
+        ];
         let (mut hashes, mut many) = (Vec::with_capacity(of.records), Vec::new());
         let mut scratch = Vec::new();
         let mut own = Vec::with_capacity(if fixed.is_none() { of.records + 1 } else { 0 });
@@ -272,10 +236,10 @@ impl DiskList {
         let block = here.map_or(Block::There(firsts), Block::Here);
         let places = fixed.map_or(Places::Own(own), Places::Equal);
         let mut opened = Opened::of(bucket, (block, places), &hashes, &many);
-        opened._charges = charges;
+        opened.charges = charges;
         drop(hashes);
         opened.sort(sorting);
-        Ok(Some(opened))
+        Ok(opened)
     }
 
     /// A row of a bucket, by its position among those that differ.
@@ -294,10 +258,10 @@ impl DiskList {
         at: u32,
         (row, waited): (&'a mut Vec<u8>, &mut bool),
     ) -> Result<Record<'a>, Failure> {
-        let place = opened.places.of(opened.records[at as usize] as usize);
-        let firsts = match &opened.block {
-            Block::Here(bytes) => return Ok(self.layout.row(&bytes[place])),
-            Block::There(firsts) => firsts,
+        let place = opened.place_of(at);
+        let firsts = match opened.in_memory(&place)? {
+            Found::Here(bytes) => return Ok(self.layout.row(bytes)),
+            Found::There(firsts) => firsts,
         };
         row.resize(place.len(), 0);
         let (extent, from) = self.extent_of(opened, firsts, place.start);
@@ -314,7 +278,7 @@ impl DiskList {
     /// Where the last row had to come from the disk, it may begin to read those at some places of the order too. True where
     /// that was so.
     pub(crate) fn advise(&self, opened: &Opened, page: &mut Page, places: Range<u64>) -> bool {
-        let Block::There(firsts) = &opened.block else {
+        let Some(firsts) = opened.on_disk() else {
             return false;
         };
         if !std::mem::take(&mut page.waited) {
@@ -324,7 +288,7 @@ impl DiskList {
         for at in places.map_while(|place| opened.at(place)) {
             // Copies stand side by side.
             if before.replace(at) != Some(at) {
-                let place = opened.places.of(opened.records[at as usize] as usize);
+                let place = opened.place_of(at);
                 let (extent, from) = self.extent_of(opened, firsts, place.start);
                 self.file.advise_row(extent, from, place.len());
             }
@@ -343,102 +307,6 @@ impl DiskList {
         let record = self.record(opened, at, (&mut page.row, &mut page.waited))?;
         self.layout.gather(record, shape, &mut page.one, into);
         Ok(())
-    }
-}
-
-impl Opened {
-    /// Brings rows of one hash together; `hashes` are sorted, and `many` is by the position on disk.
-    fn of(
-        bucket: usize,
-        (block, places): (Block, Places),
-        hashes: &[(u128, u32)],
-        many: &[CopiesAt],
-    ) -> Self {
-        let mut opened = Opened {
-            bucket,
-            block,
-            places,
-            hashes: Vec::with_capacity(hashes.len()),
-            records: Vec::with_capacity(hashes.len()),
-            copies: Vec::new(),
-            order: Vec::new(),
-            ends: Vec::new(),
-            _charges: Default::default(),
-        };
-        for equal in hashes.chunk_by(|left, right| left.0 == right.0) {
-            let (hash, record) = equal[0];
-            let mut copies = Copies { here: 0, in_all: 0 };
-            for (_, at) in equal {
-                let one = match many.binary_search_by_key(at, |(at, _)| *at) {
-                    Ok(found) => many[found].1,
-                    Err(_) => Copies::ONE,
-                };
-                copies.here += one.here;
-                copies.in_all = copies.in_all.max(one.in_all);
-            }
-            if copies != Copies::ONE {
-                let at = u32::try_from(opened.hashes.len()).unwrap_or(u32::MAX);
-                opened.copies.push((at, copies));
-            }
-            opened.hashes.push(hash);
-            opened.records.push(record);
-        }
-        opened
-    }
-
-    /// Brings the rows into another order.
-    pub(crate) fn sort(&mut self, sorting: Sorting) {
-        self.order.clear();
-        let mut keyed: Vec<(u64, u32)> = Vec::new();
-        let by = |(hash, at): (&u128, u32)| match sorting {
-            Sorting::Hash => (0, at),
-            // Among rows of one high half the position grows with the low half.
-            Sorting::Epoch(keys) => (keys.of_row(*hash), at),
-        };
-        keyed.extend(self.hashes.iter().zip(0u32..).map(by));
-        keyed.sort_unstable();
-        self.order.extend(keyed.into_iter().map(|(_, at)| at));
-        self.ends.clear();
-        if !self.copies.is_empty() {
-            let mut end = 0u64;
-            let ends = self.order.iter().map(|at| {
-                end = end.saturating_add(self.run(*at).1.here);
-                end
-            });
-            let ends: Vec<u64> = ends.collect();
-            self.ends = ends;
-        }
-    }
-
-    /// The row at a place in that order, copies counted, by its position among those that differ.
-    pub(crate) fn at(&self, place: u64) -> Option<u32> {
-        let place = if self.ends.is_empty() {
-            usize::try_from(place).ok()?
-        } else {
-            self.ends.partition_point(|end| *end <= place)
-        };
-        self.order.get(place).copied()
-    }
-
-    /// Rows that differ, in the order of their hashes: position, hash, copies.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (u32, u128, Copies)> + '_ {
-        let mut many = self.copies.iter().peekable();
-        self.hashes.iter().zip(0u32..).map(move |(hash, at)| {
-            let copies = many.next_if(|(position, _)| *position == at);
-            (at, *hash, copies.map_or(Copies::ONE, |(_, copies)| *copies))
-        })
-    }
-
-    /// How many rows differ.
-    pub(crate) fn distinct(&self) -> u32 {
-        u32::try_from(self.hashes.len()).unwrap_or(u32::MAX)
-    }
-
-    /// The hash and copies of one of them.
-    pub(crate) fn run(&self, at: u32) -> (u128, Copies) {
-        let found = self.copies.binary_search_by_key(&at, |(at, _)| *at);
-        let copies = found.map_or(Copies::ONE, |found| self.copies[found].1);
-        (self.hashes[at as usize], copies)
     }
 }
 

@@ -6,10 +6,12 @@
 
 mod file;
 mod list;
+mod opened;
 mod partition;
 mod record;
 
 pub(crate) use file::{Extent, Spill, SpillFile};
-pub(crate) use list::{DiskList, Opened, Page, Room, Sorting, in_order};
+pub(crate) use list::{DiskList, Page, Sorting, in_order};
+pub(crate) use opened::Opened;
 pub(crate) use partition::{ListId, Partition};
 pub(crate) use record::{Layout, Record};

@@ -11,7 +11,7 @@ use candlewick_protocol::validation::Validation;
 
 const V: u32 = 4;
 
-fn shape(features: usize, validation: Option<Validation>) -> Shape {
+pub(super) fn shape(features: usize, validation: Option<Validation>) -> Shape {
     Shape {
         features,
         encoding: Default::default(),
@@ -114,7 +114,12 @@ fn chunk(shape: &Shape, rows: std::ops::Range<u64>, copies: &dyn Fn(u64) -> u64)
 }
 
 /// All shards of a table, which came in chunks of `size` rows by two streams; a third one lost.
-fn sealed(spill: &Arc<Spill>, shape: &Shape, table: (u64, u64), copies: &dyn Fn(u64) -> u64) -> Dataset {
+pub(super) fn sealed(
+    spill: &Arc<Spill>,
+    shape: &Shape,
+    table: (u64, u64),
+    copies: &dyn Fn(u64) -> u64,
+) -> Dataset {
     try_sealed(spill, shape, table, copies).unwrap()
 }
 
