@@ -1,7 +1,7 @@
 //! A list of rows on disk, by the buckets of rule B4: one bucket is looked at at a time.
 
 use super::opened::{Block, Found, Places};
-use super::{Extent, Layout, Opened, Record, SpillFile};
+use super::{Extent, Layout, Opened, Record, Sorting, SpillFile};
 use crate::chunk::Shape;
 use crate::features::Features;
 use crate::memory::{Account, Charge};
@@ -54,15 +54,6 @@ impl Drop for DiskList {
         let extents = self.buckets.iter().flat_map(|bucket| &bucket.extents);
         extents.for_each(|extent| self.file.free(extent));
     }
-}
-
-/// In which order a bucket's rows come.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Sorting {
-    /// By their hashes.
-    Hash,
-    /// That of an epoch.
-    Epoch(EpochKeys),
 }
 
 /// Where rows go that are read one by one.

@@ -11,7 +11,7 @@ mod partition;
 mod record;
 
 pub(crate) use file::{Extent, Spill, SpillFile};
-pub(crate) use list::{DiskList, Page, Sorting, in_order};
-pub(crate) use opened::Opened;
+pub(crate) use list::{DiskList, Page, in_order};
+pub(crate) use opened::{Opened, Sorting};
 pub(crate) use partition::{ListId, Partition};
 pub(crate) use record::{Layout, Record};

@@ -1,14 +1,23 @@
 //! A bucket that is being looked at.
 
-use super::Sorting;
 use crate::memory::Charge;
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, CopiesAt};
+use candlewick_protocol::order::EpochKeys;
 use memmap2::{MmapMut, UncheckedAdvice};
 use std::ops::Range;
 
 /// Bytes that are given back at a time: whole pages, however large the system's are.
 const PART: usize = 1 << 20;
+
+/// In which order a bucket's rows come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sorting {
+    /// By their hashes.
+    Hash,
+    /// That of an epoch.
+    Epoch(EpochKeys),
+}
 
 /// The rows of a bucket.
 #[derive(Debug)]
