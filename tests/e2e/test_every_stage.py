@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark import SparkContext
 from pyspark.ml import Estimator, Model, Pipeline, PipelineModel
+from pyspark.ml.common import _java2py
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
 from pyspark.ml.param import Param, Params
 from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder, TrainValidationSplit
@@ -184,6 +186,39 @@ def test_a_model_knows_what_it_was_trained_with(fitted: tuple[Any, Any, Any], da
     assert "in_features" in model.getNetwork().to_json()
     for name in ("setEpochs", "setOptimizer", "setClassWeight"):
         assert not hasattr(model, name), "a model is not trained again"
+
+
+def test_both_halves_of_a_stage_have_the_same_parameters_and_defaults(fitted: tuple[Any, Any, Any]) -> None:
+    fresh = type(fitted[0])()
+    context: Any = SparkContext._active_spark_context
+    for stage in (fresh, fitted[1]):
+        assert {param.name() for param in stage._java_obj.params()} == {param.name for param in stage.params}
+    for param in fresh.params:
+        there = fresh._java_obj.getDefault(fresh._java_obj.getParam(param.name))
+        assert there.isDefined() == fresh.hasDefault(param), param.name
+        if there.isDefined():
+            assert _java2py(context, there.get()) == fresh._defaultParamMap[param]
+
+
+def test_what_the_jvm_knows_is_not_handed_over_again(
+    fitted: tuple[Any, Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = fitted[0].copy()
+    handed: list[str] = []
+
+    def pair(param: Param[Any], value: Any) -> Any:
+        handed.append(param.name)
+        return type(estimator)._make_java_param_pair(estimator, param, value)
+
+    monkeypatch.setattr(estimator, "_make_java_param_pair", pair)
+    estimator._hand_over()
+    assert sorted(handed) == sorted(param.name for param in estimator.params if estimator.isSet(param))
+    # A default that is another one goes there, where it was not set.
+    estimator.clear(estimator.seed)
+    for seed in (5, 6):
+        estimator._setDefault(seed=seed)
+        estimator._hand_over()
+        assert estimator._java_obj.getSeed() == seed
 
 
 def test_what_is_saved_and_loaded_is_what_it_was(fitted: tuple[Any, Any, Any], data: DataFrame, tmp_path: Path) -> None:

@@ -51,10 +51,14 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
     _initial: tuple[str, Any] = "", None
     #: Who looks on; no parameter: nothing of them is saved or pickled. Copies have them too.
     _callbacks: tuple[CallbackLike, ...] = ()
+    #: Defaults that the half in the JVM has, by name; none where that is not known.
+    _defaults_there: dict[str, Any] | None = None
 
     def _attach(self, given: dict[str, Any]) -> None:
         require_jar()
         self._java_obj = self._new_java_obj(f"candlewick.{self._class_name()}", self.uid)
+        # Both halves are generated with the same ones.
+        self._defaults_there = self._defaults()
         self._set(**{name: value for name, value in given.items() if value is not None})
 
     @abstractmethod
@@ -167,6 +171,21 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         java: Any = self._java_obj
         return java.startWatchedFit(dataset._jdf, decides)
 
+    def _defaults(self) -> dict[str, Any]:
+        return {param.name: value for param, value in self._defaultParamMap.items()}
+
+    def _transfer_params_to_java(self) -> None:
+        """As PySpark does, but for defaults that the JVM has: each would be two calls more of every fit."""
+        defaults = self._defaults()
+        if defaults != self._defaults_there:
+            super()._transfer_params_to_java()
+            self._defaults_there = defaults
+            return
+        java: Any = self._java_obj
+        for param in self.params:
+            if self.isSet(param):
+                java.set(self._make_java_param_pair(param, self._paramMap[param]))
+
     def _hand_over(self) -> None:
         """Gives the parameters to the JVM."""
         self._transfer_params_to_java()
@@ -225,6 +244,9 @@ class NeuralModel(
     Writable,
 ):
     """What all models share."""
+
+    def _create_params_from_java(self) -> None:
+        """Nothing: Python has all parameters of the JVM's models, which PySpark would ask for with a call for each."""
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         _require_dataframe("transform", dataset)
