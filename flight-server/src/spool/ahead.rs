@@ -66,22 +66,38 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// The rows in memory, the same on disk with a budget of one bucket and a half, and its ledger.
+struct Table {
+    memory: Dataset,
+    disk: Dataset,
+    ledger: Arc<Ledger>,
+    _folder: tempfile::TempDir,
+}
+
+fn table() -> Table {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(FEATURES, None);
+    let spill = testing::spill(62 << 20, folder.path(), false);
+    Table {
+        memory: sealed(&testing::no_spill(), &shape, TABLE, &|_| 1),
+        disk: sealed(&spill, &shape, TABLE, &|_| 1),
+        ledger: Arc::clone(spill.ledger()),
+        _folder: folder,
+    }
+}
+
 fn buckets(ledger: &Ledger) -> u64 {
     ledger.now(Account::Buckets)
 }
 
 #[test]
 fn memory_of_rows_that_were_read_is_that_of_the_bucket_after_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let shape = shape(FEATURES, None);
-    let memory = sealed(&testing::no_spill(), &shape, TABLE, &|_| 1);
-    // One bucket and a half.
-    let spill = testing::spill(62 << 20, folder.path(), false);
-    let ledger = Arc::clone(spill.ledger());
-    let data = sealed(&spill, &shape, TABLE, &|_| 1);
-    let mut steps = Steps::of(&data);
+    let Table {
+        memory, disk, ledger, ..
+    } = &table();
+    let mut steps = Steps::of(disk);
     steps.step();
-    let first = buckets(&ledger);
+    let first = buckets(ledger);
     assert!(first > 30 << 20, "it is in memory");
     while steps.read == 0 {
         assert!(steps.step(), "the next one was not read ahead");
@@ -92,43 +108,40 @@ fn memory_of_rows_that_were_read_is_that_of_the_bucket_after_them() {
         "read ahead at row {}",
         steps.at
     );
-    assert!(buckets(&ledger) > first, "both of them, the first in part");
-    steps.ends_as(&memory, 0);
+    assert!(buckets(ledger) > first, "both of them, the first in part");
+    steps.ends_as(memory, 0);
     // What is at hand has given rows back: it is read again where it comes first.
     for epoch in 1..5 {
         steps.turn(epoch);
         // Nothing is left of a bucket that has given rows back.
-        assert!(buckets(&ledger).is_multiple_of(RECORD), "epoch {epoch}");
-        steps.ends_as(&memory, epoch);
+        assert!(buckets(ledger).is_multiple_of(RECORD), "epoch {epoch}");
+        steps.ends_as(memory, epoch);
         assert!(ledger.rows() <= ledger.budget());
     }
     drop(steps);
-    assert_eq!(buckets(&ledger), 0);
+    assert_eq!(buckets(ledger), 0);
 }
 
 #[test]
 fn a_bucket_that_there_was_no_room_for_is_read_once_others_have_given_theirs_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let shape = shape(FEATURES, None);
-    let memory = sealed(&testing::no_spill(), &shape, TABLE, &|_| 1);
-    let spill = testing::spill(62 << 20, folder.path(), false);
-    let ledger = Arc::clone(spill.ledger());
-    let data = sealed(&spill, &shape, TABLE, &|_| 1);
+    let Table {
+        memory, disk, ledger, ..
+    } = &table();
     let others = ledger.charge(Account::Rows, 30 << 20);
-    let mut steps = Steps::of(&data);
+    let mut steps = Steps::of(disk);
     for _ in 0..3 {
         steps.step();
-        assert_eq!((buckets(&ledger), steps.read), (0, 0), "row by row");
+        assert_eq!((buckets(ledger), steps.read), (0, 0), "row by row");
     }
     drop(others);
     steps.step();
     assert_eq!(steps.read, 1, "as soon as there is room");
-    let whole = buckets(&ledger);
+    let whole = buckets(ledger);
     steps.step();
     assert_eq!(steps.read, 1, "once");
     assert!(
-        buckets(&ledger) < whole,
+        buckets(ledger) < whole,
         "its rows are given back as they are read"
     );
-    steps.ends_as(&memory, 0);
+    steps.ends_as(memory, 0);
 }
