@@ -187,7 +187,7 @@ impl Opened {
             return;
         }
         // SAFETY: these are whole pages of a mapping that is this bucket's alone, and nobody refers to what is in them, since the
-        // bucket is borrowed for this call alone. They read as zeros from now on; `part` refuses to read them.
+        // bucket is borrowed for this call alone. They read as zeros from now on; `in_memory` refuses them.
         let given = unsafe { pages.unchecked_advise_range(UncheckedAdvice::DontNeed, self.released, more) };
         if given.is_ok() {
             self.released = end;
@@ -205,7 +205,7 @@ impl Opened {
         self.places.of(self.records[at as usize] as usize)
     }
 
-    /// The bytes of a row that is in memory.
+    /// The bytes of a row by its place, where the bucket is in memory and has not given it back.
     pub(super) fn in_memory(&self, place: &Range<usize>) -> Result<Found<'_>, Failure> {
         match &self.block {
             Block::Here(_) if place.start < self.released => {
