@@ -39,8 +39,8 @@ private[candlewick] final class FitControl(
   /** What its callbacks decide. */
   val decisions = new Decisions(() => signal())
 
-  /** Fits of this driver are numbered from 1. */
-  val number: Int = FitControl.numbers.incrementAndGet()
+  /** Fits of this driver are numbered from 1, those that begin: whoever only looks takes no number. */
+  lazy val number: Int = FitControl.numbers.incrementAndGet()
 
   /** Tag of the fit's Spark jobs. */
   val tag: String = s"candlewick-$id"
