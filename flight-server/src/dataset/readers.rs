@@ -8,6 +8,7 @@ use crate::rows::{Gathered, Row};
 use crate::spill::{DiskList, Opened, Page, Sorting, in_order};
 use candlewick_protocol::Failure;
 use candlewick_protocol::order::{self, EpochKeys};
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
@@ -92,8 +93,8 @@ struct ByBucket<'a> {
     /// The buckets in the order of the epoch, and the position of the first row of each.
     order: Vec<(u64, usize)>,
     opened: Option<Opened>,
-    /// The bucket after the one at hand, where that is another one.
-    after: Option<(EpochKeys, usize)>,
+    /// The bucket after the one at hand, where that is another one; looked up once, since that goes over all buckets at the end of an epoch.
+    after: OnceCell<Option<(EpochKeys, usize)>>,
     /// What is read ahead.
     next: Option<(EpochKeys, usize, Receiver<Fetched>)>,
     page: Page,
@@ -148,7 +149,7 @@ impl Dataset {
                     shape: &self.shape,
                     order: Vec::new(),
                     opened: None,
-                    after: None,
+                    after: OnceCell::new(),
                     next: None,
                     page: Page::default(),
                     asked: Asked::default(),
@@ -255,7 +256,7 @@ impl<'a> ByBucket<'a> {
         if let Some(opened) = &mut self.opened {
             opened.sort(Sorting::Epoch(keys));
         }
-        self.after = None;
+        self.after.take();
     }
 
     fn gather(
@@ -287,7 +288,7 @@ impl<'a> ByBucket<'a> {
             if opened.on_disk().is_some() && done <= rows / 4 * 3 {
                 // Others have given memory back meanwhile: the rest of its rows is read at once.
                 self.ask((keys[0], bucket), ahead);
-            } else if let Some(after) = self.after {
+            } else if let Some(after) = self.after.get().copied().flatten() {
                 opened.release(done);
                 // Not before: at the start of an epoch each shard needs room for its first bucket.
                 if done > rows / 4 {
@@ -314,7 +315,7 @@ impl<'a> ByBucket<'a> {
         } else {
             // Its room first.
             self.opened = None;
-            self.after = None;
+            self.after.take();
             if let Some((keys, of, receiver)) = self.next.take()
                 && (keys, of) == (now, bucket)
                 && let Ok(fetched) = receiver.recv()
@@ -325,13 +326,13 @@ impl<'a> ByBucket<'a> {
         if self.opened.is_none() {
             self.opened = Some(self.list.open(bucket, Sorting::Epoch(now))?);
         }
-        if self.after.is_none() {
+        self.after.get_or_init(|| {
             let after = match self.order.get(turn + 1) {
                 Some((_, after)) => Some((now, *after)),
                 None => in_order(self.list, later).first().map(|after| (later, *after)),
             };
-            self.after = after.filter(|(_, after)| *after != bucket);
-        }
+            after.filter(|(_, after)| *after != bucket)
+        });
         Ok(())
     }
 
