@@ -19,8 +19,7 @@ from typing import Any
 
 #: Bytes, and how often.
 SIZES = [(10_000, 21), (1_000_000, 7), (8_000_000, 3)]
-ALGORITHMS = ["direct", "two-level", "halving", "ring"]
-SHARDS = 8
+ALGORITHMS = ["direct", "two-level", "halving", "host-halving", "ring"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,8 @@ class Network:
     hosts: list[int]
     mbit: int
     delay_ms: float = 0.0
+    #: Logical shards.
+    shards: int = 8
 
     @property
     def name(self) -> str:
@@ -44,6 +45,7 @@ NETWORKS = [
     Network([2, 2], 200),
     Network([4, 4], 200),
     Network([2, 2, 2, 2], 200),
+    Network([2] * 6, 200, shards=16),
 ]
 
 #: Parameters of networks, to draw.
@@ -132,7 +134,7 @@ def measure(bench: Path, network: Network) -> Found:
                 relays.append(relay)
                 port = int(line(relay))
             addresses.append([address, port])
-        task = {"addresses": addresses, "shards": SHARDS, "sizes": SIZES, "algorithms": ALGORITHMS}
+        task = {"addresses": addresses, "shards": network.shards, "sizes": SIZES, "algorithms": ALGORITHMS}
         for member in members:
             assert member.stdin
             member.stdin.write(json.dumps(task) + "\n")
@@ -164,10 +166,14 @@ def question(hosts: list[int], shards: int, speeds: dict[str, Any], algorithm: s
 
 def predict(bench: Path, found: Found) -> None:
     """What the model says of a network."""
-    hosts = found.network["hosts"]
-    asked = [question(hosts, SHARDS, found.speeds, algorithm, size) for algorithm in ALGORITHMS for size, _ in SIZES]
+    network = Network(**found.network)
+    asked = [
+        question(network.hosts, network.shards, found.speeds, algorithm, size)
+        for algorithm in found.measured
+        for size, _ in SIZES
+    ]
     answers = iter(model(bench, asked))
-    found.predicted = {algorithm: [next(answers) for _ in SIZES] for algorithm in ALGORITHMS}
+    found.predicted = {algorithm: [next(answers) for _ in SIZES] for algorithm in found.measured}
 
 
 def drawn(bench: Path, near: list[float], message: float, add: float) -> dict[str, dict[str, list[float]]]:
@@ -191,7 +197,7 @@ def tell(found: Found) -> list[float]:
     """Prints a network's numbers; the errors of the model."""
     network = Network(**found.network)
     errors = []
-    for algorithm in ALGORITHMS:
+    for algorithm in found.measured:
         cells = []
         for measured, predicted in zip(found.measured[algorithm], found.predicted[algorithm], strict=True):
             error = predicted / measured - 1
@@ -211,8 +217,8 @@ def plot(runs: list[Found], curves: dict[str, dict[str, list[float]]], file: Pat
     matplotlib.rcParams.update({"svg.hashsalt": "candlewick", "svg.fonttype": "none"})
     figure, axes = pyplot.subplots(1, 1 + len(curves), figsize=(4 * (1 + len(curves)), 3.6))
     for algorithm in ALGORITHMS:
-        x = [value * 1e3 for found in runs for value in found.predicted[algorithm]]
-        y = [value * 1e3 for found in runs for value in found.measured[algorithm]]
+        x = [value * 1e3 for found in runs for value in found.predicted.get(algorithm, [])]
+        y = [value * 1e3 for found in runs for value in found.measured.get(algorithm, [])]
         axes[0].loglog(x, y, marker="o", linestyle="", markersize=4, label=algorithm)
     ends = [0.1, 3000.0]
     axes[0].loglog(ends, ends, color="grey", linewidth=0.8)

@@ -47,15 +47,15 @@ fn rows(entries: usize, touched: usize, rank: usize) -> SparseRows {
     rows
 }
 
-/// Median seconds of one reduction of `bytes` on this member, with `touched` of the rows of a table of `entries`.
+/// Median seconds of one reduction of `bytes` on this member (its rank, trainers, shards), with `touched` of the rows of a table of `entries`.
 fn median(
     gang: &mut Collective,
-    (rank, ranks): (usize, usize),
+    (rank, ranks, shards): (usize, usize, u32),
     bytes: usize,
     (entries, touched): (usize, usize),
     (first, rounds): (u64, u64),
 ) -> f64 {
-    let (lo, hi) = ownership(SHARDS, ranks)[rank];
+    let (lo, hi) = ownership(shards, ranks)[rank];
     let values = vec![1.0f32; bytes / 4];
     let tables = if entries > 0 {
         vec![rows(entries, touched, rank)]
@@ -66,7 +66,7 @@ fn median(
         .iter()
         .map(|table| SparseRows::new(table.entries, table.width))
         .collect();
-    let nodes: Vec<Node<'_>> = cover(lo, hi, SHARDS)
+    let nodes: Vec<Node<'_>> = cover(lo, hi, shards)
         .into_iter()
         .map(|(lo, hi)| Node {
             lo,
@@ -94,7 +94,7 @@ fn measure((ranks, shared): (usize, bool), bytes: usize, table: (usize, usize), 
     let via = |host: &str, port| (host.to_owned(), port);
     let set = |config: &mut Config| config.shared_memory = shared;
     let medians = gang_over(&hosts, via, SHARDS, &set, |rank, gang, _| {
-        median(gang, (rank, ranks), bytes, table, (0, rounds))
+        median(gang, (rank, ranks, SHARDS), bytes, table, (0, rounds))
     });
     medians.into_iter().fold(0.0, f64::max)
 }
@@ -117,7 +117,7 @@ fn member(rank: usize, shared_memory: bool, algorithm: Algorithm) {
     let mut gang = Collective::connect(&listener, config, &Halts::default()).unwrap();
     let mut first = 0;
     let medians = SIZES.map(|(bytes, rounds)| {
-        let seconds = median(&mut gang, (rank, ports.len()), bytes, (0, 0), (first, rounds));
+        let seconds = median(&mut gang, (rank, ports.len(), SHARDS), bytes, (0, 0), (first, rounds));
         first += rounds;
         seconds.to_string()
     });

@@ -114,7 +114,7 @@ const LENGTHS: [usize; 8] = [700_000, 1, 0, 17, 5_000, 100, 33, 300_001];
 
 #[test]
 fn every_algorithm_of_the_tree_gives_the_bits_of_one_process() {
-    for algorithm in [Algorithm::Direct, Algorithm::Halving, Algorithm::TwoLevel] {
+    for algorithm in Algorithm::ALL.into_iter().filter(|one| *one != Algorithm::Ring) {
         for ranks in [1usize, 2, 3, 4, 6, 7] {
             let shards = ranks as u32 + (mix(ranks as u64, 5, 1) % 9) as u32;
             let lengths = if ranks % 2 == 0 {
@@ -142,7 +142,8 @@ fn several_ranges_for_one_trainer_come_back_to_where_they_were() {
     let uneven: Vec<String> = [1, 1, 2, 3, 3, 3].map(|host| format!("127.0.0.{host}")).to_vec();
     let lengths = [17, 0, 5_000];
     for (hosts, algorithm, shards) in [
-        (uneven, Algorithm::TwoLevel, 9),
+        (uneven.clone(), Algorithm::TwoLevel, 9),
+        (uneven, Algorithm::HostHalving, 9),
         (hosts(11), Algorithm::Halving, 16),
     ] {
         for steps in run_on(&hosts, algorithm, shards, &lengths) {
@@ -262,6 +263,7 @@ fn a_process_a_trainer_gives_the_bits_of_one_process() {
         (Algorithm::Halving, 4),
         (Algorithm::Halving, 3),
         (Algorithm::TwoLevel, 4),
+        (Algorithm::HostHalving, 6),
     ] {
         let start = |rank: usize| -> Child {
             Command::new(std::env::current_exe().unwrap())
@@ -303,7 +305,7 @@ fn a_process_a_trainer_gives_the_bits_of_one_process() {
 /// Trainers that wait for each other in a chain all blame the one that is gone, or silent, and not the one that they wait for.
 #[test]
 fn whoever_is_lost_is_blamed_by_all() {
-    for algorithm in [Algorithm::Halving, Algorithm::TwoLevel, Algorithm::Ring] {
+    for algorithm in Algorithm::ALL.into_iter().filter(|one| *one != Algorithm::Direct) {
         for silent in [false, true] {
             let hosts = hosts(6);
             let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExchangeUse {
-    /// "direct", "halving", "two-level" or "ring".
+    /// "direct", "halving", "two-level", "host-halving" or "ring".
     pub algorithm: String,
     /// Why this one.
     pub reason: String,

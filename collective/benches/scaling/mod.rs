@@ -57,8 +57,8 @@ pub fn member(rank: usize, address: &str) {
         let mut first = 0;
         let mut medians = Vec::new();
         for (bytes, rounds) in &task.sizes {
-            let ranks = (rank, ports.len());
-            medians.push(crate::median(&mut gang, ranks, *bytes, (0, 0), (first, *rounds)));
+            let member = (rank, ports.len(), task.shards);
+            medians.push(crate::median(&mut gang, member, *bytes, (0, 0), (first, *rounds)));
             first += rounds;
         }
         println!("{}", serde_json::json!(medians));

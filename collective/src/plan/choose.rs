@@ -52,16 +52,10 @@ pub(crate) fn choose(shape: &Shape, speeds: &Speeds, values: usize, any_order: b
             ..Choice::set(Algorithm::Direct, "two trainers have one way")
         };
     }
-    let direct = shape.levels(Algorithm::Direct);
-    let worth = |algorithm: &Algorithm| match algorithm {
-        Algorithm::Direct => true,
-        Algorithm::Ring => any_order,
-        other => shape.levels(*other) != direct,
-    };
-    let mut predicted: Vec<(Algorithm, f64)> = Vec::new();
-    for algorithm in Algorithm::ALL.into_iter().filter(worth) {
-        predicted.push((algorithm, seconds(shape, speeds, algorithm, values)));
-    }
+    let candidates = candidates(shape, any_order).into_iter();
+    let predicted: Vec<(Algorithm, f64)> = candidates
+        .map(|algorithm| (algorithm, seconds(shape, speeds, algorithm, values)))
+        .collect();
     let least = predicted
         .iter()
         .map(|(_, seconds)| *seconds)
@@ -86,6 +80,21 @@ pub(crate) fn choose(shape: &Shape, speeds: &Speeds, values: usize, any_order: b
         reason,
         predicted,
     }
+}
+
+/// Those that may be taken, the simplest first; where several have the same groups, the simplest of these.
+fn candidates(shape: &Shape, any_order: bool) -> Vec<Algorithm> {
+    let mut ways: Vec<Vec<Vec<Group>>> = Vec::new();
+    let differs = |algorithm: &Algorithm| match algorithm {
+        Algorithm::Ring => any_order,
+        tree => {
+            let levels = shape.levels(*tree);
+            let differs = !ways.contains(&levels);
+            ways.push(levels);
+            differs
+        }
+    };
+    Algorithm::ALL.into_iter().filter(differs).collect()
 }
 
 /// How long an allreduce takes by the model, among so many trainers a host that own about as many shards each.
@@ -188,6 +197,18 @@ mod tests {
         // One host, one trainer a host: no two levels.
         let looked_at = |shape: &Shape| choose(shape, &NETWORK, 10, false).predicted.len();
         assert_eq!((looked_at(&shape(8, 8)), looked_at(&shape(8, 1))), (2, 2));
+    }
+
+    /// Where many hosts have trainers that are no groups of the tree.
+    #[test]
+    fn many_hosts_are_halved_as_wholes() {
+        let choice = choose(&Shape::even(&[3; 128], 1024), &NETWORK, 500_000, false);
+        assert_eq!(choice.algorithm, Algorithm::HostHalving, "{choice:?}");
+        assert_eq!(choice.predicted.len(), 4);
+        // Of the same groups the simplest way is looked at.
+        use Algorithm::{Direct, Halving, Ring, TwoLevel};
+        assert_eq!(candidates(&shape(8, 1), true), [Direct, Halving, Ring]);
+        assert_eq!(candidates(&shape(6, 3), false), [Direct, TwoLevel, Halving]);
     }
 
     /// Between hosts one trainer of each has the whole way, which was measured with all of its host on it.

@@ -29,6 +29,9 @@ pub enum Algorithm {
     Halving,
     /// The trainers of each host, and then the hosts: four rounds.
     TwoLevel,
+    /// The trainers of each host, then neighbouring hosts, then their groups: few messages, and hosts send their sums only, whatever
+    /// number of trainers they have.
+    HostHalving,
     /// Every trainer gives to the next one only. The order of the additions is the trainers' and not the tree's, so that
     /// other numbers of trainers give other bits: only where that is allowed.
     Ring,
@@ -36,7 +39,13 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All of them, the simplest first.
-    pub const ALL: [Algorithm; 4] = [Self::Direct, Self::TwoLevel, Self::Halving, Self::Ring];
+    pub const ALL: [Algorithm; 5] = [
+        Self::Direct,
+        Self::TwoLevel,
+        Self::Halving,
+        Self::HostHalving,
+        Self::Ring,
+    ];
 
     /// As the log and the summary have it.
     #[must_use]
@@ -45,6 +54,7 @@ impl Algorithm {
             Algorithm::Direct => "direct",
             Algorithm::Halving => "halving",
             Algorithm::TwoLevel => "two-level",
+            Algorithm::HostHalving => "host-halving",
             Algorithm::Ring => "ring",
         }
     }
@@ -66,7 +76,9 @@ impl Algorithm {
     pub(crate) fn tile(self, ranks: usize) -> usize {
         match self {
             Algorithm::Direct | Algorithm::Ring => TILE_OF_RANK * ranks,
-            Algorithm::Halving | Algorithm::TwoLevel => (TILE_OF_RANK * ranks).min(TILE_OF_HALVES),
+            Algorithm::Halving | Algorithm::TwoLevel | Algorithm::HostHalving => {
+                (TILE_OF_RANK * ranks).min(TILE_OF_HALVES)
+            }
         }
     }
 }
@@ -141,6 +153,7 @@ impl Shape {
             Algorithm::Direct | Algorithm::Ring => direct::levels(self),
             Algorithm::Halving => halving::levels(self),
             Algorithm::TwoLevel => two_level::levels(self),
+            Algorithm::HostHalving => two_level::halved(self),
         }
     }
 }

@@ -6,7 +6,12 @@ use candlewick_protocol::plan::{ownership, shares as uneven};
 use candlewick_protocol::tree::{NodeValue, assemble};
 use std::collections::BTreeMap;
 
-const TREES: [Algorithm; 3] = [Algorithm::Direct, Algorithm::Halving, Algorithm::TwoLevel];
+const TREES: [Algorithm; 4] = [
+    Algorithm::Direct,
+    Algorithm::Halving,
+    Algorithm::TwoLevel,
+    Algorithm::HostHalving,
+];
 
 /// By shard, its values; `None` without rows.
 type Leaves = Vec<Option<Vec<f32>>>;
@@ -277,6 +282,31 @@ fn hosts_send_their_sum_once() {
         let partners = rounds.iter().flat_map(|round| &round.partners).filter(outside);
         assert_eq!(partners.map(Partner::given).sum::<usize>(), 512);
     }
+}
+
+/// Six hosts of four trainers, which have several nodes of the tree each. Halved as wholes, hosts send fewer messages than where each talks
+/// to every other one, and less of what joins to one node only later; halved trainer by trainer, groups are of parts of hosts.
+#[test]
+fn hosts_that_are_halved_send_their_sums_in_few_messages() {
+    let shape = Shape::even(&[4; 6], 64);
+    let of_host = |algorithm: Algorithm, host: &Group| {
+        let levels = shape.levels(algorithm);
+        let (mut messages, mut values) = (0, 0);
+        for rank in host.clone() {
+            for round in &Plan::new(&shape, &levels, rank, 3_840).rounds {
+                let outside = round.partners.iter().filter(|one| !host.contains(&one.rank));
+                messages += outside.clone().count();
+                values += round.nodes[round.mine].len() * outside.map(Partner::given).sum::<usize>();
+            }
+        }
+        (messages, values)
+    };
+    let busiest = |algorithm| {
+        let sent = shape.hosts.iter().map(|host| of_host(algorithm, host));
+        sent.max_by_key(|(_, values)| *values).unwrap()
+    };
+    let found = [Algorithm::TwoLevel, Algorithm::HostHalving, Algorithm::Halving].map(busiest);
+    assert_eq!(found, [(20, 12_800), (12, 10_240), (16, 13_440)]);
 }
 
 #[test]

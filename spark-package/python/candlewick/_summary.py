@@ -99,9 +99,10 @@ class TrainingSummary:
     #: those of the same values as f32; with "auto" also kind, what the trainers decided, and reason. None without compression, and,
     #: where it was not "auto", with one trainer, which sends nothing. A trainer that was lost told nothing of its own.
     compression: dict[str, Any] | None = None
-    #: How the trainers added up their gradients: algorithm ("direct", "halving", "two-level", "ring") and reason, values (of one
-    #: exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the others), and
-    #: links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one trainer.
+    #: How the trainers added up their gradients: algorithm ("direct", "halving", "two-level", "host-halving", "ring") and reason,
+    #: values (of one exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the
+    #: others), and links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with
+    #: one trainer.
     exchange: dict[str, Any] | None = None
     #: What the trainers computed on: "cpu" or "cuda".
     device: str = "cpu"

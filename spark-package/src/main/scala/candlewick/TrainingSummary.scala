@@ -151,10 +151,10 @@ final class TrainingSummary private[candlewick] (val json: String)
     */
   def compression: Option[String] = Option(node.get("compression")).filterNot(_.isNull).map(_.toString)
 
-  /** How the trainers added up their gradients, as a JSON object: algorithm ("direct", "halving", "two-level", "ring") and reason,
-    * values (of one exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes first waits for the
-    * others), and links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were measured. None with one
-    * trainer. `docs/scaling.md` says how it is chosen.
+  /** How the trainers added up their gradients, as a JSON object: algorithm ("direct", "halving", "two-level", "host-halving",
+    * "ring") and reason, values (of one exchange), exchanges, predictedSeconds, meanSeconds and leastSeconds (of one; who comes
+    * first waits for the others), and links by kind ("host", "network") with latencySeconds and bytesPerSecond as they were
+    * measured. None with one trainer. `docs/scaling.md` says how it is chosen.
     */
   def exchange: Option[String] = Option(node.get("exchange")).filterNot(_.isNull).map(_.toString)
 
