@@ -2,9 +2,11 @@
 //! (rule D), the driver compares it with what there is before it starts any.
 
 use crate::engine::Predictor;
+use crate::layers::Operation;
 use crate::metrics::SLICE_ROWS;
-use crate::network::{Network, ValueRef};
+use crate::network::{LayerNode, Network, ValueRef};
 use crate::optim;
+use crate::parameter::{SparseLayout, SparseParameter};
 use crate::summary::step_memory;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::feed::RowFormat;
@@ -123,11 +125,13 @@ impl TrainingMemory {
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
         let (gathered, columns) = if network.has_sparse_input() {
-            let sorted = sorted_bytes(&network, data, rows);
-            (format.held_bytes(&data.feature_encoding), bytes(touched) + sorted)
+            let sorted = sorted_bytes(network.input_width(), nonzeros(data), rows);
+            let turned = bytes(turned(&network, data, rows));
+            (format.held_bytes(&data.feature_encoding), turned + sorted)
         } else {
             (format.row_bytes(), 0)
         };
+        let columns = columns + counted_bytes(&network, data, rows);
         // Rows that are judged have a network of their own to go through, whose memory stays.
         let judged = aside.min(SLICE_ROWS);
         let judging = if judged > 0 {
@@ -343,34 +347,71 @@ fn nonzeros(data: &DataSpec) -> usize {
 /// At most so many values of sparse parameters does a step over `rows` rows touch.
 #[must_use]
 pub fn touched(network: &Network, data: &DataSpec, rows: u64) -> usize {
-    let most = most_touched(data, rows);
     let all = network.sparse_parameters().iter();
-    all.map(|sparse| sparse.entries.min(most) * sparse.width).sum()
+    all.map(|sparse| most_touched(network, sparse, data, rows) * sparse.width)
+        .sum()
 }
 
 /// The same in rows of them.
 fn touched_rows(network: &Network, data: &DataSpec, rows: u64) -> usize {
-    let most = most_touched(data, rows);
     let all = network.sparse_parameters().iter();
-    all.map(|sparse| sparse.entries.min(most)).sum()
+    all.map(|sparse| most_touched(network, sparse, data, rows)).sum()
 }
 
-/// Rows of a sparse parameter, however many it has.
-fn most_touched(data: &DataSpec, rows: u64) -> usize {
-    usize::try_from(rows)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(nonzeros(data))
+/// Those of weights whose columns are turned to be multiplied.
+fn turned(network: &Network, data: &DataSpec, rows: u64) -> usize {
+    let all = network.sparse_parameters().iter();
+    let columns = all.filter(|sparse| sparse.layout == SparseLayout::Columns);
+    columns
+        .map(|sparse| most_touched(network, sparse, data, rows) * sparse.width)
+        .sum()
 }
 
-/// Bytes by which a step over so many sparse rows finds their columns.
-fn sorted_bytes(network: &Network, data: &DataSpec, rows: u64) -> u64 {
+/// Rows of a sparse parameter: of one that is met by values that are computed, all.
+fn most_touched(network: &Network, sparse: &SparseParameter, data: &DataSpec, rows: u64) -> usize {
+    let met = |node: &&LayerNode| node.weights.contains(&sparse.offset);
+    let mut bags = network
+        .layers()
+        .iter()
+        .filter(met)
+        .filter(|node| is_of_counts(node));
+    if bags.any(|node| !network.reads_features(node)) {
+        return sparse.entries;
+    }
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
-    let values = rows.saturating_mul(nonzeros(data));
-    let width = network.input_width();
+    sparse.entries.min(rows.saturating_mul(nonzeros(data)))
+}
+
+/// Whether it is a bag of counts, which passes over zeros.
+fn is_of_counts(node: &LayerNode) -> bool {
+    matches!(&node.operation, Operation::Module(module) if module.skips_zeros())
+}
+
+/// Bytes by which a step over so many sparse rows of `width` values finds their columns.
+fn sorted_bytes(width: usize, nonzeros: usize, rows: u64) -> u64 {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let values = rows.saturating_mul(nonzeros);
     // A bit for each column, and 32 of them for each 64 of those.
     let bits = width / 8 + width / 16;
     let all = values.saturating_mul(NONZERO) + width.min(values) * COLUMN + bits;
     all as u64
+}
+
+/// Bytes of rows that bags of counts make sparse, one after another, and of their columns.
+fn counted_bytes(network: &Network, data: &DataSpec, rows: u64) -> u64 {
+    let bags = network.layers().iter().filter(|node| is_of_counts(node));
+    let most = bags.map(|node| {
+        let sparse = &network.parameters()[node.parameters.start];
+        let width = sparse.shape.first().copied().unwrap_or_default();
+        let features = network.reads_features(node);
+        if features && network.has_sparse_input() {
+            return 0;
+        }
+        let nonzeros = if features { nonzeros(data) } else { width };
+        let made = rows.saturating_mul((nonzeros * 2 * size_of::<f32>() + size_of::<usize>()) as u64);
+        made.saturating_add(sorted_bytes(width, nonzeros, rows))
+    });
+    most.max().unwrap_or_default()
 }
 
 /// `trainerMemory` in bytes; 0 where it is not set.

@@ -148,6 +148,11 @@ fn families() -> Vec<Family> {
         own.indices = Some(3000);
         all.push(own);
     }
+    let bag = json!({"type": "EmbeddingBag", "num_embeddings": 300, "embedding_dim": 24, "input": "counts"});
+    let mut counts = family("counts", vec![bag, linear(4)], &[300]);
+    // Any values of at least 0.
+    counts.indices = Some(9);
+    all.push(counts);
     all
 }
 

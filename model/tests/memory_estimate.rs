@@ -164,6 +164,24 @@ fn check_judging(name: &str, job: &JobSpec, shards: Range<u32>, aside: usize) ->
     wanted.abs_diff(found) * 10 <= found
 }
 
+/// Bags of counts, of rows with and without zeros.
+fn counts() -> Vec<bool> {
+    let mut good = Vec::new();
+    let layers = |mode: &str, width: usize| {
+        let bag = json!({"type": "EmbeddingBag", "num_embeddings": width, "embedding_dim": 8, "mode": mode, "input": "counts"});
+        network(&json!([bag, relu(), linear(4)]))
+    };
+    for mode in ["sum", "mean", "max"] {
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 1 << 18, "featureTypes": ["vector"],
+            "nonzeros": 60, "params": {"network": layers(mode, 1 << 18), "batchSize": 4096, "optimizer": {"type": "SGD"}}});
+        let of_counts = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+        good.push(check(mode, &of_counts, 0..8));
+        let params = json!({"network": layers(mode, 1000), "batchSize": 256, "optimizer": {"type": "SGD"}});
+        good.push(check("dense counts", &job(&params, &[1000]), 0..8));
+    }
+    good
+}
+
 fn main() {
     let mut good = Vec::new();
     let mlp = network(&json!([linear(512), relu(), {"type": "Dropout"}, linear(256), relu(), linear(10)]));
@@ -218,5 +236,6 @@ fn main() {
         "nonzeros": 60, "params": {"network": words, "batchSize": 4096, "optimizer": {"type": "SGD"}}});
     let of_words = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
     good.push(check("rows of zeros", &of_words, 0..8));
+    good.extend(counts());
     assert!(good.iter().all(|good| *good), "{good:?}");
 }

@@ -262,6 +262,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_table_of_counts_the_rows_that_are_not_zero_are_sent() {
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 100_000, "featureTypes": ["vector"], "nonzeros": 2,
+            "params": {"batchSize": 80, "logicalShards": 8, "optimizer": {"type": "SGD", "lr": 0.1},
+            "network": {"format": "candlewick.network/1", "layers": [
+                {"type": "EmbeddingBag", "num_embeddings": 100_000, "embedding_dim": 8, "input": "counts"},
+                {"type": "Linear", "out_features": 3}]}}});
+        let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+        let plan = PlanRequest { job, ..request(2, 0) }.plan().unwrap();
+        assert_eq!(plan["exchangeBytes"], 108 + 80 * 8 * 4 + 108 + 160 * 8 * 4);
+    }
+
+    #[test]
     fn one_trainer_sends_nothing_and_two_the_sums_and_the_result() {
         assert_eq!(request(1, 0).plan().unwrap()["exchangeBytes"], 0);
         // 15 weights, one node each: half of it to the other, and half of the sum back.

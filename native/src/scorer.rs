@@ -30,9 +30,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 const BLOCK_ROWS: usize = 1024;
 /// Rows that a GPU computes at a time: a call of it takes as long for a few.
 const DEVICE_BLOCK_ROWS: usize = 16_384;
-/// From one value in so many that is not zero on, sparse rows are scored no slower than dense ones (`cargo bench -p
-/// candlewick-model --bench sparse_input`, docs/performance.md).
-const SPARSE_IN_SCORING: usize = 32;
 /// Values of the features of a block: bounds its memory (16 MiB) where rows are long.
 const BLOCK_VALUES: usize = 1 << 22;
 
@@ -360,10 +357,9 @@ impl Scorer {
     /// are the same either way.
     fn begin_block(&mut self, row: &[u8]) {
         self.sparse.clear();
-        self.is_sparse = self.compute.takes_sparse() && {
-            let given = self.decoder.given_of_sparse(row);
-            given.is_some_and(|given| given.saturating_mul(SPARSE_IN_SCORING) <= self.decoder.width())
-        };
+        let sparse = self.compute.sparse_from().zip(self.decoder.given_of_sparse(row));
+        self.is_sparse =
+            sparse.is_some_and(|(from, given)| given.saturating_mul(from) <= self.decoder.width());
         let values = self.block_rows * self.decoder.width();
         if !self.is_sparse && self.features.len() < values {
             self.features.resize(values, 0.0);

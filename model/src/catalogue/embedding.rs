@@ -66,10 +66,20 @@ pub(super) const ENTRIES: &[Entry] = &[
                 PADDING,
                 "Index that counts as absent: bags leave it out; its row starts at 0; negative counts from the end.",
             ))),
+            keyword(arg(
+                "input",
+                ValueType::Text,
+                "\"indices\"",
+                Range::OneOf(&["indices", "counts"]),
+                "What the input is: bags of indices, or a vector of num_embeddings values, each the count or weight of its index. \
+                 PyTorch knows indices alone.",
+            )),
         ],
         "Replaces the indices along the last dimension, a bag, by the sum, mean or largest values of their rows of a \
          learned table; a bag of nothing but padding_idx becomes 0. The table starts normal around 0 with deviation 1. \
-         A sparse vector is no bag, since its zeros are indices too; rows of a table, each times a value of the vector, are added up \
-         by Linear with bias = false.",
+         With input = \"counts\" the input is a vector of num_embeddings values, as HashingTF, CountVectorizer or IDF make it, dense or \
+         sparse: an index is in the bag where its value is not zero. sum adds up the rows of the table, each times its value (PyTorch's \
+         per_sample_weights), mean divides that by the sum of the values, which must be at least 0, and max does not look at how large \
+         a value is. Only what is not zero is computed, and of the table only rows that a step touches are exchanged.",
     ),
 ];

@@ -1,9 +1,8 @@
 //! The features of a batch, and as layers read them.
 
 use super::plan::{Source, Stage};
-use crate::kernels::{Columns, Csr, SparseInput};
+use crate::kernels::{Csr, SparseInput, SparseMemory};
 use candlewick_protocol::Failure;
-use std::ops::Range;
 
 /// Features, row after row.
 ///
@@ -58,6 +57,24 @@ impl Features<'_> {
     }
 }
 
+impl<'a> Features<'a> {
+    /// The input of a training step of a network that was made for rows of zeros.
+    ///
+    /// # Errors
+    /// `Internal` where indices are not those of rows of `width` values.
+    pub(super) fn without_zeros(
+        self,
+        memory: &'a mut SparseMemory,
+        width: usize,
+    ) -> Result<Input<'a>, Failure> {
+        let rows = match self {
+            Features::Sparse(rows) => memory.sorted(rows, width)?,
+            Features::Dense(values) => memory.sorted_of_dense(values, width)?,
+        };
+        Ok(Input::sparse(rows))
+    }
+}
+
 /// The features as layers read them: values, or what is not zero of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Input<'a> {
@@ -71,65 +88,16 @@ impl<'a> Input<'a> {
         Input { dense, sparse: None }
     }
 
+    /// What is not zero of them.
+    pub(super) fn sparse(rows: SparseInput<'a>) -> Self {
+        Input {
+            dense: &[],
+            sparse: Some(rows),
+        }
+    }
+
     /// What a stage reads that is not zero, where it reads that.
     pub(super) fn sparse_of(&self, stage: &Stage) -> Option<SparseInput<'a>> {
         self.sparse.filter(|_| stage.inputs.contains(&Source::Features))
-    }
-}
-
-/// Memory of what is not zero.
-#[derive(Debug, Default)]
-pub(super) struct SparseMemory {
-    rows: Csr,
-    columns: Columns,
-}
-
-impl SparseMemory {
-    /// The input of a network that was made for rows of zeros, for a training step.
-    ///
-    /// # Errors
-    /// `Internal` where indices are not those of rows of `width` values.
-    pub(super) fn of_step<'a>(
-        &'a mut self,
-        features: Features<'a>,
-        width: usize,
-    ) -> Result<Input<'a>, Failure> {
-        let rows = match features {
-            Features::Sparse(rows) => rows,
-            Features::Dense(values) => {
-                self.rows.clear();
-                for row in values.chunks_exact(width.max(1)) {
-                    (0u32..)
-                        .zip(row)
-                        .for_each(|(index, value)| self.rows.push(index, *value));
-                    self.rows.end_row();
-                }
-                &self.rows
-            }
-        };
-        let all = 0..rows.rows();
-        self.columns.set(rows, all.clone(), width)?;
-        self.columns.sort(rows, all);
-        Ok(Input {
-            dense: &[],
-            sparse: Some(SparseInput::new(rows, 0, &self.columns)),
-        })
-    }
-
-    /// Some rows, to be scored.
-    ///
-    /// # Errors
-    /// As [`SparseMemory::of_step`].
-    pub(super) fn of_rows<'a>(
-        &'a mut self,
-        rows: &'a Csr,
-        of: Range<usize>,
-        width: usize,
-    ) -> Result<Input<'a>, Failure> {
-        self.columns.set(rows, of.clone(), width)?;
-        Ok(Input {
-            dense: &[],
-            sparse: Some(SparseInput::new(rows, of.start, &self.columns)),
-        })
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use plan::step_values;
 pub use predictor::Predictor;
 pub use prepared::Prepared;
 
-use crate::kernels::{Kernels, Program, Workers, add_into};
+use crate::kernels::{Kernels, Program, SparseMemory, Workers, add_into};
 use crate::layers::{
     BackwardInputs, Context, Elementwise, Module, Operation, RowKey, SavedForBackward, Training,
 };
@@ -30,7 +30,7 @@ use crate::network::Network;
 use crate::resident::FlatRef;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::LabelKind;
-use features::{Input, SparseMemory};
+use features::Input;
 use plan::{GradTarget, ParamSlot, Plan, Source, Stage};
 use serde_json::Value;
 use stage::{Memory, PARALLEL_COST, StageCall, context, run_stage, taken};
@@ -254,7 +254,7 @@ impl Engine {
         let mut sparse = std::mem::take(&mut self.sparse);
         let input = match batch.features {
             Features::Dense(values) if !self.network.has_sparse_input() => Ok(Input::dense(values)),
-            features => sparse.of_step(features, self.network.input_width()),
+            features => features.without_zeros(&mut sparse, self.network.input_width()),
         };
         let done = input.and_then(|input| self.compute_from(weights, batch, input, nodes, exchange));
         self.sparse = sparse;

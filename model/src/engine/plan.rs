@@ -5,7 +5,7 @@
 //! it. The gradient of a value lies in a slot from the backward pass of its last consumer to that of its producer;
 //! consumers before the last add to it, in the order of the backward pass, which is that of the stages turned round.
 
-use crate::layers::{Operation, SavedForBackward};
+use crate::layers::{Module, Operation, SavedForBackward};
 use crate::network::{LayerNode, Network, ValueRef};
 use crate::parameter::{Parameter, SparseParameter};
 use std::ops::Range;
@@ -146,15 +146,22 @@ impl Plan {
 
     /// Whether all that reads the features takes rows of zeros.
     pub(super) fn takes_sparse(&self) -> bool {
-        let takes = |stage: &Stage| match &stage.operation {
-            Operation::Module(module) => module.takes_sparse() && stage.inputs.len() == 1,
+        self.all_readers(|module| module.takes_sparse())
+    }
+
+    /// Whether all of it passes over zeros anyway.
+    pub(super) fn skips_zeros(&self) -> bool {
+        self.all_readers(|module| module.skips_zeros())
+    }
+
+    fn all_readers(&self, holds: impl Fn(&dyn Module) -> bool) -> bool {
+        let holds = |stage: &Stage| match &stage.operation {
+            Operation::Module(module) => holds(&**module) && stage.inputs.len() == 1,
             _ => false,
         };
         let reads = |source: &Source| *source == Source::Features;
-        let stages = self.stages.iter();
-        stages.filter(|stage| stage.inputs.iter().any(reads)).all(takes)
-            && !reads(&self.output)
-            && !self.inner.iter().any(reads)
+        let mut readers = self.stages.iter().filter(|stage| stage.inputs.iter().any(reads));
+        readers.all(holds) && !reads(&self.output) && !self.inner.iter().any(reads)
     }
 
     /// Elements of a row of the widest value.

@@ -1,10 +1,10 @@
 //! Scoring: the network in evaluation mode.
 
-use super::features::{Features, Input, SparseMemory};
+use super::features::{Features, Input};
 use super::plan::{Plan, Source, scored_values};
 use super::prepared::Prepared;
 use super::stage::{Memory, StageCall, run_stage, taken};
-use crate::kernels::{ByInput, Csr, Kernels};
+use crate::kernels::{ByInput, Csr, Kernels, SparseMemory};
 use crate::layers::{Alone, Operation};
 use crate::network::{InnerValue, Network, ValueRef};
 use crate::resident::FlatRef;
@@ -16,6 +16,11 @@ use std::ops::Range;
 const BLOCK_ROWS: usize = 1_024;
 /// Elements of the widest value of the rows that go through the layers together: bounds the memory.
 const BLOCK_VALUES: usize = 1 << 22;
+/// From one value in so many that is not zero on, products of rows of zeros take no longer than those of dense rows: with an operand
+/// that is ready, and with columns that are copied for each block (`cargo bench -p candlewick-model --bench sparse_input`,
+/// docs/performance.md).
+const SPARSE_BY_ENTRY: usize = 32;
+const SPARSE_BY_COLUMNS: usize = 128;
 
 /// Computes outputs. The bits of a row do not depend on the rows it comes with (rule B13).
 #[derive(Debug)]
@@ -218,19 +223,42 @@ impl Predictor {
             Features::Dense(values) => return self.predict_dense(weights, None, values, rows),
             Features::Sparse(all) => all,
         };
-        if weights.len() != self.num_parameters || all.rows() != rows || !self.enters_sparse() {
+        if all.rows() != rows {
             return Err(Failure::internal(format!(
-                "{} weights and {} rows of zeros to score {rows} rows, not {} and {rows}, or for a network that does not                  begin with linear layers over whole rows",
+                "{} rows of zeros to score {rows} rows",
+                all.rows()
+            )));
+        }
+        self.predict_part(weights, all, 0..rows)
+    }
+
+    /// As [`Predictor::predict_features`], of the rows `of` some that are mostly zeros.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_rows(&mut self, weights: &[f32], rows: &Csr, of: Range<usize>) -> Result<&[f32], Failure> {
+        self.predict_part(weights.into(), rows, of)
+    }
+
+    fn predict_part(
+        &mut self,
+        weights: FlatRef<'_>,
+        rows: &Csr,
+        of: Range<usize>,
+    ) -> Result<&[f32], Failure> {
+        if weights.len() != self.num_parameters || of.end > rows.rows() || !self.enters_sparse() {
+            return Err(Failure::internal(format!(
+                "{} weights to score rows of zeros, not {}, or fewer rows than asked for, or a network that does not begin with \
+                 linear layers over whole rows or bags of counts",
                 weights.len(),
-                all.rows(),
                 self.num_parameters,
             )));
         }
-        self.make_room(rows);
+        self.make_room(of.len());
         let mut sparse = std::mem::take(&mut self.sparse);
         let done = match self.kernels.workers().pool() {
-            Some(pool) => pool.install(|| self.compute_sparse(weights, all, &mut sparse)),
-            None => self.compute_sparse(weights, all, &mut sparse),
+            Some(pool) => pool.install(|| self.compute_sparse(weights, (rows, of), &mut sparse)),
+            None => self.compute_sparse(weights, (rows, of), &mut sparse),
         };
         self.sparse = sparse;
         done?;
@@ -240,7 +268,7 @@ impl Predictor {
     fn compute_sparse(
         &mut self,
         weights: FlatRef<'_>,
-        rows: &Csr,
+        (rows, of): (&Csr, Range<usize>),
         sparse: &mut SparseMemory,
     ) -> Result<(), Failure> {
         let mut outputs = std::mem::take(&mut self.outputs);
@@ -248,8 +276,9 @@ impl Predictor {
         let mut done = Ok(());
         for (index, into) in into.enumerate() {
             let (before, count) = (index * self.block_rows, into.len() / self.output_width);
-            let input = done.and_then(|()| sparse.of_rows(rows, before..before + count, self.input_width));
-            done = input.and_then(|input| self.block((weights, None), input, count, into));
+            let part = of.start + before..of.start + before + count;
+            let input = done.and_then(|()| sparse.part(rows, part, self.input_width));
+            done = input.and_then(|input| self.block((weights, None), Input::sparse(input), count, into));
             if done.is_ok() {
                 self.keep_inner(before, count, &[]);
             }
@@ -258,19 +287,39 @@ impl Predictor {
         done
     }
 
-    /// Whether all that reads the features takes rows of zeros.
+    /// Whether all that reads the features takes rows of zeros. Products of such rows are those of f32.
     fn enters_sparse(&self) -> bool {
-        self.precision().is_f32() && self.plan.takes_sparse()
+        self.plan.takes_sparse() && (self.precision().is_f32() || self.plan.skips_zeros())
     }
 
-    /// Whether rows of zeros can enter the network as such: one linear layer is all that reads the features.
+    /// From one value in so many that is not zero on, rows of zeros are scored no slower as such than with their zeros; `None` where
+    /// they cannot be. Where there is a [`Predictor::entry`] they take that, else [`Predictor::predict_rows`].
+    ///
+    /// ```
+    /// use candlewick_model::{engine::Predictor, network::Network};
+    /// let from = |layer| {
+    ///     let document = serde_json::json!({"format": "candlewick.network/1", "layers": [layer]});
+    ///     Predictor::new(&Network::from_document(&document, &[2])?, 1).map(|predictor| predictor.sparse_from())
+    /// };
+    /// assert_eq!(from(serde_json::json!({"type": "Linear", "out_features": 1}))?, Some(32));
+    /// let bag = serde_json::json!({"type": "EmbeddingBag", "num_embeddings": 2, "embedding_dim": 1, "input": "counts"});
+    /// assert_eq!(from(bag)?, Some(1));
+    /// assert_eq!(from(serde_json::json!({"type": "LayerNorm"}))?, None);
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
     #[must_use]
-    pub fn takes_sparse(&self) -> bool {
-        self.entrance()
-            .is_some_and(|at| match &self.plan.stages[at].operation {
-                Operation::Module(module) => module.takes_sparse(),
-                _ => false,
-            })
+    pub fn sparse_from(&self) -> Option<usize> {
+        if !self.enters_sparse() {
+            return None;
+        }
+        if self.plan.skips_zeros() {
+            return Some(1);
+        }
+        // One linear layer is multiplied by its entry, several by the columns that the rows touch.
+        Some(match self.entrance() {
+            Some(_) => SPARSE_BY_ENTRY,
+            None => SPARSE_BY_COLUMNS,
+        })
     }
 
     /// How rows of zeros enter the network with these weights; `None` where they cannot. It has the weights of the first layer once

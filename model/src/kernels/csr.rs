@@ -97,6 +97,21 @@ impl Csr {
         self.end_row();
     }
 
+    /// Becomes rows of `width` values, without their zeros.
+    pub(super) fn set_dense(&mut self, values: &[f32], width: usize) {
+        self.clear();
+        // They stay for the whole training: no room for growth that does not come.
+        let nonzeros = values.iter().filter(|value| **value != 0.0).count();
+        self.indices.reserve_exact(nonzeros);
+        self.values.reserve_exact(nonzeros);
+        for row in values.chunks_exact(width.max(1)) {
+            (0u32..)
+                .zip(row)
+                .for_each(|(index, value)| self.push(index, *value));
+            self.end_row();
+        }
+    }
+
     /// Bytes of its memory.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -6,6 +6,7 @@ use super::packed::Packing;
 use super::program::Program;
 use super::scratch::Scratch;
 use super::simd::SimdLevel;
+use super::sparse_memory::SparseMemory;
 use super::tiles::{Part, Target, TileScratch, grown, product_part, tree_part};
 use super::workers::Workers;
 use candlewick_protocol::Failure;
@@ -31,6 +32,7 @@ pub struct Kernels {
     lanes: Vec<Vec<f32>>,
     keys: Vec<u64>,
     turned: Vec<f32>,
+    sparse: SparseMemory,
 }
 
 impl Kernels {
@@ -61,6 +63,7 @@ impl Kernels {
             lanes: Vec::new(),
             keys: Vec::new(),
             turned: Vec::new(),
+            sparse: SparseMemory::default(),
         })
     }
 
@@ -133,6 +136,16 @@ impl Kernels {
     /// Takes the memory of [`Kernels::take_turned`] back.
     pub(super) fn give_turned(&mut self, turned: Vec<f32>) {
         self.turned = turned;
+    }
+
+    /// Memory for rows without their zeros, to be given back by [`Kernels::give_sparse`] so that it is kept.
+    pub(crate) fn take_sparse(&mut self) -> SparseMemory {
+        std::mem::take(&mut self.sparse)
+    }
+
+    /// Takes the memory of [`Kernels::take_sparse`] back.
+    pub(crate) fn give_sparse(&mut self, sparse: SparseMemory) {
+        self.sparse = sparse;
     }
 
     /// `c = start + a b`, row after row.

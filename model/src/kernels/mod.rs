@@ -11,6 +11,7 @@ mod activations;
 mod arithmetic;
 mod attention;
 mod bf16;
+mod column_products;
 mod columns;
 mod conv;
 mod csr;
@@ -28,6 +29,7 @@ mod program;
 mod scratch;
 mod shrink;
 mod simd;
+mod sparse_memory;
 mod sparse_row;
 mod tiles;
 #[cfg(target_arch = "x86_64")]
@@ -43,7 +45,8 @@ pub(crate) use activations::{
 };
 pub(crate) use arithmetic::Arithmetic;
 pub(crate) use attention::{Attention, Layout, Shape};
-pub(crate) use columns::{Columns, SparseInput};
+pub(crate) use column_products::RowGradients;
+pub(crate) use columns::SparseInput;
 pub(crate) use conv::Window;
 pub use csr::{ByInput, Csr};
 pub use gemm::Kernels;
@@ -65,4 +68,5 @@ pub(crate) use shrink::{
 };
 pub use simd::SimdLevel;
 pub(crate) use simd::simd_dispatch;
+pub(crate) use sparse_memory::SparseMemory;
 pub(crate) use workers::Workers;

@@ -1,10 +1,12 @@
-//! Embedding and EmbeddingBag: rows of a table, by index.
+//! Embedding and EmbeddingBag of indices: rows of a table, by index. Bags that are given by counts are in counts.rs.
 //!
 //! The gradient of the table over a node of the reduction tree is that of a dense evaluation, bit for bit, but has
 //! only the rows that occur. In the dense one a leaf starts at +0 everywhere and adds occurrences in order; a sum that
 //! starts at +0 never becomes -0, so adding the +0 of a leaf without the row changes nothing and can be left out.
 
-use super::{BackwardInputs, BuiltLayer, Context, Family, Init, Module, ParameterSpec};
+use super::counts;
+use super::table::{divide, maximum, number, padding_of, weight_of};
+use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec};
 use crate::arguments::Arguments;
 use crate::kernels::{Leaf, Program, SimdLevel, add_into, level_of, simd_dispatch};
 use crate::layers::error::LayerError;
@@ -52,30 +54,6 @@ struct Lookup {
 )]
 fn index(value: f32) -> usize {
     value as u32 as usize
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
-fn number(count: usize) -> f32 {
-    count as f32
-}
-
-simd_dispatch! {
-    /// `left /= count`.
-    fn divide(left: &mut [f32], count: f32) {
-        left.iter_mut().for_each(|left| *left /= count);
-    }
-}
-
-simd_dispatch! {
-    /// The larger of both; `places` learns where `place` won.
-    fn maximum(best: &mut [f32], places: &mut [f32], row: &[f32], place: f32) {
-        for ((best, won), value) in best.iter_mut().zip(places).zip(row) {
-            // The first of equals stays, and a NaN wins, as in PyTorch.
-            let wins = *value > *best || *won < 0.0 || value.is_nan() && !best.is_nan();
-            *best = if wins { *value } else { *best };
-            *won = if wins { place } else { *won };
-        }
-    }
 }
 
 /// Gradient, what was saved, and size of a bag: where the gradient of an occurrence comes from.
@@ -319,11 +297,7 @@ fn parts<'a>(
 
 impl Module for Lookup {
     fn parameters(&self) -> Vec<ParameterSpec> {
-        let init = match self.padding {
-            Some(row) => Init::NormalBut(row * self.width, self.width),
-            None => Init::Normal(1.0),
-        };
-        vec![ParameterSpec::sparse("weight", [self.entries, self.width], init)]
+        vec![weight_of(self.entries, self.width, self.padding)]
     }
 
     fn index_entries(&self) -> Option<usize> {
@@ -426,6 +400,9 @@ fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<B
 }
 
 fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
+    if arguments.text("input") == "counts" {
+        return counts::make(arguments, input, path);
+    }
     let Some((&last, before)) = input.split_last() else {
         return Err(LayerError::single_number());
     };
@@ -447,17 +424,7 @@ fn lookup(
     bag: usize,
 ) -> Result<Lookup, LayerError> {
     let entries = arguments.size("num_embeddings").unwrap_or_default();
-    let padding = if arguments.is_null("padding_idx") {
-        None
-    } else {
-        let given = arguments.int("padding_idx");
-        let signed = i64::try_from(entries).unwrap_or(i64::MAX);
-        let at = if given < 0 { given + signed } else { given };
-        let at = usize::try_from(at).ok().filter(|at| *at < entries);
-        Some(at.ok_or_else(|| {
-            format!("padding_idx={given} is not a row of a table of num_embeddings={entries} rows")
-        })?)
-    };
+    let padding = padding_of(arguments, entries)?;
     Ok(Lookup {
         name: format!("{} {path:?}", arguments.name()),
         entries,

@@ -2,7 +2,7 @@
 
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec, uniform_by_fan};
 use crate::arguments::Arguments;
-use crate::kernels::{Accumulate, Arithmetic, ByInput, Matrix, PackedLinear, Program};
+use crate::kernels::{Accumulate, Arithmetic, ByInput, Matrix, PackedLinear, Program, RowGradients};
 use crate::layers::error::{LayerError, infer};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
@@ -115,7 +115,12 @@ impl Module for Linear {
         into: &mut SparseRows,
     ) {
         if let Some(rows) = ctx.sparse {
-            rows.tree_product(ctx.kernels, (ends.gradient, self.outputs), tree, into);
+            let gradients = RowGradients {
+                values: ends.gradient,
+                outputs: self.outputs,
+                winners: None,
+            };
+            rows.tree_product(ctx.kernels, gradients, tree, into);
         }
     }
 }

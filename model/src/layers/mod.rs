@@ -7,6 +7,7 @@ mod activation;
 mod attention;
 mod bilinear;
 mod convolution;
+mod counts;
 mod dropout;
 mod embedding;
 mod error;
@@ -26,6 +27,7 @@ mod sequence;
 mod shape;
 mod softmax;
 mod step;
+mod table;
 
 use crate::arguments::Arguments;
 pub(crate) use attention::sines;

@@ -175,14 +175,25 @@ pub(crate) trait Module: Debug + Send + Sync {
         None
     }
 
+    /// Whether it refuses values below 0: a table's counts.
+    fn needs_counts(&self) -> bool {
+        false
+    }
+
     /// The first element of the input that the output begins with, where the output is a part of it.
     fn selected(&self) -> Option<usize> {
         None
     }
 
-    /// Whether it is a linear map of a whole row, see [`Module::by_input`], and reads [`Context::sparse`]; the first of its parameters
-    /// is the matrix then, a row for each output, whose gradient [`Module::sparse_gradient`] gives by columns.
+    /// Whether it reads [`Context::sparse`]: a linear map of a whole row, the first of whose parameters is the matrix, a row for each
+    /// output, whose gradient [`Module::sparse_gradient`] gives by columns then; or what [`Module::skips_zeros`].
     fn takes_sparse(&self) -> bool {
+        false
+    }
+
+    /// Whether it passes over zeros of dense rows too: sparse ones never take longer, whatever the precision. The first of its
+    /// parameters is a table, a row for each value of its input.
+    fn skips_zeros(&self) -> bool {
         false
     }
 

@@ -1,8 +1,9 @@
-//! Which of the features are indices of tables.
+//! Which of the features are indices of tables, or counts of them.
 
 use super::{Network, ValueRef};
 use crate::layers::Operation;
 use candlewick_protocol::feed::IndexLimit;
+use std::ops::Range;
 
 impl Network {
     /// The features that a layer takes for indices of its table, as they come in. Those that are computed first are not
@@ -34,6 +35,22 @@ impl Network {
             })
         });
         limits.collect()
+    }
+
+    /// The features that a layer takes for counts, which are at least 0; those that are computed first are not among them.
+    pub(crate) fn counted_features(&self) -> Vec<Range<usize>> {
+        let counted = self.layers().iter().filter_map(|node| {
+            let Operation::Module(module) = &node.operation else {
+                return None;
+            };
+            if !module.needs_counts() {
+                return None;
+            }
+            let first = self.first_feature(*node.inputs.first()?)?;
+            let width = *self.parameters().get(node.parameters.start)?.shape.first()?;
+            Some(first..first + width)
+        });
+        counted.collect()
     }
 
     /// Where the elements of a value stand among the features, one after another; `None` where they are computed.

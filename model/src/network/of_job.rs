@@ -11,7 +11,9 @@ const SPARSE_IN_TRAINING: u64 = 128;
 
 impl Network {
     /// The network of a job as its trainers compute it: made for rows of which only what is not zero is there, where rows come
-    /// so, the network takes them, and so few values of a row are not zero that it is faster. The bits are the same either way.
+    /// so, the network takes them, and so few values of a row are not zero that it is faster: any number of them where bags of counts
+    /// are all that reads them ([`Network::skips_zeros`]), since products pay for zeros and bags do not. The bits are the same either
+    /// way.
     ///
     /// ```
     /// use candlewick_model::{job::complete, network::Network};
@@ -34,7 +36,7 @@ impl Network {
         let few = encoding
             .nonzeros
             .is_none_or(|nonzeros| nonzeros.saturating_mul(SPARSE_IN_TRAINING) <= width);
-        if encoding.kind == FeatureType::Sparse && few && network.takes_sparse() {
+        if encoding.kind == FeatureType::Sparse && network.takes_sparse() && (few || network.skips_zeros()) {
             return network.with_sparse_input();
         }
         Ok(network)

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 impl Network {
     /// Whether training takes rows of which only what is not zero is there: everything that reads the features is a linear layer over
-    /// whole rows, and its weights meet nothing else. In bf16 it never does: products of rows of zeros are those of f32.
+    /// whole rows, whose weights meet nothing else, or a bag of counts. In bf16 linear layers never do: products of rows of zeros are
+    /// those of f32.
     ///
     /// ```
     /// use candlewick_model::network::Network;
@@ -22,11 +23,20 @@ impl Network {
     /// ```
     #[must_use]
     pub fn takes_sparse(&self) -> bool {
-        self.precision().is_f32() && self.sparse_readers().is_some()
+        let readers = self.sparse_readers();
+        readers.is_some_and(|all| self.precision().is_f32() || all.into_iter().all(skips_zeros))
+    }
+
+    /// Whether rows of which only what is not zero is there are taken, and never take longer than rows with their zeros: all that
+    /// reads the features is bags of counts.
+    #[must_use]
+    pub fn skips_zeros(&self) -> bool {
+        let readers = self.sparse_readers();
+        readers.is_some_and(|all| all.into_iter().all(skips_zeros))
     }
 
     /// The same network for training with rows of which only what is not zero is there. Of the weights that meet them a step touches
-    /// few columns: they are [`Network::sparse_parameters`]. Weights, their hash and all bits are those of the network itself. Rows may
+    /// few columns, or rows of a table: they are [`Network::sparse_parameters`]. Weights, their hash and all bits are those of the network itself. Rows may
     /// also be given with their zeros. To be called before the network is placed on a device; what meets the rows stays on the host.
     ///
     /// ```
@@ -51,11 +61,12 @@ impl Network {
     pub fn with_sparse_input(&self) -> Result<Network, Failure> {
         let readers = self.sparse_readers().ok_or_else(|| {
             Failure::internal(
-                "rows of zeros for a network that does not begin with linear layers over whole rows",
+                "rows of zeros for a network that does not begin with linear layers over whole rows or bags of counts",
             )
         })?;
         let mut inner = (*self.inner).clone();
-        for reader in readers {
+        // Tables are sparse parameters already.
+        for reader in readers.into_iter().filter(|reader| !skips_zeros(reader)) {
             let weight = &self.parameters()[reader.parameters.start];
             let [width, entries] = weight.shape[..] else {
                 continue;
@@ -99,8 +110,15 @@ impl Network {
             _ => false,
         };
         let shared = |node: &&LayerNode| others.iter().any(|other| other.parameters == node.parameters);
-        let all = !readers.is_empty() && readers.iter().all(|node| takes(node) && !shared(node));
+        // The gradient of a table goes by its rows, whatever it meets.
+        let alone = |node: &&LayerNode| skips_zeros(node) || !shared(node);
+        let all = !readers.is_empty() && readers.iter().all(|node| takes(node) && alone(node));
         (all && !reads(&self.output_value())).then_some(readers)
+    }
+
+    /// Whether a layer reads the features alone, maybe in another shape.
+    pub(crate) fn reads_features(&self, node: &LayerNode) -> bool {
+        node.inputs.iter().all(|value| self.is_features(*value))
     }
 
     /// Whether a value is the features, maybe in another shape.
@@ -114,4 +132,9 @@ impl Network {
         }
         true
     }
+}
+
+/// Whether the layer passes over zeros, also of dense rows.
+fn skips_zeros(node: &LayerNode) -> bool {
+    matches!(&node.operation, Operation::Module(module) if module.skips_zeros())
 }

@@ -22,6 +22,9 @@ fn lookup(graph: &mut Graph, layer: &Layer<'_>) -> Result<(Name, Name), Failure>
 /// The sum, mean or largest of a bag's vectors. With a padding index its vectors are left out, and a bag of nothing
 /// else becomes 0.
 fn bag(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
+    if layer.text("input") == "counts" {
+        return bag_of_counts(graph, layer);
+    }
     let (vectors, indices) = lookup(graph, layer)?;
     let axis = long(layer.shape().len());
     let mode = layer.text("mode").to_owned();
@@ -59,6 +62,38 @@ fn bag(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
     }
     let one = graph.real(1.0);
     let count = graph.node("Max", &[&count, &one], &[]);
+    Ok(graph.node("Div", &[&sum, &count], &[]))
+}
+
+/// The same of a vector of counts: a product with the table, but for the largest.
+fn bag_of_counts(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
+    let table = layer.required(graph, "weight")?;
+    let mut counts = layer.input().to_owned();
+    if let Some(padding) = layer.arguments["padding_idx"].as_i64() {
+        let rows = layer.shape().first().map_or(0, |width| long(*width));
+        let padding = if padding < 0 { padding + rows } else { padding };
+        let counted = (0..rows).map(|at| if at == padding { 0.0 } else { 1.0 });
+        let counted = graph.reals(layer.shape(), &counted.collect::<Vec<f32>>());
+        counts = graph.node("Mul", &[&counts, &counted], &[]);
+    }
+    let (zero, one, last) = (graph.real(0.0), graph.real(1.0), graph.ints(&[-1]));
+    if layer.text("mode") == "max" {
+        let absent = graph.node("Equal", &[&counts, &zero], &[]);
+        let absent = graph.node("Unsqueeze", &[&absent, &last], &[]);
+        let least = graph.real(f32::MIN);
+        let vectors = graph.node("Where", &[&absent, &least, &table], &[]);
+        let largest = reduced(graph, "Max", &vectors, 1);
+        let none = graph.node("Equal", &[&largest, &least], &[]);
+        return Ok(graph.node("Where", &[&none, &zero, &largest], &[]));
+    }
+    let sum = graph.node("MatMul", &[&counts, &table], &[]);
+    if layer.text("mode") == "sum" {
+        return Ok(sum);
+    }
+    let count = reduced(graph, "Sum", &counts, 1);
+    let count = graph.node("Unsqueeze", &[&count, &last], &[]);
+    let none = graph.node("Equal", &[&count, &zero], &[]);
+    let count = graph.node("Where", &[&none, &one, &count], &[]);
     Ok(graph.node("Div", &[&sum, &count], &[]))
 }
 

@@ -417,9 +417,12 @@ mod tests {
     fn a_step_of_any_input_takes_time() {
         let linear = |size: usize| json!({"type": "Linear", "out_features": size});
         let embedding = json!({"type": "EmbeddingBag", "num_embeddings": 50, "embedding_dim": 3});
+        let counts =
+            json!({"type": "EmbeddingBag", "num_embeddings": 9, "embedding_dim": 3, "input": "counts"});
         for job in [
             job(&json!([linear(9), {"type": "BatchNorm1d"}, linear(3)]), 5),
             job(&json!([embedding, linear(2)]), 7),
+            job(&json!([counts, linear(2)]), 9),
         ] {
             for shards in [0..8, 0..3] {
                 let course = Course::new(&job, (1, 1), shards.end, 1_000, Duration::from_millis(5));

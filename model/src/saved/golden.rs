@@ -28,8 +28,8 @@ const OUTPUT: &str = "output";
 /// The golden vectors of a network with its weights, as a safetensors file: `input` [rows, width] and `output` [rows,
 /// width], both F32.
 ///
-/// Numbers of the input are uniform in -1..1; where an Embedding reads them they are indices of its table. A network that
-/// computes an index by itself may have no legal input of this kind: then the file has no rows.
+/// Numbers of the input are uniform in -1..1; where an Embedding reads them they are indices of its table, where a bag takes the mean
+/// of counts none is below 0. A network that computes an index or a count by itself may have no legal input of this kind: then the file has no rows.
 ///
 /// ```
 /// use candlewick_model::{network::Network, saved};
@@ -174,8 +174,13 @@ fn inputs(network: &Network) -> Vec<f32> {
     let width = network.input_width();
     let mut values = vec![0.0; (MAX_VALUES / width).clamp(1, ROWS) * width];
     uniform(Key::new(SEED, INPUT), 1.0, &mut values);
-    let limits = network.index_limits();
+    let (limits, counted) = (network.index_limits(), network.counted_features());
     for row in values.chunks_exact_mut(width) {
+        for counts in &counted {
+            row[counts.clone()]
+                .iter_mut()
+                .for_each(|value| *value = value.max(0.0));
+        }
         for limit in &limits {
             for value in &mut row[limit.first..limit.first + limit.count] {
                 *value = index(*value, limit.entries);
@@ -228,6 +233,18 @@ mod tests {
             .position(|part| part == own.as_bytes())
             .unwrap();
         [&file[..at], other.as_bytes(), &file[at + own.len()..]].concat()
+    }
+
+    #[test]
+    fn counts_are_legal() {
+        let bag = json!({"type": "EmbeddingBag", "num_embeddings": 5, "embedding_dim": 2, "input": "counts"});
+        let net = network(&json!([bag]), &[5]);
+        let weights = net.initial_weights(1);
+        let file = golden(&net, &weights).unwrap();
+        let (shape, values) = input(&file);
+        assert_eq!(shape, [4, 5]);
+        assert!(values.contains(&0.0) && values.iter().any(|value| *value > 0.0));
+        check_golden(&net, &weights, &file).unwrap();
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod support;
 mod attention;
 mod bilinear;
 mod convolution;
+mod counts;
 mod embedding;
 mod further;
 mod joins;

@@ -21,7 +21,16 @@ const CLASSES: u32 = 3;
 /// Networks whose weights meet the features in every way that is taken.
 fn network(kind: &str) -> Network {
     let linear = |outputs: u32, bias: bool| json!({"type": "Linear", "out_features": outputs, "bias": bias});
+    let bag = |mode: &str| {
+        json!({"type": "EmbeddingBag", "num_embeddings": WIDTH, "embedding_dim": 11, "mode": mode, "padding_idx": 3,
+            "input": "counts"})
+    };
     let layers = match kind {
+        "sum" => json!([bag("sum"), {"type": "Tanh"}, linear(CLASSES, true)]),
+        "max" => json!([bag("max"), {"type": "Tanh"}, linear(CLASSES, true)]),
+        "both" => {
+            json!([{"type": "Concat", "layers": [linear(7, true), bag("sum")]}, {"type": "Tanh"}, linear(CLASSES, true)])
+        }
         "linear" => json!([linear(CLASSES, true)]),
         "no bias" => json!([linear(CLASSES, false)]),
         "deep" => json!([{"type": "Flatten"}, linear(33, true), {"type": "ReLU"}, linear(CLASSES, true)]),
@@ -35,7 +44,7 @@ fn network(kind: &str) -> Network {
     Network::from_document(&document, &[WIDTH]).unwrap()
 }
 
-const KINDS: [&str; 5] = ["linear", "no bias", "deep", "two", "shared"];
+const KINDS: [&str; 8] = ["linear", "no bias", "deep", "two", "shared", "sum", "max", "both"];
 
 /// What is not zero of a row: few columns are touched often, most by one row or none, the last by all.
 fn values(row: usize, step: u64) -> Vec<(usize, f32)> {
@@ -122,7 +131,7 @@ fn gradients_have_the_bits_of_dense_rows() {
     for kind in KINDS {
         let network = network(kind);
         let sparse = network.with_sparse_input().unwrap();
-        let tables = if kind == "two" { 2 } else { 1 };
+        let tables = if kind == "two" || kind == "both" { 2 } else { 1 };
         assert_eq!(sparse.sparse_parameters().len(), tables, "{kind}");
         assert!(sparse.has_sparse_input() && !network.has_sparse_input());
         let weights = network.initial_weights(1);
@@ -317,7 +326,7 @@ fn every_optimiser_trains_to_the_weights_of_dense_rows() {
         json!({"clipValue": 0.001}),
         json!({"clipNorm": 0.02, "clipValue": 0.001, "gradientAccumulationSteps": 3, "emaDecay": 0.9}),
     ];
-    for kind in ["linear", "deep"] {
+    for kind in ["linear", "deep", "sum"] {
         let network = network(kind);
         let sparse = network.with_sparse_input().unwrap();
         for optimizer in optimizers() {

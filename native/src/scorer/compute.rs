@@ -80,9 +80,12 @@ impl Compute {
         }
     }
 
-    /// Whether sparse rows are taken as such.
-    pub fn takes_sparse(&self) -> bool {
-        matches!(self, Compute::Processor(predictor) if predictor.takes_sparse())
+    /// From one value in so many that is given on, sparse rows are taken as such; `None` where they never are.
+    pub fn sparse_from(&self) -> Option<usize> {
+        match self {
+            Compute::Processor(predictor) => predictor.sparse_from(),
+            Compute::Device(_) => None,
+        }
     }
 
     /// Computes rows of a block.
@@ -95,11 +98,11 @@ impl Compute {
             Compute::Device(device) => return device.predict(features, rows.len()),
             Compute::Processor(predictor) => predictor,
         };
-        let sparse = block
-            .sparse
-            .and_then(|sparse| Some((sparse, model.entry(predictor)?)));
-        if let Some((sparse, entry)) = sparse {
-            predictor.predict_sparse(&model.weights, entry, sparse, rows)?;
+        if let Some(sparse) = block.sparse {
+            match model.entry(predictor) {
+                Some(entry) => predictor.predict_sparse(&model.weights, entry, sparse, rows)?,
+                None => predictor.predict_rows(&model.weights, sparse, rows)?,
+            };
             return Ok(());
         }
         let prepared = model.prepared(predictor);

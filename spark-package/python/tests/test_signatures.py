@@ -79,6 +79,7 @@ OURS = {
     "warmup_steps": "torch's SequentialLR with LinearLR",
     "warmup_start_factor": "torch's SequentialLR with LinearLR",
     "metric": "what is handed to scheduler.step in torch",
+    "input": "EmbeddingBag over a vector of counts; in torch indices, offsets and per_sample_weights of forward",
 }
 
 #: Classes of the catalogue that torch does not have.

@@ -68,7 +68,49 @@ fn each(layer: &Layer<'_>) -> Answer {
     layer.reshaped(&found, layer.output)
 }
 
+/// A bag of counts. That a mean has none below 0 is for the engine to check.
+fn bag_of_counts(layer: &Layer<'_>) -> Answer {
+    let table = layer.required("weight")?.contiguous()?;
+    let (entries, width) = table.dims2()?;
+    let mut x = layer.input().clone();
+    if let Some(padding) = padding(layer, entries) {
+        let counts = (0i64..)
+            .take(entries)
+            .map(|at| f64::from(u8::from(at != padding)));
+        x = x.broadcast_mul(&layer.constant(&[1, entries], &counts.collect::<Vec<f64>>())?)?;
+    }
+    if layer.arguments.text("mode") == "max" {
+        let present = x.detach().ne(0.0f64)?.to_dtype(table.dtype())?.unsqueeze(2)?;
+        let shape = (layer.rows(), entries, width);
+        let vectors = table.unsqueeze(0)?.broadcast_as(shape)?.contiguous()?;
+        return largest(layer, &vectors, &present);
+    }
+    let sum = x.contiguous()?.matmul(&table)?;
+    if layer.arguments.text("mode") == "sum" {
+        return layer.reshaped(&sum, layer.output);
+    }
+    let counts = x.sum_keepdim(1)?;
+    let some = counts.ne(0.0f64)?;
+    let counts = choose(&some, &counts, &filled(&counts, 1.0)?)?;
+    layer.reshaped(&sum.broadcast_div(&counts)?, layer.output)
+}
+
+/// The largest values of the vectors of bags, [bags, size, width], of those that `counts`, [bags, size, 1], does not make absent.
+fn largest(layer: &Layer<'_>, vectors: &Tensor, counts: &Tensor) -> Answer {
+    let kept = counts.broadcast_as(vectors.shape())?.gt(0.0f64)?;
+    let least = filled(&vectors.detach(), f64::NEG_INFINITY)?;
+    let largest =
+        super::pooling::largest_of_last(choose(&kept, vectors, &least)?.transpose(1, 2)?.contiguous()?)?;
+    // A bag of nothing becomes 0.
+    let some = counts.sum_keepdim(1)?.squeeze(1)?;
+    let some = some.broadcast_as(largest.shape())?.gt(0.0f64)?;
+    layer.reshaped(&choose(&some, &largest, &largest.zeros_like()?)?, layer.output)
+}
+
 fn bag(layer: &Layer<'_>) -> Answer {
+    if layer.arguments.text("input") == "counts" {
+        return bag_of_counts(layer);
+    }
     let (entries, width) = layer.required("weight")?.dims2()?;
     let size = layer.shape(0).last().copied().unwrap_or(1);
     let bags = layer.input().elem_count() / size;
@@ -77,32 +119,16 @@ fn bag(layer: &Layer<'_>) -> Answer {
         Some(counts) => counts.reshape((bags, size, 1))?,
         None => filled(&found.narrow(2, 0, 1)?.detach(), 1.0)?,
     };
+    let mode = layer.arguments.text("mode");
+    if mode == "max" {
+        return largest(layer, &found, &counts);
+    }
     let kept = counts.broadcast_as(found.shape())?.gt(0.0f64)?;
-    let zeros = found.zeros_like()?;
-    let output = match layer.arguments.text("mode") {
-        "max" => {
-            let least = filled(&found.detach(), f64::NEG_INFINITY)?;
-            let largest = super::pooling::largest_of_last(
-                choose(&kept, &found, &least)?.transpose(1, 2)?.contiguous()?,
-            )?;
-            // A bag of nothing but padding becomes 0.
-            let some = counts
-                .sum_keepdim(1)?
-                .squeeze(1)?
-                .broadcast_as(largest.shape())?
-                .gt(0.0f64)?;
-            choose(&some, &largest, &largest.zeros_like()?)?
-        }
-        mode => {
-            let sum = choose(&kept, &found, &zeros)?.sum(1)?;
-            if mode == "mean" {
-                let counts = counts.sum(1)?;
-                let ones = filled(&counts, 1.0)?;
-                sum.broadcast_div(&counts.maximum(&ones)?)?
-            } else {
-                sum
-            }
-        }
-    };
-    layer.reshaped(&output, layer.output)
+    let sum = choose(&kept, &found, &found.zeros_like()?)?.sum(1)?;
+    if mode == "sum" {
+        return layer.reshaped(&sum, layer.output);
+    }
+    let counts = counts.sum(1)?;
+    let ones = filled(&counts, 1.0)?;
+    layer.reshaped(&sum.broadcast_div(&counts.maximum(&ones)?)?, layer.output)
 }

@@ -110,6 +110,10 @@ impl<'a> Subject<'a> {
                 values
                     .iter_mut()
                     .for_each(|value| *value = (*value + 2.0).floor());
+                if node.arguments["mode"] == "max" && node.arguments["input"] == "counts" {
+                    // What is added to a count of 0 puts its index into the bag.
+                    values.iter_mut().for_each(|value| *value += 1.0);
+                }
             }
             if is_padding(network, node, *value) {
                 values
@@ -309,7 +313,7 @@ impl<'a> Subject<'a> {
         let (of_inputs, of_weights) = self.engine();
         let tape = self.tape(&inputs, &weights);
         let mut tape = tape.into_iter();
-        if !self.node.name.starts_with("Embedding") {
+        if !self.node.name.starts_with("Embedding") || self.node.arguments["input"] == "counts" {
             self.check_inputs(&name, (&inputs, &weights), &of_inputs, &mut tape);
         } else {
             tape.next();

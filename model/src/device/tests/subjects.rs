@@ -12,6 +12,7 @@ pub(super) fn layers() -> Vec<(Value, Vec<usize>)> {
         .chain(of(&[3, 4], over_sequences()))
         .chain(of(&[4, 5, 3], over_images()))
         .chain(of(&[2, 3], over_indices()))
+        .chain(of(&[4], over_counts()))
         .collect()
 }
 
@@ -133,13 +134,31 @@ fn over_images() -> Vec<Value> {
     ]
 }
 
-fn over_indices() -> Vec<Value> {
+fn table(more: &Value) -> Value {
+    let mut layer = json!({"type": "EmbeddingBag", "num_embeddings": 4, "embedding_dim": 3});
+    let more = more.as_object().unwrap().clone();
+    layer.as_object_mut().unwrap().extend(more);
+    layer
+}
+
+fn over_counts() -> Vec<Value> {
     let of = |more: Value| {
-        let mut layer = json!({"type": "EmbeddingBag", "num_embeddings": 4, "embedding_dim": 3});
-        let more = more.as_object().unwrap().clone();
-        layer.as_object_mut().unwrap().extend(more);
+        let mut layer = table(&more);
+        layer["input"] = json!("counts");
         layer
     };
+    vec![
+        of(json!({"mode": "sum"})),
+        of(json!({"mode": "sum", "padding_idx": 1})),
+        of(json!({"mode": "mean"})),
+        of(json!({"mode": "mean", "padding_idx": 2})),
+        of(json!({"mode": "max"})),
+        of(json!({"mode": "max", "padding_idx": 0})),
+    ]
+}
+
+fn over_indices() -> Vec<Value> {
+    let of = |more: Value| table(&more);
     vec![
         of(json!({"type": "Embedding", "padding_idx": 1})),
         of(json!({"mode": "sum"})),

@@ -38,8 +38,11 @@ class Embedding(Module):
 class EmbeddingBag(Module):
     """Replaces the indices along the last dimension, a bag, by the sum, mean or largest values of their
     rows of a learned table; a bag of nothing but padding_idx becomes 0. The table starts normal around 0
-    with deviation 1. A sparse vector is no bag, since its zeros are indices too; rows of a table, each
-    times a value of the vector, are added up by Linear with bias = false.
+    with deviation 1. With input = "counts" the input is a vector of num_embeddings values, as HashingTF,
+    CountVectorizer or IDF make it, dense or sparse: an index is in the bag where its value is not zero. sum
+    adds up the rows of the table, each times its value (PyTorch's per_sample_weights), mean divides that by
+    the sum of the values, which must be at least 0, and max does not look at how large a value is. Only
+    what is not zero is computed, and of the table only rows that a step touches are exchanged.
 
     Args:
         num_embeddings: Rows of the table: indices are whole numbers from 0 to num_embeddings - 1. (whole
@@ -48,6 +51,8 @@ class EmbeddingBag(Module):
         mode: How the rows of a bag become one. ("sum" or "mean" or "max")
         padding_idx: Index that counts as absent: bags leave it out; its row starts at 0; negative counts
             from the end. (whole number of at least -16777216; or none)
+        input: What the input is: bags of indices, or a vector of num_embeddings values, each the count or
+            weight of its index. PyTorch knows indices alone. ("indices" or "counts")
     """
 
     _domains = {
@@ -55,6 +60,7 @@ class EmbeddingBag(Module):
         "embedding_dim": Domain(whole(1, 2147483648), "a whole number of at least 1"),
         "mode": Domain(one_of("sum", "mean", "max"), '"sum" or "mean" or "max"'),
         "padding_idx": Domain(maybe(whole(-16777216, 2147483648)), "a whole number of at least -16777216, or null"),
+        "input": Domain(one_of("indices", "counts"), '"indices" or "counts"'),
     }
 
     def __init__(
@@ -64,6 +70,7 @@ class EmbeddingBag(Module):
         *,
         mode: str = "mean",
         padding_idx: int | None = None,
+        input: str = "indices",
     ) -> None:
         super().__init__(
             {
@@ -71,6 +78,7 @@ class EmbeddingBag(Module):
                 "embedding_dim": embedding_dim,
                 "mode": mode,
                 "padding_idx": padding_idx,
+                "input": input,
             }
         )
 
