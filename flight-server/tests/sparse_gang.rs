@@ -15,7 +15,7 @@ use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::tree::cover;
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{LONG, gang};
 
 const WIDTH: usize = 5_000;
@@ -23,8 +23,9 @@ const SHARDS: u32 = 8;
 const ROWS: usize = 5;
 const STEPS: u64 = 6;
 
-fn network() -> Network {
-    let layers = json!([{"type": "Linear", "out_features": 6}, {"type": "ReLU"}, {"type": "Linear", "out_features": 1}]);
+/// A linear layer, or a bag of counts, over the rows.
+fn network(first: &Value) -> Network {
+    let layers = json!([first, {"type": "ReLU"}, {"type": "Linear", "out_features": 1}]);
     Network::from_document(
         &json!({"format": "candlewick.network/1", "layers": layers}),
         &[WIDTH],
@@ -110,7 +111,15 @@ fn part(node: &NodeGradient) -> Node<'_> {
 
 #[test]
 fn trainers_of_sparse_rows_have_the_weights_of_one_with_dense_rows() {
-    let dense = network();
+    let linear = json!({"type": "Linear", "out_features": 6});
+    let bag = json!({"type": "EmbeddingBag", "num_embeddings": WIDTH, "embedding_dim": 6, "mode": "sum", "input": "counts"});
+    for first in [linear, bag] {
+        same_weights(&first);
+    }
+}
+
+fn same_weights(first: &Value) {
+    let dense = network(first);
     let wanted = train(&dense, false, (0, SHARDS), |_, nodes, gradient| {
         gradient.set(&nodes[0])
     });
@@ -133,7 +142,7 @@ fn trainers_of_sparse_rows_have_the_weights_of_one_with_dense_rows() {
         });
         assert!(
             hashes.iter().all(|hash| *hash == wanted),
-            "{ranks} trainers: {hashes:?}, not {wanted}"
+            "{first}, {ranks} trainers: {hashes:?}, not {wanted}"
         );
     }
 }
