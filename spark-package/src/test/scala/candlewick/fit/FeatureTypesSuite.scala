@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.{ClusterSuite, NeuralClassificationModel, NeuralClassifier}
+import candlewick.{nn, optim, ClusterSuite, NeuralClassificationModel, NeuralClassifier}
 import candlewick.internal.Json
 import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.functions.vector_to_array
@@ -78,6 +78,20 @@ class FeatureTypesSuite extends ClusterSuite {
     }
     val other = estimator.setScale(1 / 100.0).fit(as("tinyint"))
     assert(other.weightsHash != plain.weightsHash)
+  }
+
+  test("a bag of counts takes vectors with and without zeros, and gives the same model and scores") {
+    start("local[2]")
+    val vectors = table.cache()
+    val dense = udf((features: Vector) => Vectors.dense(features.toArray): Vector)
+    val bag = nn.EmbeddingBag(Width, 4, mode = "sum", input = "counts")
+    val of = classifier().setNetwork(nn.Sequential(bag, nn.Linear(3))).setOptimizer(optim.Adagrad()).setEpochs(2)
+    val one = of.setNumTrainers(1).fit(vectors)
+    val two = of.setNumTrainers(2).fit(vectors.withColumn("features", vector_to_array(col("features"))))
+    assert(one.weightsHash == two.weightsHash)
+    def scores(data: DataFrame) =
+      one.transform(data).select("rawPrediction").collect().map(_.getAs[Vector](0)).toSeq
+    assert(scores(vectors) == scores(vectors.withColumn("features", dense(col("features")))))
   }
 
   test("a trainer that is killed while rows move gives its sparse rows and bytes to others") {
