@@ -5,6 +5,8 @@ by HashingTF. The class is whether most of a row's words are odd ones, which a l
 first, so that a fit reads what a user's fit reads. Memory is that of the trainers' accounts at their peaks, and what Linux says that
 their processes had at most; both against the 8 bytes of each value that is not zero.
 
+`--bag 1` has an EmbeddingBag of counts in place of the first Linear.
+
 The other set is 3,000 rows of 50,000 values, a fifth of them not zero: seconds of its way into the trainers (feature_types.py).
 """
 
@@ -58,11 +60,11 @@ def write(spark: SparkSession, rows: int, folder: str) -> None:
     hashed.transform(named).select("features", "label").write.parquet(folder)
 
 
-def fitted(spark: SparkSession, rows: int, epochs: int, folder: str) -> dict[str, Any]:
-    """What a fit over the rows in a folder needs."""
+def fitted(spark: SparkSession, rows: int, epochs: int, folder: str, first: nn.Module) -> dict[str, Any]:
+    """What a fit over the rows in a folder needs, of a network with this layer over the rows."""
     frame = spark.read.parquet(folder)
     estimator = NeuralClassifier(
-        network=nn.Sequential(nn.Linear(16), nn.ReLU(), nn.Linear(2)),
+        network=nn.Sequential(first, nn.ReLU(), nn.Linear(2)),
         optimizer=optim.Adagrad(lr=0.05),
         epochs=epochs,
         batchSize=1024,
@@ -88,6 +90,7 @@ def fitted(spark: SparkSession, rows: int, epochs: int, folder: str) -> dict[str
         "processes_of_nonzeros": round(sum(peaks.bytes.values()) / sent, 2),
         "accounts_mb": [{name: round(value / 1e6, 1) for name, value in one.items() if value} for one in accounts],
         "fit_seconds": round(seconds, 1),
+        "step_ms": round(1e3 * summary.phases["train"] / summary.totalSteps, 2),
         "phases": {name: round(value, 2) for name, value in summary.phases.items()},
         "planned": {name: round(plan.seconds[name], 1) for name in ("feed", "epoch", "total")},
         "loss": [round(value, 4) for value in summary.objectiveHistory],
@@ -103,8 +106,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/rows"
         written, _ = timed(lambda: write(spark, rows, path))
-        numbers = {"written_seconds": round(written, 1), **fitted(spark, rows, epochs, path)}
-    numbers["50,000 values, a fifth not zero"] = measured(filled(spark, argument("filled", 3_000)), rounds)
+        bag = nn.EmbeddingBag(WIDTH, 16, mode="sum", input="counts")
+        first: nn.Module = bag if argument("bag", 0) else nn.Linear(16)
+        numbers = {"written_seconds": round(written, 1), **fitted(spark, rows, epochs, path, first)}
+    if argument("filled", 3_000) > 0:
+        numbers["50,000 values, a fifth not zero"] = measured(filled(spark, argument("filled", 3_000)), rounds)
     spark.stop()
     for name, value in numbers.items():
         print(f"{name:36} {value}")
