@@ -38,6 +38,7 @@ class Job:
     #: Features are indices below this.
     indices: int = 0
     optimizer: Any = None
+    compression: str = "none"
 
 
 def _mlp(*sizes: int) -> list[Any]:
@@ -58,7 +59,7 @@ def _cnn(channels: int) -> list[Any]:
 
 
 def jobs() -> list[Job]:
-    """Twenty of them: wide and narrow, small and large batches, one trainer and two."""
+    """Twenty of them, wide and narrow, small and large batches, one trainer and two; and some that compress gradients."""
     bag = [nn.EmbeddingBag(100_000, 32), nn.Linear(64), nn.ReLU(), nn.Linear(10)]
     lstm = [nn.LSTM(64, output="last"), nn.Linear(10)]
     gru = [nn.GRU(64, output="last"), nn.Linear(10)]
@@ -83,6 +84,11 @@ def jobs() -> list[Job]:
         Job("gru, 2 trainers", gru, [20, 16], 10_000, 128, 2),
         Job("embedding", bag, [10], 50_000, 256, indices=100_000),
         Job("embedding, 2 trainers", bag, [10], 50_000, 256, 2, indices=100_000),
+        *(
+            Job(f"compressed, {kind}, {trainers}", _mlp(256, 128), [784], 20_000, 256, trainers, compression=kind)
+            for kind in ("bf16", "topk:0.01", "1bit", "powersgd:4")
+            for trainers in (1, 2)
+        ),
     ]
 
 
@@ -109,6 +115,7 @@ def measure(spark: SparkSession, job: Job, rounds: int) -> dict[str, Any]:
         numTrainers=job.trainers,
         inputShape=job.shape,
         optimizer=job.optimizer or optim.AdamW(lr=1e-3),
+        gradientCompression=job.compression,
         verbose=False,
     )
     plan = estimator.plan(rows)

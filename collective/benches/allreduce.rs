@@ -117,7 +117,13 @@ fn member(rank: usize, shared_memory: bool, algorithm: Algorithm) {
     let mut gang = Collective::connect(&listener, config, &Halts::default()).unwrap();
     let mut first = 0;
     let medians = SIZES.map(|(bytes, rounds)| {
-        let seconds = median(&mut gang, (rank, ports.len(), SHARDS), bytes, (0, 0), (first, rounds));
+        let seconds = median(
+            &mut gang,
+            (rank, ports.len(), SHARDS),
+            bytes,
+            (0, 0),
+            (first, rounds),
+        );
         first += rounds;
         seconds.to_string()
     });

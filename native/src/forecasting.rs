@@ -27,7 +27,7 @@ pub(crate) struct Outlook<'a> {
     pub(crate) hosts: Vec<usize>,
     /// Trainers that were tried side by side.
     pub(crate) together: usize,
-    /// Seconds of packing a gradient and unpacking what comes.
+    /// Seconds of compressing gradients, of packing what is sent and unpacking what comes.
     pub(crate) codec: f64,
     /// Bytes of rows of tables that a trainer sends in a step to other machines.
     pub(crate) rows: f64,
@@ -53,7 +53,7 @@ impl Outlook<'_> {
         let compute = self.tried.step - self.tried.exchange;
         if self.hosts.iter().sum::<usize>() < 2 {
             return Ok(Found {
-                compute,
+                compute: compute + self.codec,
                 exchange: 0.0,
                 hidden: 0.0,
                 way: Value::Null,
@@ -98,7 +98,7 @@ impl Outlook<'_> {
                 let sums = forecast.seconds(low.first_len()) + forecast.seconds(low.factors_len());
                 let choice = forecast.sum(low.first_len());
                 (
-                    step.whole(forecast.seconds(0) + sums),
+                    step.whole(forecast.seconds(0) + sums + self.codec),
                     way(Some(&choice), 1, (kind, reason)),
                 )
             }

@@ -92,14 +92,17 @@ impl PlanRequest {
             trial.run(std::slice::from_ref(&own))?
         };
         let whole = 0..self.job.train.logical_shards;
-        let alone = (shards.len() > 1)
-            .then(|| trial.run(std::slice::from_ref(&whole)))
-            .transpose()?;
+        let alone = if shards.len() > 1 {
+            let (tried, _) = trial.run(std::slice::from_ref(&whole))?;
+            Some(tried.step + self.codec(whole.len(), true)?)
+        } else {
+            None
+        };
         let outlook = Outlook {
             job: &self.job,
             hosts: self.hosts(),
             together,
-            codec: self.codec(own.len())?,
+            codec: self.codec(own.len(), shards.len() < 2)?,
             rows: self.row_bytes(shards)?,
             tried: &step,
             speeds,
@@ -119,17 +122,16 @@ impl PlanRequest {
             "begin": step.begin,
             "epoch": step.epoch,
             "judged": step.judged,
-            "stepAlone": alone.map(|(tried, _)| tried.step),
+            "stepAlone": alone,
             "secondsPerByte": seconds_per_byte(self.tasks, row),
         }))
     }
 
-    /// Seconds in which a trainer of so many shards packs its gradients, where it does.
-    fn codec(&self, shards: usize) -> Result<f64, Failure> {
-        if self.job.train.gradient_compression.is_none() {
-            return Ok(0.0);
-        }
-        Ok(packing_seconds(Network::of_job(&self.job)?.num_dense(), shards))
+    /// Seconds in which a trainer of so many shards compresses its gradients, where it does.
+    fn codec(&self, shards: usize, alone: bool) -> Result<f64, Failure> {
+        let kind = self.job.train.gradient_compression;
+        let values = Network::of_job(&self.job)?.num_dense();
+        packing_seconds(kind, values, (shards, self.threads), alone)
     }
 
     /// Trainers of each machine: the last one has what is left.

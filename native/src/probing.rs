@@ -7,6 +7,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Key, Purpose};
 use candlewick_protocol::message::{Member, TrainerInfo};
+use candlewick_protocol::tree::cover;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -49,12 +50,14 @@ impl Trial<'_> {
             return Ok((tried, None));
         }
         let gang = Gang::new(shards)?;
+        let all = shards.last().map_or(0, |shards| shards.end);
         let tried: Result<Vec<(Tried, Option<Speeds>)>, Failure> = std::thread::scope(|scope| {
             let started: Vec<_> = (0..shards.len())
                 .map(|rank| {
                     let (gang, course, own) = (&gang, &course, shards[rank].clone());
                     scope.spawn(move || {
-                        let mut linked = Linked(gang.connect(rank)?);
+                        let nodes = cover(own.start, own.end, all);
+                        let mut linked = Linked(gang.connect(rank)?, nodes);
                         Ok((course.run(own, &mut linked)?, linked.0.speeds()))
                     })
                 })
@@ -145,8 +148,8 @@ fn name(rank: usize) -> String {
     format!("probe-{rank}")
 }
 
-/// The others, by links.
-struct Linked(Collective);
+/// The others, by links, and the nodes that a trainer sends.
+struct Linked(Collective, Vec<(u32, u32)>);
 
 impl Peers for Linked {
     fn sum(
@@ -156,11 +159,13 @@ impl Peers for Linked {
         nodes: &[NodeGradient],
         out: &mut Gradient,
     ) -> Result<(), Failure> {
+        // Of leaves, which are compressed before they are sent, there are more than of what is added up.
         let nodes: Vec<Node<'_>> = nodes
             .iter()
-            .map(|node| Node {
-                lo: node.lo,
-                hi: node.hi,
+            .zip(&self.1)
+            .map(|(node, (lo, hi))| Node {
+                lo: *lo,
+                hi: *hi,
                 values: node.present.then_some(node.values.as_slice()),
                 tables: &node.sparse_rows,
             })
@@ -185,9 +190,9 @@ mod tests {
     use candlewick_model::job::complete;
     use serde_json::{Value, json};
 
-    fn trial(layers: &Value, test: impl FnOnce(&Trial<'_>)) {
+    fn trial(layers: &Value, compression: &str, test: impl FnOnce(&Trial<'_>)) {
         let input = json!({"job": "00", "task": "classifier", "featureWidth": 6, "params": {"batchSize": 40,
-            "network": {"format": "candlewick.network/1", "layers": layers}}});
+            "gradientCompression": compression, "network": {"format": "candlewick.network/1", "layers": layers}}});
         let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
         test(&Trial {
             job: &job,
@@ -201,11 +206,13 @@ mod tests {
     fn trainers_of_one_machine_wait_for_each_other() {
         let linear = |size: usize| json!({"type": "Linear", "out_features": size});
         let table = json!({"type": "EmbeddingBag", "num_embeddings": 100, "embedding_dim": 3});
-        for layers in [
-            json!([linear(9), {"type": "BatchNorm1d"}, linear(3)]),
-            json!([table, linear(2)]),
+        for (layers, compression) in [
+            (json!([linear(9), {"type": "BatchNorm1d"}, linear(3)]), "none"),
+            (json!([table, linear(2)]), "none"),
+            // The shards 2..5 are two nodes of the tree, and three leaves.
+            (json!([linear(9), linear(3)]), "1bit"),
         ] {
-            trial(&layers, |trial| {
+            trial(&layers, compression, |trial| {
                 let (tried, speeds) = trial.run(&[0..2, 2..5, 5..8]).unwrap();
                 assert!(speeds.unwrap().near.is_some_and(|near| near.latency > 0.0));
                 assert!(tried.exchange > 0.0 && tried.step > tried.exchange, "{tried:?}");

@@ -7,8 +7,9 @@
 
 use super::{Interrupt, Reduce};
 use candlewick_collective::Reduced;
-use candlewick_model::compression::{BLOCK, Codec, LowRank, Part, read_nodes, sum, write_node};
+use candlewick_model::compression::{BLOCK, Codec, LowRank, Part, read_nodes, sum_on, write_node};
 use candlewick_model::engine::{Gradient, NodeGradient};
+use candlewick_model::kernels::Workers;
 use candlewick_model::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::compression::{CompressionUse, GradientCompression};
@@ -39,22 +40,35 @@ pub(super) struct Compressor {
     even: bool,
     /// Bytes that were packed for other trainers, and those of the same values as f32.
     sent: [u64; 2],
+    workers: Arc<Workers>,
+}
+
+/// Values of what is left over all shards, and of factors that are kept, which are part of the state.
+pub(super) fn left_len(compression: GradientCompression, network: &Network) -> usize {
+    if !compression.remembers() {
+        return 0;
+    }
+    let length = Gradient::node_len(network);
+    let factors = compression.rank();
+    length + factors.map_or(0, |rank| LowRank::new(rank, network, length).factors_len())
 }
 
 impl Compressor {
-    /// That of this kind, where it is one.
-    pub(super) fn new(compression: GradientCompression, shards: u32, network: &Network) -> Option<Self> {
+    /// That of this kind, where it is one; it works on these threads.
+    pub(super) fn new(
+        compression: GradientCompression,
+        shards: u32,
+        network: &Network,
+        workers: &Arc<Workers>,
+    ) -> Result<Option<Self>, Failure> {
         let length = Gradient::node_len(network);
         let codec = Codec::new(compression, network, length).map(Arc::new);
-        let factors = compression.rank().map(|rank| {
-            let rule = LowRank::new(rank, network, length);
-            let right = vec![0.0; rule.factors_len()];
-            Factors { rule, right }
-        });
+        let rule = compression.rank().map(|rank| LowRank::new(rank, network, length));
+        let factors = rule.map(|rule| Factors::new(rule, workers)).transpose()?;
         if codec.is_none() && factors.is_none() {
-            return None;
+            return Ok(None);
         }
-        Some(Compressor {
+        Ok(Some(Compressor {
             codec,
             factors,
             remembers: compression.remembers(),
@@ -63,13 +77,8 @@ impl Compressor {
             left: Vec::new(),
             even: true,
             sent: [0; 2],
-        })
-    }
-
-    /// Values of what is left over all shards, and of factors that are kept, which are part of the state.
-    pub(super) fn left_len(&self) -> usize {
-        let factors = self.factors.as_ref().map_or(0, |factors| factors.right.len());
-        if self.remembers { self.length + factors } else { 0 }
+            workers: Arc::clone(workers),
+        }))
     }
 
     /// True where a run can be saved and gone back to.
@@ -118,7 +127,7 @@ impl Compressor {
         let nodes = self.covers(leaves).into_iter().map(|(lo, hi)| {
             let mut node = NodeGradient::new(lo, hi);
             node.values.resize(self.length, 0.0);
-            node.present = sum((lo, hi), &parts, none, &mut node.values);
+            node.present = sum_on(&self.workers, (lo, hi), &parts, none, &mut node.values);
             node
         });
         let nodes: Vec<NodeGradient> = nodes.collect();
@@ -171,14 +180,16 @@ impl Compressor {
             return self.by_low_rank(step, leaves, reduce, out);
         };
         let codec = codec.as_ref();
-        let mut none: Vec<f32> = Vec::new();
-        for (at, leaf) in leaves.iter_mut().enumerate().filter(|(_, leaf)| leaf.present) {
-            let left = self.left.get_mut(at).unwrap_or(&mut none);
-            codec.leaf(&mut leaf.values, left);
-        }
+        let mut left = self.left.iter_mut();
+        let with_left = leaves
+            .iter_mut()
+            .map(|leaf| (leaf, left.next().map_or(&mut [][..], Vec::as_mut_slice)));
+        let mut present: Vec<_> = with_left.filter(|(leaf, _)| leaf.present).collect();
+        self.workers
+            .each(&mut present, |_, (leaf, left)| codec.leaf(&mut leaf.values, left));
         let leaves: Vec<Part<'_>> = leaves.iter().map(part).collect();
         if reduce.rank().1 == 1 {
-            sum((0, self.shards), &leaves, codec.rounding(), out);
+            sum_on(&self.workers, (0, self.shards), &leaves, codec.rounding(), out);
             codec.root(out);
         } else if codec.sends_leaves() {
             self.among(codec, (step, &leaves), reduce, out)?;
@@ -201,7 +212,13 @@ impl Compressor {
         let node = |(lo, hi)| {
             let mut node = NodeGradient::new(lo, hi);
             node.values.resize(self.length, 0.0);
-            node.present = sum((lo, hi), leaves, codec.rounding(), &mut node.values);
+            node.present = sum_on(
+                &self.workers,
+                (lo, hi),
+                leaves,
+                codec.rounding(),
+                &mut node.values,
+            );
             node
         };
         cover(lo, hi, self.shards).into_iter().map(node).collect()
@@ -244,7 +261,13 @@ impl Compressor {
         });
         let parts: Vec<Part<'_>> = parts.collect();
         let mut root = vec![0.0; mine.len()];
-        sum((0, self.shards), &parts, codec.rounding(), &mut root);
+        sum_on(
+            &self.workers,
+            (0, self.shards),
+            &parts,
+            codec.rounding(),
+            &mut root,
+        );
         codec.root(&mut root);
         let mut packed_root = Vec::new();
         codec.pack_root(&root, &mut packed_root);

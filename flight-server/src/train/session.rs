@@ -117,7 +117,12 @@ impl Session {
             evaluator: Evaluator::new(job, &network, threads.max(1))?,
             gradient: Gradient::new(&network),
             state: TrainState::new(train, &network, &engine, weights)?,
-            compressor: Compressor::new(train.gradient_compression, train.logical_shards, &network),
+            compressor: Compressor::new(
+                train.gradient_compression,
+                train.logical_shards,
+                &network,
+                &engine.workers(),
+            )?,
             settled: SettledPoints::of(train),
             under_way: false,
             network,
@@ -218,7 +223,7 @@ impl Session {
 
     /// Gives every shard of this trainer its part of what is left.
     fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
-        self.follow_choice(plan);
+        self.follow_choice(plan)?;
         self.settled.begin();
         self.under_way = false;
         self.made = self.counter().step;

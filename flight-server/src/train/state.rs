@@ -4,7 +4,7 @@
 //! each computed aside and committed once, or by taking in a saved one. So a run that is halted anywhere, here or in another
 //! process, goes on with equal bits.
 
-use super::compress::Compressor;
+use super::compress::left_len;
 use super::non_finite::NonFiniteGuard;
 use super::stopping::Stopper;
 use candlewick_membership::{Course, Noted, Schedule};
@@ -85,7 +85,7 @@ impl TrainState {
             guard: NonFiniteGuard::new(train.on_non_finite),
             stopper: train.evaluation.early_stopping.clone().map(Stopper::new),
             loss_scale: (train.precision == Precision::Fp16).then(LossScale::default),
-            left: vec![0.0; left_len(train, network)],
+            left: vec![0.0; left_len(train.gradient_compression, network)],
             choice: None,
             chooses: train.gradient_compression.is_auto(),
             ended: false,
@@ -281,12 +281,6 @@ impl TrainState {
         self.left.copy_from_slice(&saved.tensor(WHAT, LEFT)?.values);
         Ok(())
     }
-}
-
-/// Values of what is not sent.
-fn left_len(train: &TrainSpec, network: &Network) -> usize {
-    let compressor = Compressor::new(train.gradient_compression, train.logical_shards, network);
-    compressor.map_or(0, |compressor| compressor.left_len())
 }
 
 /// Takes a note out.

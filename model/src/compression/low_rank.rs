@@ -6,6 +6,7 @@
 //! outside of the columns of P it remembers for its next one. Vectors, and matrices that would not get smaller, are sent as
 //! they are.
 
+use crate::kernels::{self, Accumulate, Kernels, add_into};
 use crate::network::Network;
 use crate::numbers::to_f32;
 use crate::parameter::Parameter;
@@ -81,6 +82,20 @@ impl LowRank {
         found
     }
 
+    /// Of one square matrix.
+    pub(super) fn of_square(rank: u32, side: usize) -> Self {
+        LowRank {
+            rank: rank as usize,
+            matrices: vec![Matrix {
+                values: 0..side * side,
+                rows: side,
+                columns: side,
+            }],
+            plain: Vec::new(),
+            untrained: Vec::new(),
+        }
+    }
+
     /// The largest rank that makes any parameter of a network smaller; none where no rank does.
     #[must_use]
     pub fn largest(network: &Network) -> Option<usize> {
@@ -130,26 +145,22 @@ impl LowRank {
     }
 
     /// A shard's gradient, to which what it remembers is added, and its part of what is added up first.
-    pub fn first(&self, values: &mut [f32], memory: &[f32], factors: &[f32], into: &mut [f32]) {
+    pub fn first(
+        &self,
+        kernels: &mut Kernels,
+        (values, memory): (&mut [f32], &[f32]),
+        factors: &[f32],
+        into: &mut [f32],
+    ) {
         for range in &self.untrained {
             values[range.clone()].fill(0.0);
         }
-        for (value, left) in values.iter_mut().zip(memory) {
-            *value += left;
+        add_into(kernels.level(), values, memory);
+        for part in self.parts() {
+            let (m, q) = (part.of(values), part.right(factors));
+            kernels.product(m, q, Accumulate::Zero, &mut into[part.first.clone()]);
         }
-        let (mut start, mut factor) = (0, 0);
-        for matrix in &self.matrices {
-            let product = &mut into[start..start + matrix.rows * self.rank];
-            let q = &factors[factor..factor + matrix.columns * self.rank];
-            (start, factor) = (start + product.len(), factor + q.len());
-            let rows = values[matrix.values.clone()].chunks_exact(matrix.columns);
-            for (row, product) in rows.zip(product.chunks_exact_mut(self.rank)) {
-                product.fill(0.0);
-                for (value, q) in row.iter().zip(q.chunks_exact(self.rank)) {
-                    product.iter_mut().zip(q).for_each(|(sum, q)| *sum += value * q);
-                }
-            }
-        }
+        let mut start = self.products_len();
         for range in &self.plain {
             into[start..start + range.len()].copy_from_slice(&values[range.clone()]);
             start += range.len();
@@ -190,54 +201,95 @@ impl LowRank {
     }
 
     /// A shard's part of what is added up then: the gradient that [`LowRank::first`] left, times P.
-    pub fn second(&self, values: &[f32], first: &[f32], into: &mut [f32]) {
-        let (mut start, mut factor) = (0, 0);
-        into.fill(0.0);
-        for matrix in &self.matrices {
-            let p = &first[start..start + matrix.rows * self.rank];
-            let q = &mut into[factor..factor + matrix.columns * self.rank];
-            (start, factor) = (start + p.len(), factor + q.len());
-            let rows = values[matrix.values.clone()].chunks_exact(matrix.columns);
-            for (row, p) in rows.zip(p.chunks_exact(self.rank)) {
-                for (value, q) in row.iter().zip(q.chunks_exact_mut(self.rank)) {
-                    q.iter_mut().zip(p).for_each(|(sum, p)| *sum += value * p);
-                }
-            }
+    pub fn second(&self, kernels: &mut Kernels, values: &[f32], first: &[f32], into: &mut [f32]) {
+        for part in self.parts() {
+            let (m, p) = (part.of(values).transposed(), part.left(first));
+            kernels.product(m, p, Accumulate::Zero, &mut into[part.second.clone()]);
         }
     }
 
     /// What a shard remembers: its gradient without that part of it which was sent.
-    pub fn rest(&self, values: &[f32], first: &[f32], own: &[f32], memory: &mut [f32]) {
-        memory.fill(0.0);
-        self.each_product(first, own, |at, sent| memory[at] = values[at] - sent);
+    pub fn rest(
+        &self,
+        kernels: &mut Kernels,
+        (values, first): (&[f32], &[f32]),
+        own: &[f32],
+        memory: &mut [f32],
+    ) {
+        let sent = self.plain.iter().chain(&self.untrained);
+        sent.for_each(|range| memory[range.clone()].fill(0.0));
+        let minus: Vec<f32> = first[..self.products_len()].iter().map(|value| -value).collect();
+        for part in self.parts() {
+            let into = &mut memory[part.matrix.values.clone()];
+            into.copy_from_slice(&values[part.matrix.values.clone()]);
+            let (p, q) = (part.left(&minus), part.right(own).transposed());
+            kernels.product(p, q, Accumulate::Result, into);
+        }
     }
 
     /// The sum of all shards, of what was added up.
-    pub fn expand(&self, first: &[f32], factors: &[f32], out: &mut [f32]) {
-        out.fill(0.0);
-        self.each_product(first, factors, |at, sent| out[at] = sent);
-        let mut start = first.len() - self.plain.iter().map(Range::len).sum::<usize>();
+    pub fn expand(&self, kernels: &mut Kernels, first: &[f32], factors: &[f32], out: &mut [f32]) {
+        for range in &self.untrained {
+            out[range.clone()].fill(0.0);
+        }
+        for part in self.parts() {
+            let (p, q) = (part.left(first), part.right(factors).transposed());
+            kernels.product(p, q, Accumulate::Zero, &mut out[part.matrix.values.clone()]);
+        }
+        let mut start = self.products_len();
         for range in &self.plain {
             out[range.clone()].copy_from_slice(&first[start..start + range.len()]);
             start += range.len();
         }
     }
 
-    /// Every element of P Q^T, with its place.
-    fn each_product(&self, first: &[f32], factors: &[f32], mut take: impl FnMut(usize, f32)) {
-        let (mut start, mut factor) = (0, 0);
-        for matrix in &self.matrices {
-            let p = &first[start..start + matrix.rows * self.rank];
-            let q = &factors[factor..factor + matrix.columns * self.rank];
-            (start, factor) = (start + p.len(), factor + q.len());
-            let mut at = matrix.values.start;
-            for p in p.chunks_exact(self.rank) {
-                for q in q.chunks_exact(self.rank) {
-                    take(at, p.iter().zip(q).fold(0.0, |sum, (p, q)| sum + p * q));
-                    at += 1;
-                }
+    /// Values of all P.
+    fn products_len(&self) -> usize {
+        self.matrices.iter().map(|matrix| matrix.rows * self.rank).sum()
+    }
+
+    /// Each matrix, and where its factors lie.
+    fn parts(&self) -> impl Iterator<Item = Factored<'_>> {
+        let (mut first, mut second) = (0, 0);
+        self.matrices.iter().map(move |matrix| {
+            let begin = (first, second);
+            first += matrix.rows * self.rank;
+            second += matrix.columns * self.rank;
+            Factored {
+                matrix,
+                rank: self.rank,
+                first: begin.0..first,
+                second: begin.1..second,
             }
-        }
+        })
+    }
+}
+
+/// A matrix and where its factors lie.
+struct Factored<'a> {
+    matrix: &'a Matrix,
+    rank: usize,
+    /// P, among all that is added up first.
+    first: Range<usize>,
+    /// Q, among all of them.
+    second: Range<usize>,
+}
+
+impl Factored<'_> {
+    /// M.
+    fn of<'a>(&self, values: &'a [f32]) -> kernels::Matrix<'a> {
+        let values = &values[self.matrix.values.clone()];
+        kernels::Matrix::new(values, self.matrix.rows, self.matrix.columns)
+    }
+
+    /// P.
+    fn left<'a>(&self, first: &'a [f32]) -> kernels::Matrix<'a> {
+        kernels::Matrix::new(&first[self.first.clone()], self.matrix.rows, self.rank)
+    }
+
+    /// Q.
+    fn right<'a>(&self, factors: &'a [f32]) -> kernels::Matrix<'a> {
+        kernels::Matrix::new(&factors[self.second.clone()], self.matrix.columns, self.rank)
     }
 }
 
@@ -255,7 +307,7 @@ fn sides(parameter: &Parameter) -> (usize, usize) {
 
 /// Between -1 and 1.
 #[expect(clippy::cast_precision_loss, reason = "24 bits")]
-fn random(matrix: u64, column: u64, row: u64) -> f32 {
+pub(super) fn random(matrix: u64, column: u64, row: u64) -> f32 {
     let bits = mix(row, matrix, u32::try_from(column).unwrap_or(u32::MAX)) >> 40;
     bits as f32 / (1u32 << 23) as f32 - 1.0
 }
@@ -296,22 +348,23 @@ mod tests {
         memory: &mut [Vec<f32>],
         factors: &mut Vec<f32>,
     ) -> Vec<f32> {
+        let kernels = &mut Kernels::new(1).unwrap();
         low.renew(factors);
         let (mut first, mut second) = (vec![0.0; low.first_len()], vec![0.0; low.factors_len()]);
         for (values, memory) in shards.iter_mut().zip(&*memory) {
             let mut own = vec![0.0; first.len()];
-            low.first(values, memory, factors, &mut own);
+            low.first(kernels, (values, memory), factors, &mut own);
             first.iter_mut().zip(&own).for_each(|(sum, own)| *sum += own);
         }
         low.orthonormalise(&mut first);
         for (values, memory) in shards.iter().zip(memory) {
             let mut own = vec![0.0; second.len()];
-            low.second(values, &first, &mut own);
-            low.rest(values, &first, &own, memory);
+            low.second(kernels, values, &first, &mut own);
+            low.rest(kernels, (values, &first), &own, memory);
             second.iter_mut().zip(&own).for_each(|(sum, own)| *sum += own);
         }
         let mut out = vec![f32::NAN; shards[0].len()];
-        low.expand(&first, &second, &mut out);
+        low.expand(kernels, &first, &second, &mut out);
         *factors = second;
         out
     }

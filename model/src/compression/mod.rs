@@ -11,25 +11,26 @@ mod one_bit;
 mod short;
 mod topk;
 mod tree;
+mod trial;
 
 pub use low_rank::LowRank;
 pub use node::{Packed, read_nodes, write_node};
-pub use tree::{Part, sum};
+pub use tree::{Part, sum, sum_on};
+pub use trial::packing_seconds;
 
+use crate::kernels::{SimdLevel, add_into, simd_dispatch};
 use crate::network::Network;
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use candlewick_protocol::compression::GradientCompression;
 use short::Short;
 use std::ops::Range;
-use std::time::Instant;
 
 /// The parts of the values that trainers add up begin at multiples of this.
 pub const BLOCK: usize = 4_096;
 
-/// Values that are packed to see how long that takes, and how often.
-const TRIED: usize = 64 * 1024;
-const TRIES: usize = 4;
+/// Bits of an f32 that are all set where it is infinite or NaN.
+const EXPONENT: u32 = 0x7f80_0000;
 
 /// A kind of compression, for the gradients of a network.
 #[derive(Debug, Clone)]
@@ -48,20 +49,27 @@ enum Kind {
     OneBit,
 }
 
+impl Kind {
+    /// What `auto` is where trainers decide for compression.
+    const DECIDED: Kind = Kind::Short(Short::Bf16);
+
+    fn of(compression: GradientCompression) -> Option<Self> {
+        match compression {
+            // No compression, none that is decided yet, no matter of leaves (`LowRank`).
+            GradientCompression::None | GradientCompression::Auto | GradientCompression::PowerSgd(_) => None,
+            GradientCompression::Bf16 => Some(Kind::Short(Short::Bf16)),
+            GradientCompression::Fp16 => Some(Kind::Short(Short::Fp16)),
+            GradientCompression::TopK(share) => Some(Kind::TopK(share)),
+            GradientCompression::OneBit => Some(Kind::OneBit),
+        }
+    }
+}
+
 impl Codec {
     /// The codec of a job; none where gradients stay as they are, or become matrices of low rank. `length` is that of a node's values.
     #[must_use]
     pub fn new(compression: GradientCompression, network: &Network, length: usize) -> Option<Self> {
-        let kind = match compression {
-            // No compression, none that is decided yet, no matter of leaves (`LowRank`).
-            GradientCompression::None | GradientCompression::Auto | GradientCompression::PowerSgd(_) => {
-                return None;
-            }
-            GradientCompression::Bf16 => Kind::Short(Short::Bf16),
-            GradientCompression::Fp16 => Kind::Short(Short::Fp16),
-            GradientCompression::TopK(share) => Kind::TopK(share),
-            GradientCompression::OneBit => Kind::OneBit,
-        };
+        let kind = Kind::of(compression)?;
         let (mut parameters, mut untrained) = (Vec::new(), Vec::new());
         let mut start = 0;
         let sparse = network.sparse_parameters();
@@ -93,7 +101,7 @@ impl Codec {
     }
 
     /// A shard's gradient becomes what is sent of it. `memory` holds what was not sent before, and then what is not sent now;
-    /// it is empty for a codec that remembers nothing.
+    /// it has as many values where the codec remembers, and is empty where it remembers nothing.
     ///
     /// A gradient that is not finite is told as such, by its first values: the memory stays as it is.
     pub fn leaf(&self, values: &mut [f32], memory: &mut [f32]) {
@@ -105,27 +113,26 @@ impl Codec {
 
     fn remembering(&self, values: &mut [f32], memory: &mut [f32]) {
         self.clear_untrained(values);
-        let mut wanted = values.to_vec();
-        for (wanted, left) in wanted.iter_mut().zip(&*memory) {
-            *wanted += left;
-        }
-        if !wanted.iter().all(|value| value.is_finite()) {
+        let level = SimdLevel::detect();
+        let mut finite = true;
+        is_finite(level, values, memory, &mut finite);
+        if !finite {
             values.fill(0.0);
             let told = values.len().min(BLOCK);
             values[..told].fill(f32::NAN);
             return;
         }
-        values.copy_from_slice(&wanted);
+        // What is wanted, in both; then what is sent, and what of it is not.
+        add_into(level, memory, values);
+        values.copy_from_slice(memory);
         match self.kind {
             Kind::TopK(share) => self
                 .parameters
                 .iter()
                 .for_each(|range| topk::keep(share, &mut values[range.clone()])),
-            _ => values.chunks_mut(one_bit::GROUP).for_each(one_bit::quantise),
+            _ => one_bit::quantise(level, values),
         }
-        for ((left, wanted), sent) in memory.iter_mut().zip(&wanted).zip(&*values) {
-            *left = wanted - sent;
-        }
+        subtract_from(level, memory, values);
         self.clear_untrained(memory);
     }
 
@@ -216,28 +223,24 @@ impl Codec {
     }
 }
 
-/// Seconds in which a trainer of so many logical shards rounds its gradients of so many values to bf16, packs what it sends and unpacks
-/// what comes: of this machine as it is now.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 values")]
-pub fn packing_seconds(values: usize, shards: usize) -> f64 {
-    let mut tried = vec![1.0; TRIED];
-    let mut words = Vec::with_capacity(TRIED);
-    let (mut rounding, mut packing) = (f64::INFINITY, f64::INFINITY);
-    for _ in 0..TRIES {
-        words.clear();
-        let begin = Instant::now();
-        Short::Bf16.round(&mut tried);
-        rounding = rounding.min(begin.elapsed().as_secs_f64());
-        let begin = Instant::now();
-        Short::Bf16.pack(&tried, &mut words);
-        // They are those that were just packed.
-        let _ = Short::Bf16.unpack(&words, &mut tried);
-        packing = packing.min(begin.elapsed().as_secs_f64());
+simd_dispatch! {
+    /// Whether all sums are, and all values.
+    fn is_finite(values: &[f32], memory: &[f32], finite: &mut bool) {
+        let infinite = |value: f32| u32::from(value.to_bits() & EXPONENT == EXPONENT);
+        let mut found = 0u32;
+        for (value, left) in values.iter().zip(memory) {
+            found |= infinite(*value + *left);
+        }
+        *finite = found == 0;
     }
-    // Each shard's leaf, and the sums; what goes out and what comes.
-    let rounded = rounding * (shards + 1) as f64;
-    (rounded + 2.0 * packing) * values as f64 / TRIED as f64
+}
+
+simd_dispatch! {
+    fn subtract_from(left: &mut [f32], right: &[f32]) {
+        for (left, right) in left.iter_mut().zip(right) {
+            *left -= *right;
+        }
+    }
 }
 
 /// What cannot be read of another trainer's words.

@@ -1,6 +1,7 @@
 //! Values of 16 bits: those of f32's upper half (bf16), and those of IEEE 754 (fp16).
 
 use super::take;
+use crate::kernels::{SimdLevel, simd_dispatch};
 use candlewick_protocol::Failure;
 
 const SIGN: u32 = 0x8000_0000;
@@ -25,41 +26,93 @@ impl Short {
     /// Every value becomes the nearest one of the type, of two that are equally near the even one. Where a finite value is too
     /// large for fp16, it becomes the largest; infinite and NaN stay that.
     pub(crate) fn round(self, values: &mut [f32]) {
+        let level = SimdLevel::detect();
         match self {
-            Short::Bf16 => values.iter_mut().for_each(|value| *value = bf16(*value)),
-            Short::Fp16 => values.iter_mut().for_each(|value| *value = fp16(*value)),
+            Short::Bf16 => round_bf16(level, values),
+            Short::Fp16 => round_fp16(level, values),
         }
     }
 
     /// Two values in a word.
     pub(crate) fn pack(self, values: &[f32], words: &mut Vec<f32>) {
-        let bits: fn(f32) -> u32 = match self {
-            Short::Bf16 => |value| value.to_bits() >> 16,
-            Short::Fp16 => bits_of_fp16,
-        };
-        let (pairs, last) = values.as_chunks::<2>();
-        words.extend(
-            pairs
-                .iter()
-                .map(|[low, high]| f32::from_bits(bits(*low) | bits(*high) << 16)),
-        );
-        words.extend(last.iter().map(|value| f32::from_bits(bits(*value))));
+        let start = words.len();
+        words.resize(start + values.len().div_ceil(2), 0.0);
+        let (level, words) = (SimdLevel::detect(), &mut words[start..]);
+        match self {
+            Short::Bf16 => pack_bf16(level, values, words),
+            Short::Fp16 => pack_fp16(level, values, words),
+        }
     }
 
     /// Reads what [`Short::pack`] wrote.
     pub(crate) fn unpack<'a>(self, words: &'a [f32], into: &mut [f32]) -> Result<&'a [f32], Failure> {
         let (packed, rest) = take(words, into.len().div_ceil(2))?;
-        let value: fn(u32) -> f32 = match self {
-            Short::Bf16 => |bits| f32::from_bits(bits << 16),
-            Short::Fp16 => value_of_fp16,
-        };
-        for (pair, word) in into.chunks_mut(2).zip(packed) {
-            let word = word.to_bits();
-            for (to, bits) in pair.iter_mut().zip([word & 0xffff, word >> 16]) {
-                *to = value(bits);
-            }
+        let level = SimdLevel::detect();
+        match self {
+            Short::Bf16 => unpack_bf16(level, packed, into),
+            Short::Fp16 => unpack_fp16(level, packed, into),
         }
         Ok(rest)
+    }
+}
+
+simd_dispatch! {
+    fn round_bf16(values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = bf16(*value));
+    }
+}
+
+simd_dispatch! {
+    fn round_fp16(values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value = fp16(*value));
+    }
+}
+
+simd_dispatch! {
+    fn pack_bf16(values: &[f32], words: &mut [f32]) {
+        pack_by(values, words, |value| value.to_bits() >> 16);
+    }
+}
+
+simd_dispatch! {
+    fn pack_fp16(values: &[f32], words: &mut [f32]) {
+        pack_by(values, words, bits_of_fp16);
+    }
+}
+
+simd_dispatch! {
+    fn unpack_bf16(words: &[f32], into: &mut [f32]) {
+        unpack_by(words, into, |bits| f32::from_bits(bits << 16));
+    }
+}
+
+simd_dispatch! {
+    fn unpack_fp16(words: &[f32], into: &mut [f32]) {
+        unpack_by(words, into, value_of_fp16);
+    }
+}
+
+/// An odd last value has a word of its own.
+#[inline(always)]
+fn pack_by(values: &[f32], words: &mut [f32], bits: impl Fn(f32) -> u32) {
+    let (pairs, last) = values.as_chunks::<2>();
+    for (word, [low, high]) in words.iter_mut().zip(pairs) {
+        *word = f32::from_bits(bits(*low) | bits(*high) << 16);
+    }
+    for (word, value) in words[pairs.len()..].iter_mut().zip(last) {
+        *word = f32::from_bits(bits(*value));
+    }
+}
+
+#[inline(always)]
+fn unpack_by(words: &[f32], into: &mut [f32], value: impl Fn(u32) -> f32) {
+    let (pairs, last) = into.as_chunks_mut::<2>();
+    for ([low, high], word) in pairs.iter_mut().zip(words) {
+        let word = word.to_bits();
+        (*low, *high) = (value(word & 0xffff), value(word >> 16));
+    }
+    for (to, word) in last.iter_mut().zip(&words[pairs.len()..]) {
+        *to = value(word.to_bits() & 0xffff);
     }
 }
 

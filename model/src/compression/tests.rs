@@ -119,7 +119,7 @@ fn the_largest_are_kept_and_the_first_of_equals() {
 #[test]
 fn a_bit_stands_for_the_mean_of_its_side() {
     let mut block = [1.0, -2.0, 3.0, -6.0, 0.0];
-    one_bit::quantise(&mut block);
+    one_bit::quantise(SimdLevel::detect(), &mut block);
     assert_eq!(block, [4.0 / 3.0, -4.0, 4.0 / 3.0, -4.0, 4.0 / 3.0]);
     let mut words = Vec::new();
     one_bit::pack(&block, &mut words);
@@ -229,6 +229,18 @@ fn a_sum_is_that_of_the_tree_and_rounded_at_every_node() {
     let mut again = vec![0.0; whole.len()];
     assert!(sum((0, 5), &nodes, codec.rounding(), &mut again));
     assert_eq!(bits(&again), bits(&whole));
+    // By threads, of which each has many tiles.
+    let many: Vec<f32> = whole.iter().copied().cycle().take(300_000).collect();
+    let leaves = [0, 1, 2].map(|lo| Part {
+        lo,
+        hi: lo + 1,
+        values: Some(many.as_slice()),
+    });
+    let (mut one, mut two) = (many.clone(), many.clone());
+    assert!(sum((0, 3), &leaves, codec.rounding(), &mut one));
+    let workers = crate::kernels::Workers::new(3).unwrap();
+    assert!(sum_on(&workers, (0, 3), &leaves, codec.rounding(), &mut two));
+    assert_eq!(bits(&one), bits(&two));
     assert!(!sum((2, 3), &parts[2..3], codec.rounding(), &mut again));
 }
 

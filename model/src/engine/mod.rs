@@ -116,7 +116,8 @@ impl Engine {
     }
 
     /// The threads, for others to share.
-    pub(crate) fn workers(&self) -> Arc<Workers> {
+    #[must_use]
+    pub fn workers(&self) -> Arc<Workers> {
         Arc::clone(self.kernels.workers())
     }
 

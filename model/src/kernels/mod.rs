@@ -69,4 +69,4 @@ pub(crate) use shrink::{
 pub use simd::SimdLevel;
 pub(crate) use simd::simd_dispatch;
 pub(crate) use sparse_memory::SparseMemory;
-pub(crate) use workers::Workers;
+pub use workers::Workers;

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const MOST_BYTES: u64 = 128 << 20;
 /// Steps of a probe.
 const MOST_STEPS: u64 = 400;
+/// Values of leaves of all trainers that are tried.
+const MOST_LEAVES: u64 = 1 << 26;
 /// Rows that are put in an order to see how long that takes.
 const MOST_SORTED: u64 = 1 << 20;
 /// Slices that are judged.
@@ -173,6 +175,16 @@ impl<'a> Course<'a> {
     }
 }
 
+/// The nodes that a trainer computes: its shards' leaves where they are compressed, as far as there is room for them here.
+fn spans(course: &Course<'_>, network: &Network, shards: &Range<u32>) -> Vec<(u32, u32)> {
+    let compression = course.job.train.gradient_compression;
+    let values = (Gradient::node_len(network) as u64).saturating_mul(shards.len() as u64 * course.trainers);
+    if compression.is_none() || compression.is_auto() || values > MOST_LEAVES {
+        return tree::cover(shards.start, shards.end, course.shards);
+    }
+    shards.clone().map(|shard| (shard, shard + 1)).collect()
+}
+
 /// One trainer.
 struct Trainer<'a> {
     network: &'a Network,
@@ -209,7 +221,7 @@ impl<'a> Trainer<'a> {
         let weights = network.initial_weights(train.seed);
         let mut updates = Updates::new(train, network, &engine, &weights)?;
         updates.begin(MOST_STEPS + 1)?;
-        let nodes = tree::cover(shards.start, shards.end, course.shards).into_iter();
+        let nodes = spans(course, network, &shards).into_iter();
         #[expect(clippy::cast_precision_loss, reason = "a step has far fewer than 2^53 rows")]
         let scale = wanted as f64 / rows.max(1) as f64;
         Ok(Trainer {

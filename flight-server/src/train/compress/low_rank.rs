@@ -2,14 +2,44 @@
 
 use super::super::{Interrupt, Reduce};
 use super::{Compressor, bounds};
-use candlewick_model::compression::{LowRank, Part, sum};
+use candlewick_model::compression::{LowRank, Part, sum_on};
 use candlewick_model::engine::NodeGradient;
+use candlewick_model::kernels::{Kernels, Workers};
+use candlewick_protocol::Failure;
+use std::sync::Arc;
 
 /// The rule, and what is kept for the next step: the right factors, which all trainers have.
 #[derive(Debug)]
 pub(super) struct Factors {
     pub(super) rule: LowRank,
     pub(super) right: Vec<f32>,
+    /// By thread, what it computes with.
+    kernels: Vec<Kernels>,
+}
+
+impl Factors {
+    pub(super) fn new(rule: LowRank, workers: &Workers) -> Result<Self, Failure> {
+        let kernels = (0..workers.threads()).map(|_| Kernels::new(1));
+        Ok(Factors {
+            right: vec![0.0; rule.factors_len()],
+            kernels: kernels.collect::<Result<_, Failure>>()?,
+            rule,
+        })
+    }
+}
+
+/// Does something with each item, each thread with kernels of its own: leaves are as many as they are, and none depends on who has it.
+fn each<T: Send>(
+    workers: &Workers,
+    kernels: &mut [Kernels],
+    items: &mut [T],
+    body: impl Fn(&mut Kernels, &mut T) + Send + Sync,
+) {
+    let share = items.len().div_ceil(kernels.len().max(1)).max(1);
+    let mut shares: Vec<_> = kernels.iter_mut().zip(items.chunks_mut(share)).collect();
+    workers.each(&mut shares, |_, (kernels, items)| {
+        items.iter_mut().for_each(|item| body(kernels, item));
+    });
 }
 
 impl Compressor {
@@ -31,20 +61,19 @@ impl Compressor {
 
     fn by_factors(
         &mut self,
-        Factors { rule, right }: &mut Factors,
+        Factors { rule, right, kernels }: &mut Factors,
         (step, leaves): (u64, &mut [NodeGradient]),
         reduce: &mut dyn Reduce,
         out: &mut [f32],
     ) -> Result<(), Interrupt> {
         rule.renew(right);
-        let firsts = leaves.iter_mut().zip(&self.left).map(|(leaf, left)| {
-            let mut first = vec![0.0; rule.first_len()];
-            if leaf.present {
-                rule.first(&mut leaf.values, left, right, &mut first);
-            }
-            first
+        let workers = Arc::clone(&self.workers);
+        let mut firsts = vec![vec![0.0; rule.first_len()]; leaves.len()];
+        let own = leaves.iter_mut().zip(&self.left).zip(&mut firsts);
+        let mut own: Vec<_> = own.filter(|((leaf, _), _)| leaf.present).collect();
+        each(&workers, kernels, &mut own, |kernels, ((leaf, left), first)| {
+            rule.first(kernels, (&mut leaf.values, left), right, first);
         });
-        let firsts: Vec<Vec<f32>> = firsts.collect();
         let mut first = vec![0.0; rule.first_len()];
         self.sum_of(step, (leaves, &firsts), reduce, &mut first)?;
         if !first.iter().all(|value| value.is_finite()) {
@@ -53,30 +82,30 @@ impl Compressor {
             return Ok(());
         }
         rule.orthonormalise(&mut first);
-        let seconds = leaves.iter().map(|leaf| {
-            let mut second = vec![0.0; rule.factors_len()];
-            if leaf.present {
-                rule.second(&leaf.values, &first, &mut second);
-            }
-            second
+        let mut seconds = vec![vec![0.0; rule.factors_len()]; leaves.len()];
+        let own = leaves.iter().zip(&mut seconds);
+        let mut own: Vec<_> = own.filter(|(leaf, _)| leaf.present).collect();
+        each(&workers, kernels, &mut own, |kernels, (leaf, second)| {
+            rule.second(kernels, &leaf.values, &first, second);
         });
-        let seconds: Vec<Vec<f32>> = seconds.collect();
         let mut sum = vec![0.0; rule.factors_len()];
         self.sum_of(step, (leaves, &seconds), reduce, &mut sum)?;
         let (rank, ranks) = reduce.rank();
         self.sent[1] += self.direct(self.length, leaves, (rank, ranks));
-        rule.expand(&first, &sum, out);
+        if let Some(kernels) = kernels.first_mut() {
+            rule.expand(kernels, &first, &sum, out);
+        }
         if !sum.iter().chain(&*out).all(|value| value.is_finite()) {
             // Finite gradients may have a product that is not. Factors that are not finite would make all later steps so.
             out.fill(f32::NAN);
             return Ok(());
         }
         right.copy_from_slice(&sum);
-        for ((leaf, left), second) in leaves.iter().zip(&mut self.left).zip(&seconds) {
-            if leaf.present {
-                rule.rest(&leaf.values, &first, second, left);
-            }
-        }
+        let own = leaves.iter().zip(&mut self.left).zip(&seconds);
+        let mut own: Vec<_> = own.filter(|((leaf, _), _)| leaf.present).collect();
+        each(&workers, kernels, &mut own, |kernels, ((leaf, left), second)| {
+            rule.rest(kernels, (&leaf.values, &first), second, left);
+        });
         Ok(())
     }
 
@@ -97,7 +126,7 @@ impl Compressor {
         let nodes = self.covers(leaves).into_iter().map(|(lo, hi)| {
             let mut node = NodeGradient::new(lo, hi);
             node.values.resize(out.len(), 0.0);
-            node.present = sum((lo, hi), &parts, |_| {}, &mut node.values);
+            node.present = sum_on(&self.workers, (lo, hi), &parts, |_| {}, &mut node.values);
             node
         });
         let nodes: Vec<NodeGradient> = nodes.collect();

@@ -20,11 +20,15 @@ const WHAT: &str = "how gradients are compressed";
 
 impl Session {
     /// Follows what was decided, where the state has it.
-    pub(super) fn follow_choice(&mut self, plan: &TrainPlan) {
-        let Some(choice) = &self.state.choice else { return };
+    pub(super) fn follow_choice(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
+        let Some(choice) = &self.state.choice else {
+            return Ok(());
+        };
         if choice.kind.is_none() || self.compressor.is_none() {
-            self.compressor = Compressor::new(choice.kind, plan.job.train.logical_shards, &self.network);
+            let shards = plan.job.train.logical_shards;
+            self.compressor = Compressor::new(choice.kind, shards, &self.network, &self.engine.workers())?;
         }
+        Ok(())
     }
 
     /// Decides, where the job leaves it to the trainers and nobody has decided yet.
@@ -51,7 +55,7 @@ impl Session {
                 self.state.choice = Some(choice);
             }
         }
-        self.follow_choice(plan);
+        self.follow_choice(plan)?;
         Ok(())
     }
 
@@ -126,7 +130,9 @@ impl Session {
         rows.put_back(batch);
         let mut tried = tried?;
         let owned = plan.owned().len();
-        tried.push(packing_seconds(Gradient::node_len(&self.network), owned));
+        let values = Gradient::node_len(&self.network);
+        let mine = (owned, self.engine.workers().threads());
+        tried.push(packing_seconds(GradientCompression::Auto, values, mine, false)?);
         let slowest = slowest(&reduce.gather(WHAT, &tried)?, tried.len());
         let ready = slowest.iter().zip(&parts);
         Ok(forecast.compression(&StepShape {

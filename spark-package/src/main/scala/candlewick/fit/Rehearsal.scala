@@ -4,14 +4,14 @@ import candlewick.columns.ColumnChoice
 import java.util.Collections
 import org.apache.spark.ml.linalg.{SQLDataTypes, Vectors}
 import org.apache.spark.sql.{CandlewickShim, Row, SparkSession}
-import org.apache.spark.sql.types.{DoubleType, StructField, StructType}
+import org.apache.spark.sql.types.{DoubleType, StructType}
 
 /** The way of a fit up to where it starts something, gone once with one row that is made up: what Spark, Scala and this package
   * load and link on it is there for the first real one. No Spark job runs, and nobody is told of a fit.
   */
 private[fit] object Rehearsal {
   private val Schema =
-    StructType(Seq(StructField("features", SQLDataTypes.VectorType), StructField("label", DoubleType)))
+    new StructType().add("features", SQLDataTypes.VectorType, true).add("label", DoubleType, true)
 
   // The shape is said, so that no job looks at the first row; with a device that is said, none looks for GPUs.
   private val Spec = FitSpec(
