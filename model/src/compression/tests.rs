@@ -117,6 +117,32 @@ fn the_largest_are_kept_and_the_first_of_equals() {
 }
 
 #[test]
+fn what_is_kept_is_what_a_sort_by_size_and_place_would_keep() {
+    for seed in 0..40u64 {
+        let length = 1 + (mix(seed, 1, 0) % 3_000) as usize;
+        let value = |at: u64| {
+            let random = mix(at, seed, 2);
+            // Many of one size, zeros of both signs, and of all exponents.
+            match (random >> 8) % 4 {
+                0 => 0.25 * if random & 1 == 0 { 1.0 } else { -1.0 },
+                1 => f32::from_bits((random as u32) << 31),
+                _ => f32::from_bits(random as u32 & 0xff7f_ffff),
+            }
+        };
+        let values: Vec<f32> = (0..length as u64).map(value).collect();
+        let share = [0.001, 0.01, 0.3, 0.9][(seed % 4) as usize];
+        let kept = ((share * length as f64).ceil() as usize).clamp(1, length);
+        let mut order: Vec<usize> = (0..length).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(values[*at].to_bits() & 0x7fff_ffff));
+        let mut expected = vec![0.0; length];
+        order[..kept].iter().for_each(|at| expected[*at] = values[*at]);
+        let mut found = values.clone();
+        topk::keep(share, &mut found);
+        assert_eq!(bits(&found), bits(&expected), "{seed}: {kept} of {length}");
+    }
+}
+
+#[test]
 fn a_bit_stands_for_the_mean_of_its_side() {
     let mut block = [1.0, -2.0, 3.0, -6.0, 0.0];
     one_bit::quantise(SimdLevel::detect(), &mut block);
