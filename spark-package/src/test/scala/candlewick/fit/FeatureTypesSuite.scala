@@ -85,7 +85,8 @@ class FeatureTypesSuite extends ClusterSuite {
     val vectors = table.cache()
     val dense = udf((features: Vector) => Vectors.dense(features.toArray): Vector)
     val bag = nn.EmbeddingBag(Width, 4, mode = "sum", input = "counts")
-    val of = classifier().setNetwork(nn.Sequential(bag, nn.Linear(3))).setOptimizer(optim.Adagrad()).setEpochs(2)
+    val of =
+      classifier().setNetwork(nn.Sequential(bag, nn.Linear(3))).setOptimizer(optim.Adagrad()).setEpochs(2)
     val one = of.setNumTrainers(1).fit(vectors)
     val two = of.setNumTrainers(2).fit(vectors.withColumn("features", vector_to_array(col("features"))))
     assert(one.weightsHash == two.weightsHash)
