@@ -56,6 +56,12 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
 
   protected def current: SparkSession = session.get
 
+  /** Waits until so many executors are up. What takes those that are up takes fewer on a machine that is busy. */
+  protected def untilExecutors(count: Int): Unit = {
+    val driver = 1
+    eventually(assert(current.sparkContext.statusTracker.getExecutorInfos.length == driver + count)): Unit
+  }
+
   override protected def beforeEach(): Unit = {
     super.beforeEach()
     openGate()

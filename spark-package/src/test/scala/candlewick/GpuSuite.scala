@@ -32,6 +32,7 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
       "spark.executor.resource.gpu.amount" -> amount
     )
     start(master, gpus ++ settings: _*): Unit
+    untilExecutors(master.stripPrefix("local-cluster[").takeWhile(_.isDigit).toInt)
   }
 
   private def estimator: NeuralClassifier = classifier().setInputShape(Array(4))

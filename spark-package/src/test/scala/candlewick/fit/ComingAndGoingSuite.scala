@@ -108,7 +108,7 @@ class ComingAndGoingSuite extends ClusterSuite {
     val cluster = new TestCluster(Seq("127.0.0.2", Leaving), 2, TestFolders.fresh("test"))
     try {
       start(cluster.url, "spark.executor.cores" -> "2", "spark.decommission.enabled" -> "true")
-      eventually(assert(current.sparkContext.statusTracker.getExecutorInfos.length == 3))
+      untilExecutors(2)
       val data = points()
       val expected = gang(2).fit(data)
       val model = held("train.step=9") { gates =>

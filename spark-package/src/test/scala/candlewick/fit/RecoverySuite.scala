@@ -142,7 +142,7 @@ class RecoverySuite extends ClusterSuite {
     val cluster = new TestCluster(Seq("127.0.0.2", Gone), 2, TestFolders.fresh("test"))
     try {
       start(cluster.url, ("spark.executor.cores" -> "2") +: settings: _*)
-      eventually(assert(current.sparkContext.statusTracker.getExecutorInfos.length == 3))
+      untilExecutors(2)
       body(cluster)
     } finally {
       current.stop()
