@@ -22,7 +22,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 pub(crate) use readers::Wanted;
 pub(crate) use readers::{Ahead, EpochRows, HeldOutRows, RowSource, reading_ahead};
-use shard::{Run, Shard};
+use shard::{Entry, Run, Shard};
 
 /// Rows of a logical shard: those that train, or those put aside for validation.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Default for List {
 impl List {
     fn rows(&self) -> u64 {
         match self {
-            List::Memory(shard) => shard.hashes.len() as u64,
+            List::Memory(shard) => shard.rows.len() as u64,
             List::Disk(list) => list.rows,
         }
     }
@@ -49,24 +49,24 @@ impl List {
     fn hash_sum(&self) -> u128 {
         match self {
             List::Memory(shard) => shard
-                .hashes
+                .rows
                 .iter()
-                .fold(0u128, |sum, hash| sum.wrapping_add(*hash)),
+                .fold(0u128, |sum, row| sum.wrapping_add(row.hash())),
             List::Disk(list) => list.hash_sum,
         }
     }
 
-    /// Where its rows are, if they are in memory.
-    fn places(&self) -> &[(u32, u32)] {
+    /// The index of its rows, if they are in memory.
+    fn index(&self) -> &[Entry] {
         match self {
-            List::Memory(shard) => &shard.places,
+            List::Memory(shard) => &shard.rows,
             List::Disk(_) => &[],
         }
     }
 
-    fn places_mut(&mut self) -> &mut [(u32, u32)] {
+    fn index_mut(&mut self) -> &mut [Entry] {
         match self {
-            List::Memory(shard) => &mut shard.places,
+            List::Memory(shard) => &mut shard.rows,
             List::Disk(_) => &mut [],
         }
     }
@@ -87,27 +87,78 @@ impl Rows {
 
     fn places_mut(&mut self) -> impl Iterator<Item = &mut (u32, u32)> {
         let Rows { training, held_out } = self;
-        training.places_mut().iter_mut().chain(held_out.places_mut())
+        let index = training.index_mut().iter_mut().chain(held_out.index_mut());
+        index.map(|row| &mut row.place)
     }
 }
 
-/// Refuses a shard of too many rows before its copies are written out: few rows may stand for more than memory holds.
-fn check_copies(shape: &Shape, chunks: &[Arc<Chunk>]) -> Result<(), Failure> {
-    let meant = |chunk: &Arc<Chunk>| chunk.meant();
-    if chunks.iter().map(meant).fold(0, u64::saturating_add) <= order::MAX_SHARD_ROWS {
-        return Ok(());
-    }
-    let mut counts: BTreeMap<(u32, bool), u64> = BTreeMap::new();
-    for chunk in chunks {
-        for (row, hash) in (0u32..).zip(&chunk.hashes) {
-            let shard = chunk.shard_of(*hash, shape.logical_shards);
-            let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
-            let count = counts.entry((shard, held_out)).or_default();
-            *count = count.saturating_add(chunk.copies_of(row).here);
+/// Where the lists of the shards at hand are: training rows of each, then the rows held out that go with each.
+#[derive(Debug)]
+struct Lists<'a> {
+    shape: &'a Shape,
+    numbers: Vec<u32>,
+    /// Of each logical shard, its position in `numbers`.
+    local: Vec<Option<usize>>,
+    dropped: &'a ShardSet,
+}
+
+impl<'a> Lists<'a> {
+    fn new(shape: &'a Shape, shards: &ShardSet, dropped: &'a ShardSet) -> Self {
+        let numbers: Vec<u32> = shards.filter(|shard| !dropped.contains(shard)).iter().collect();
+        let mut local = vec![None; shape.logical_shards as usize];
+        for (at, shard) in numbers.iter().enumerate() {
+            if let Some(place) = local.get_mut(*shard as usize) {
+                *place = Some(at);
+            }
+        }
+        Lists {
+            shape,
+            numbers,
+            local,
+            dropped,
         }
     }
-    let mut counts = counts.into_iter();
-    counts.try_for_each(|((shard, _), rows)| order::check_shard(shard, rows))
+
+    /// Calls `see` with the list of every row of some chunks that is not dropped, its entry and its copies.
+    fn each(&self, chunks: &[Arc<Chunk>], mut see: impl FnMut(usize, Entry, Copies)) -> Result<(), Failure> {
+        for (at, chunk) in (0u32..).zip(chunks) {
+            for (row, hash) in (0u32..).zip(&chunk.hashes) {
+                let shard = chunk.shard_of(*hash, self.shape.logical_shards);
+                let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
+                let first = if held_out { self.numbers.len() } else { 0 };
+                let Some(local) = self.local[shard as usize] else {
+                    if self.dropped.contains(shard) {
+                        continue;
+                    }
+                    return Err(Failure::internal(format!("a row of shard {shard} is not ours")));
+                };
+                let copies = if chunk.copies.is_empty() {
+                    Copies::ONE
+                } else {
+                    chunk.copies_of(row)
+                };
+                see(first + local, Entry::new(*hash, (at, row)), copies);
+            }
+        }
+        Ok(())
+    }
+
+    /// Room for the index of each list and no more. A shard of too many rows is refused before its copies are written out: few
+    /// rows may stand for more than memory holds.
+    fn room(&self, chunks: &[Arc<Chunk>]) -> Result<Vec<Shard>, Failure> {
+        let mut counts = vec![0u64; self.numbers.len() * 2];
+        self.each(chunks, |list, _, copies| {
+            counts[list] = counts[list].saturating_add(copies.here);
+        })?;
+        for (rows, shard) in counts.iter().zip(self.numbers.iter().cycle()) {
+            order::check_shard(*shard, *rows)?;
+        }
+        let room = |rows: u64| Shard {
+            rows: Vec::with_capacity(usize::try_from(rows).unwrap_or(usize::MAX)),
+            dealt: Vec::new(),
+        };
+        Ok(counts.into_iter().map(room).collect())
+    }
 }
 
 /// The rows of logical shards.
@@ -132,49 +183,22 @@ impl Dataset {
         chunks: Vec<Arc<Chunk>>,
         threads: usize,
     ) -> Result<Self, Failure> {
-        let numbers: Vec<u32> = shards.filter(|shard| !dropped.contains(shard)).iter().collect();
-        let mut local = vec![None; shape.logical_shards as usize];
-        for (at, shard) in numbers.iter().enumerate() {
-            if let Some(place) = local.get_mut(*shard as usize) {
-                *place = Some(at);
-            }
-        }
         let chunks = without_dropped(chunks, &shape, dropped);
-        // Training rows of each shard, then the rows held out that go with each.
-        let mut entries: Vec<Vec<Entry>> = vec![Vec::new(); numbers.len() * 2];
-        let mut dealt: Vec<Vec<(u128, u64)>> = vec![Vec::new(); numbers.len() * 2];
-        check_copies(&shape, &chunks)?;
-        for (at, chunk) in chunks.iter().enumerate() {
-            let at = u32::try_from(at).map_err(|_| uncountable())?;
+        u32::try_from(chunks.len()).map_err(|_| uncountable())?;
+        for chunk in &chunks {
             u32::try_from(chunk.rows()).map_err(|_| uncountable())?;
-            for (row, hash) in (0u32..).zip(&chunk.hashes) {
-                let shard = chunk.shard_of(*hash, shape.logical_shards);
-                let held_out = chunk.held_out.get(row as usize).copied().unwrap_or(false);
-                let first = if held_out { numbers.len() } else { 0 };
-                let Some(local) = local[shard as usize] else {
-                    if dropped.contains(shard) {
-                        continue;
-                    }
-                    return Err(Failure::internal(format!("a row of shard {shard} is not ours")));
-                };
-                let (list, entry) = (first + local, (*hash, at, row));
-                let copies = if chunk.copies.is_empty() {
-                    Copies::ONE
-                } else {
-                    chunk.copies_of(row)
-                };
-                entries[list].extend((0..copies.here).map(|_| entry));
-                if copies.in_all > 0 {
-                    dealt[list].push((*hash, copies.in_all));
-                }
+        }
+        let lists = Lists::new(&shape, shards, dropped);
+        let mut training = lists.room(&chunks)?;
+        lists.each(&chunks, |list, entry, copies| {
+            let shard = &mut training[list];
+            shard.rows.extend((0..copies.here).map(|_| entry));
+            if copies.in_all > 0 {
+                shard.dealt.push((entry.hash(), copies.in_all));
             }
-        }
-        let mut training = sort_all(entries, threads.max(1));
-        for (shard, mut dealt) in training.iter_mut().zip(dealt) {
-            dealt.sort_unstable();
-            dealt.dedup();
-            shard.dealt = dealt;
-        }
+        })?;
+        sort_all(&mut training, threads.max(1));
+        let numbers = lists.numbers;
         let held_out = training.split_off(numbers.len());
         let rows = training
             .into_iter()
@@ -226,7 +250,7 @@ impl Dataset {
     /// Charges what the index has become.
     fn recount(&mut self) {
         let lists = self.shards.values().flat_map(Rows::lists);
-        let rows: u64 = lists.map(|list| list.places().len() as u64).sum();
+        let rows: u64 = lists.map(|list| list.index().len() as u64).sum();
         self.charge.set(rows * INDEX);
     }
 
@@ -259,8 +283,9 @@ impl Dataset {
         const GONE: u32 = u32::MAX;
         let mut places: Vec<Vec<u32>> = self.chunks.iter().map(|chunk| vec![GONE; chunk.rows()]).collect();
         for rows in self.shards.values() {
-            for (chunk, row) in rows.lists().into_iter().flat_map(List::places) {
-                places[*chunk as usize][*row as usize] = 0;
+            for entry in rows.lists().into_iter().flat_map(List::index) {
+                let (chunk, row) = entry.place;
+                places[chunk as usize][row as usize] = 0;
             }
         }
         for (chunk, places) in self.chunks.iter_mut().zip(&mut places) {
@@ -354,8 +379,9 @@ impl Dataset {
         let width = self.shape.labels();
         match self.shards.get(&shard).map(|rows| &rows.training) {
             Some(List::Memory(shard)) => {
-                for (chunk, row) in &shard.places {
-                    see(self.chunks[*chunk as usize].labels[*row as usize * width]);
+                for entry in &shard.rows {
+                    let (chunk, row) = entry.place;
+                    see(self.chunks[chunk as usize].labels[row as usize * width]);
                 }
                 Ok(())
             }
@@ -405,27 +431,24 @@ fn without_dropped(chunks: Vec<Arc<Chunk>>, shape: &Shape, dropped: &ShardSet) -
     chunks.into_iter().filter(|chunk| kept(chunk)).collect()
 }
 
-/// Hash, chunk and row in it.
-type Entry = (u128, u32, u32);
-
 fn uncountable() -> Failure {
     Failure::internal("a spool has more chunks or rows than 32 bits count")
 }
 
 /// Sorts the shards, a share for each thread.
-fn sort_all(mut entries: Vec<Vec<Entry>>, threads: usize) -> Vec<Shard> {
-    let share = entries.len().div_ceil(threads).max(1);
+fn sort_all(shards: &mut [Shard], threads: usize) {
+    let share = shards.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        for part in entries.chunks_mut(share) {
-            scope.spawn(move || part.iter_mut().for_each(|entry| entry.sort_unstable()));
+        for part in shards.chunks_mut(share) {
+            scope.spawn(move || {
+                for shard in part {
+                    shard.rows.sort_unstable();
+                    shard.dealt.sort_unstable();
+                    shard.dealt.dedup();
+                }
+            });
         }
     });
-    let split = |entry: Vec<Entry>| Shard {
-        dealt: Vec::new(),
-        hashes: entry.iter().map(|(hash, _, _)| *hash).collect(),
-        places: entry.iter().map(|(_, chunk, row)| (*chunk, *row)).collect(),
-    };
-    entries.into_iter().map(split).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::chunk::{Chunk, Shape};
 use crate::dataset::Dataset;
 use crate::memory::{Account, Charge};
 use crate::spill::{Extent, Layout, ListId, Partition, Record, Spill, SpillFile};
-use candlewick_model::memory::INDEXING;
+use candlewick_model::memory::INDEX;
 use candlewick_protocol::feed::{StreamId, Winner};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::shuffle::Home;
@@ -321,7 +321,7 @@ impl Spool {
             return Err(Failure::internal("rows of another type than those of the job"));
         }
         let ledger = self.spill.ledger();
-        let (bytes, index) = (chunk.bytes(), chunk.meant().saturating_mul(INDEXING));
+        let (bytes, index) = (chunk.bytes(), chunk.meant().saturating_mul(INDEX));
         let spare = index.saturating_add(ledger.reserve());
         if let Some(charge) = ledger.try_charge(Account::Rows, bytes, spare) {
             chunk.charge = charge;
@@ -368,7 +368,7 @@ impl Spool {
             Piece::Memory(..) => 0,
             Piece::Log(logged) => {
                 let rows = logged.lists.values().copied().fold(0, u64::saturating_add);
-                u64::from(logged.extent.bytes).saturating_add(rows.saturating_mul(INDEXING))
+                u64::from(logged.extent.bytes).saturating_add(rows.saturating_mul(INDEX))
             }
         };
         let more: u64 = pieces.iter().map(memory_of).fold(0, u64::saturating_add);
@@ -388,7 +388,7 @@ impl Spool {
                     logged.read(&self.layout, &mut bytes)?;
                     let mut chunk = self.layout.chunk(&bytes, &self.shape, logged.home);
                     chunk.charge = ledger.charge(Account::Rows, chunk.bytes());
-                    let index = ledger.charge(Account::Index, chunk.meant().saturating_mul(INDEXING));
+                    let index = ledger.charge(Account::Index, chunk.meant().saturating_mul(INDEX));
                     indices.push(Arc::new(index));
                     chunks.push(Arc::new(chunk));
                 }

@@ -22,10 +22,10 @@ pub const BATCHES: usize = 2;
 /// which take 2 ms at 1 Gbit/s, ten times as long as the two messages more.
 pub const PART_VALUES: usize = 1 << 16;
 
+/// Bytes of a row's hash, beside its values.
+const HASH: u64 = 16;
 /// Bytes of the index of a row that is in memory: its hash, where it is, its place in the order of an epoch.
 pub const INDEX: u64 = 28;
-/// The same while the index is built, which is the most that it takes.
-pub const INDEXING: u64 = 56;
 
 /// Bytes of what a step finds out about each value of its rows that is not zero (`kernels/columns.rs`): where its column is, and
 /// the value once more by its column.
@@ -152,8 +152,8 @@ impl TrainingMemory {
             optimizer: step.optimizer * (1 + compressed.states.max(late) + local.states + own.states),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
             batches: rows.saturating_mul(gathered) * (BATCHES as u64 + late) + judged as u64 * gathered,
-            row: format.held_bytes(&data.feature_encoding),
-            index: INDEXING,
+            row: format.held_bytes(&data.feature_encoding) + HASH,
+            index: INDEX,
             sent: format.held_bytes(&data.feature_encoding),
         })
     }

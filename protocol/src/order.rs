@@ -116,24 +116,27 @@ pub fn check_shard(shard: u32, rows: u64) -> Result<(), Failure> {
     )))
 }
 
-/// The rows of one shard in the order of an epoch, as positions in `hashes`, which is sorted in ascending order.
+/// The rows of one shard in the order of an epoch, as positions in `rows`, which are sorted by their hashes in ascending order.
 ///
 /// The key of a row is (mix of its bucket, mix of the high half of its hash, low half of its hash); the bucket is the
 /// top `b` bits. Rows of equal hash are equal rows, so their order among themselves does not matter.
 #[must_use]
-pub fn epoch_order(hashes: &[u128], b: u32, seed: u64, epoch: u32) -> Vec<u32> {
-    debug_assert!(hashes.is_sorted(), "the rows of a shard are kept sorted by hash");
+pub fn epoch_order<T>(rows: &[T], hash: impl Fn(&T) -> u128, b: u32, (seed, epoch): (u64, u32)) -> Vec<u32> {
+    debug_assert!(
+        rows.is_sorted_by_key(&hash),
+        "the rows of a shard are kept sorted by hash"
+    );
     let keys = keys(seed, epoch);
-    let mut order = Vec::with_capacity(hashes.len());
+    let mut order = Vec::with_capacity(rows.len());
     // Among rows of one high half the position grows with the low half, so it stands for it in the key.
     let mut bucket: Vec<(u64, u32)> = Vec::new();
-    for (start, end) in buckets(hashes, b, keys) {
+    for (start, end) in buckets(rows, &hash, b, keys) {
         bucket.clear();
         bucket.extend(
-            hashes[start..end]
+            rows[start..end]
                 .iter()
                 .zip(start..end)
-                .map(|(hash, at)| (mix_keyed(high(*hash), keys), index(at))),
+                .map(|(row, at)| (mix_keyed(high(hash(row)), keys), index(at))),
         );
         bucket.sort_unstable();
         order.extend(bucket.iter().map(|(_, at)| *at));
@@ -141,15 +144,15 @@ pub fn epoch_order(hashes: &[u128], b: u32, seed: u64, epoch: u32) -> Vec<u32> {
     order
 }
 
-/// Ranges of the sorted hashes that share a bucket, in the order of the buckets' mixes.
-fn buckets(hashes: &[u128], b: u32, keys: (u64, u64)) -> Vec<(usize, usize)> {
+/// Ranges of the sorted rows that share a bucket, in the order of the buckets' mixes.
+fn buckets<T>(rows: &[T], hash: impl Fn(&T) -> u128, b: u32, keys: (u64, u64)) -> Vec<(usize, usize)> {
     if b == 0 {
-        return vec![(0, hashes.len())];
+        return vec![(0, rows.len())];
     }
-    let bucket_of = |hash: &u128| bucket_of(*hash, b);
+    let bucket_of = |row: &T| bucket_of(hash(row), b);
     let mut ranges = Vec::new();
     let mut start = 0;
-    for rows in hashes.chunk_by(|left, right| bucket_of(left) == bucket_of(right)) {
+    for rows in rows.chunk_by(|left, right| bucket_of(left) == bucket_of(right)) {
         ranges.push((mix_keyed(bucket_of(&rows[0]), keys), start, start + rows.len()));
         start += rows.len();
     }
@@ -260,7 +263,7 @@ mod tests {
         hashes.extend([hashes[3], hashes[3], hashes[5] ^ 1]);
         hashes.sort_unstable();
         for b in [0, 1, 3, 12] {
-            let order = epoch_order(&hashes, b, 42, 3);
+            let order = epoch_order(&hashes, |hash| *hash, b, (42, 3));
             let mut seen: Vec<u32> = order.clone();
             seen.sort_unstable();
             assert!(seen.iter().enumerate().all(|(at, row)| at == *row as usize));
@@ -293,7 +296,7 @@ mod tests {
                 rows.sort_by_key(|hash| (keys.of_row(*hash), *hash));
                 rows
             });
-            let whole = epoch_order(&hashes, b, seed, epoch);
+            let whole = epoch_order(&hashes, |hash| *hash, b, (seed, epoch));
             let whole: Vec<u128> = whole.into_iter().map(|at| hashes[at as usize]).collect();
             assert_eq!(rows.collect::<Vec<_>>(), whole, "b = {b}");
         }
@@ -305,15 +308,18 @@ mod tests {
         let mut arrived: Vec<u128> = sorted.iter().rev().copied().collect();
         arrived.rotate_left(123);
         arrived.sort_unstable();
-        assert_eq!(epoch_order(&sorted, 2, 1, 0), epoch_order(&arrived, 2, 1, 0));
+        assert_eq!(
+            epoch_order(&sorted, |hash| *hash, 2, (1, 0)),
+            epoch_order(&arrived, |hash| *hash, 2, (1, 0))
+        );
     }
 
     #[test]
     fn epochs_and_seeds_differ() {
         let hashes = hashes(100);
-        let base = epoch_order(&hashes, 0, 1, 0);
-        assert_ne!(base, epoch_order(&hashes, 0, 1, 1));
-        assert_ne!(base, epoch_order(&hashes, 0, 2, 0));
-        assert!(epoch_order(&[], 0, 1, 0).is_empty());
+        let base = epoch_order(&hashes, |hash| *hash, 0, (1, 0));
+        assert_ne!(base, epoch_order(&hashes, |hash| *hash, 0, (1, 1)));
+        assert_ne!(base, epoch_order(&hashes, |hash| *hash, 0, (2, 0)));
+        assert!(epoch_order(&[], |hash: &u128| *hash, 0, (1, 0)).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! Rows in an order, wherever they are: those of an epoch, those put aside for validation, those that go to another trainer.
 
-use super::{Dataset, List, Rows};
+use super::{Dataset, Entry, List, Rows};
 use crate::chunk::Shape;
 use crate::features::Features;
 use crate::memory::Charge;
@@ -78,10 +78,7 @@ pub(crate) struct EpochRows<'a> {
 
 #[derive(Debug)]
 enum Kind<'a> {
-    Memory {
-        places: &'a [(u32, u32)],
-        order: Vec<u32>,
-    },
+    Memory { rows: &'a [Entry], order: Vec<u32> },
     Disk(Box<ByBucket<'a>>),
 }
 
@@ -133,14 +130,16 @@ impl Dataset {
     pub(crate) fn epoch(&self, shard: u32, seed: u64, epoch: u32) -> EpochRows<'_> {
         let kind = match self.shards.get(&shard).map(|rows| &rows.training) {
             None => Kind::Memory {
-                places: &[],
+                rows: &[],
                 order: Vec::new(),
             },
             Some(List::Memory(rows)) => {
-                let bytes = rows.hashes.len() as u64 * self.shape.format().row_bytes();
+                let rows = &rows.rows;
+                let bytes = rows.len() as u64 * self.shape.format().row_bytes();
+                let buckets = order::buckets_log2(bytes);
                 Kind::Memory {
-                    places: &rows.places,
-                    order: order::epoch_order(&rows.hashes, order::buckets_log2(bytes), seed, epoch),
+                    rows,
+                    order: order::epoch_order(rows, Entry::hash, buckets, (seed, epoch)),
                 }
             }
             Some(List::Disk(list)) => {
@@ -224,11 +223,12 @@ impl<'a> EpochRows<'a> {
     ) -> Result<usize, Failure> {
         let before = into.weights.len();
         match &mut self.kind {
-            Kind::Memory { places, order } => {
+            Kind::Memory { rows, order } => {
                 // Rows of a shard are counted in 32 bits.
                 let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(order.len());
-                let rows = &order[within(range.start)..within(range.end)];
-                self.data.copy(rows.iter().map(|row| places[*row as usize]), into);
+                let order = &order[within(range.start)..within(range.end)];
+                self.data
+                    .copy(order.iter().map(|row| rows[*row as usize].place), into);
             }
             Kind::Disk(by) => {
                 let keys =
@@ -404,8 +404,8 @@ impl<'a> HeldOutRows<'a> {
         let list = match self.list {
             None => return Ok(()),
             Some(List::Memory(shard)) => {
-                let places = shard.places.iter().skip(self.at.1).take(rows);
-                self.data.copy(places.copied(), into);
+                let rows_of = shard.rows.iter().skip(self.at.1).take(rows);
+                self.data.copy(rows_of.map(|row| row.place), into);
                 self.at.1 += rows;
                 return Ok(());
             }

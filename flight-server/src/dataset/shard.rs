@@ -3,12 +3,35 @@
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::row::shard_of;
 
+/// Where a row is, by its hash. The halves of the hash are apart, so that no bytes are left between two entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    high: u64,
+    low: u64,
+    /// Chunk, and row in it.
+    pub(super) place: (u32, u32),
+}
+
+impl Entry {
+    pub(super) const fn new(hash: u128, place: (u32, u32)) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+        let low = hash as u64;
+        Entry {
+            high: (hash >> 64) as u64,
+            low,
+            place,
+        }
+    }
+
+    pub(super) const fn hash(&self) -> u128 {
+        (self.high as u128) << 64 | self.low as u128
+    }
+}
+
 /// Rows of one logical shard, sorted by hash. Rows of equal hash are equal, so their order does not matter.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    pub(super) hashes: Vec<u128>,
-    /// (chunk, row in it) of each.
-    pub(super) places: Vec<(u32, u32)>,
+    pub(super) rows: Vec<Entry>,
     /// Rows that are dealt, by hash in ascending order, and their copies in all shards.
     pub(super) dealt: Vec<(u128, u64)>,
 }
@@ -24,16 +47,14 @@ pub(super) struct Run {
 impl Shard {
     /// Rows that differ, in the order of their hashes.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        let mut at = 0;
-        self.hashes
-            .chunk_by(|left, right| left == right)
+        self.rows
+            .chunk_by(|left, right| left.hash() == right.hash())
             .map(move |equal| {
-                let first = at;
-                at += equal.len();
-                let in_all = self.dealt.binary_search_by_key(&equal[0], |(hash, _)| *hash);
+                let hash = equal[0].hash();
+                let in_all = self.dealt.binary_search_by_key(&hash, |(hash, _)| *hash);
                 Run {
-                    hash: equal[0],
-                    place: self.places[first],
+                    hash,
+                    place: equal[0].place,
                     copies: Copies {
                         here: equal.len() as u64,
                         in_all: in_all.map_or(0, |at| self.dealt[at].1),
@@ -51,8 +72,9 @@ impl Shard {
     ) -> impl Iterator<Item = (Run, u64)> + '_ {
         // Most data has no such row, which takes a glance: equal hashes stand side by side.
         let from = usize::try_from(deal.from()).unwrap_or(usize::MAX);
-        let mut spans = self.hashes.windows(from);
-        let deals = !self.dealt.is_empty() || spans.any(|span| span.first() == span.last());
+        let mut spans = self.rows.windows(from);
+        let equal = |span: &[Entry]| span.first().map(Entry::hash) == span.last().map(Entry::hash);
+        let deals = !self.dealt.is_empty() || spans.any(equal);
         let runs = deals.then(|| self.runs()).into_iter().flatten();
         let own = runs.filter(move |run| shard_of(run.hash, logical_shards) == home);
         own.filter_map(move |run| match run.copies.in_all {
@@ -71,11 +93,8 @@ impl Shard {
         runs.sort_unstable_by_key(|run| (run.hash, run.place));
         let mut shard = Shard::default();
         for run in runs {
-            let here = (0..run.copies.here).map(|_| (run.hash, run.place));
-            here.for_each(|(hash, place)| {
-                shard.hashes.push(hash);
-                shard.places.push(place);
-            });
+            let entry = Entry::new(run.hash, run.place);
+            shard.rows.extend((0..run.copies.here).map(|_| entry));
             if run.copies.in_all > 0 {
                 shard.dealt.push((run.hash, run.copies.in_all));
             }

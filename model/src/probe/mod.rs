@@ -342,7 +342,7 @@ impl<'a> Trainer<'a> {
             .map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
             .collect();
         let begin = Instant::now();
-        let _order = order::epoch_order(&hashes, 0, course.job.train.seed, 1);
+        let _order = order::epoch_order(&hashes, |hash| *hash, 0, (course.job.train.seed, 1));
         hashed + begin.elapsed().as_secs_f64() * self.own as f64 / sorted.max(1) as f64
     }
 
