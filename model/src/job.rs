@@ -52,7 +52,7 @@ pub struct CompleteJob {
 }
 
 impl CompleteJob {
-    /// `{"job": JobSpec, "launch": LaunchSpec, "outputWidth": n, "parameters": n, "indices": [IndexLimit...], "summary": text}`.
+    /// `{"job": JobSpec, "launch": LaunchSpec, "outputWidth": n, "parameters": n, "limits": [FeatureLimit...], "summary": text}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -60,7 +60,7 @@ impl CompleteJob {
             "launch": self.launch,
             "outputWidth": self.network.output_width(),
             "parameters": self.network.num_parameters(),
-            "indices": self.network.index_limits(),
+            "limits": self.network.feature_limits(),
             "summary": self.summary,
         })
     }
@@ -411,8 +411,8 @@ mod tests {
         let told = ask(&json!({"network": network}), &json!({"featureWidth": 6}));
         let told = told.unwrap().to_json();
         assert_eq!(
-            told["indices"],
-            json!([{"first": 2, "count": 1, "entries": 7}, {"first": 3, "count": 3, "entries": 9}])
+            told["limits"],
+            json!([{"first": 2, "count": 1, "domain": {"index": 7}}, {"first": 3, "count": 3, "domain": {"index": 9}}])
         );
     }
 

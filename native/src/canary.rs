@@ -58,7 +58,7 @@ fn read_field(row: &[u8], ordinal: u32, data_type: &str, width: u32) -> Result<V
         label_kind: scalar.then_some(LabelKind::Real { width: 1 }),
         weight: None,
         validation: None,
-        indices: Vec::new(),
+        limits: Vec::new(),
         skip_invalid: false,
     };
     let decoder = Decoder::new(&columns)?;

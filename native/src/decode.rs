@@ -9,7 +9,7 @@ use crate::row_error::{self, RowError};
 use crate::values::{Values, vector};
 use candlewick_model::kernels::Csr;
 use candlewick_protocol::Failure;
-use candlewick_protocol::feed::{Column, Columns, IndexLimit};
+use candlewick_protocol::feed::{Column, Columns, FeatureDomain, FeatureLimit};
 use candlewick_protocol::job::LabelKind;
 
 /// How a column is laid out.
@@ -69,15 +69,6 @@ impl Source {
     }
 }
 
-/// Whether a value is an index of a table of `entries` rows, of which there are at most 2^24.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "whole numbers up to 2^24 are exact in f32"
-)]
-fn is_index(value: f32, entries: usize) -> bool {
-    value >= 0.0 && value < entries as f32 && value.fract() == 0.0
-}
-
 /// Reads rows as [`Columns`] says.
 #[derive(Debug, Clone)]
 pub struct Decoder {
@@ -85,7 +76,7 @@ pub struct Decoder {
     width: usize,
     scale: f64,
     features: Vec<Source>,
-    indices: Vec<IndexLimit>,
+    limits: Vec<FeatureLimit>,
     label: Option<(Vec<Source>, LabelKind)>,
     weight: Option<(Source, Number)>,
     mark: Option<(Source, Number)>,
@@ -142,7 +133,7 @@ impl Decoder {
             scale,
             features,
             plain: PlainColumn::of(columns),
-            indices: columns.indices.clone(),
+            limits: columns.limits.clone(),
             label,
             weight,
             mark,
@@ -181,7 +172,7 @@ impl Decoder {
         if at != self.width {
             return Err(self.wrong_width(&row));
         }
-        self.check_indices(&row, features)?;
+        self.check_limits(&row, features)?;
         self.label_and_weight(&row, labels)
     }
 
@@ -212,7 +203,7 @@ impl Decoder {
     ) -> Result<f64, RowError> {
         self.decode_sparse(bytes, into)?;
         let row = Row::new(bytes, self.fields)?;
-        self.check_sparse_indices(&row, into.row(into.rows() - 1))?;
+        self.check_sparse_limits(&row, into.row(into.rows() - 1))?;
         self.label_and_weight(&row, labels)
     }
 
@@ -356,42 +347,42 @@ impl Decoder {
         Ok(values)
     }
 
-    /// Values that are no index of the table that they are looked up in.
-    fn check_indices(&self, row: &Row<'_>, features: &[f32]) -> Result<(), RowError> {
-        for limit in &self.indices {
+    /// Values that are not what a layer takes: no index of the table that they are looked up in, a count below 0.
+    fn check_limits(&self, row: &Row<'_>, features: &[f32]) -> Result<(), RowError> {
+        for limit in &self.limits {
             let part = limit.first..(limit.first + limit.count).min(features.len());
             let values = features.get(part).unwrap_or_default();
-            if let Some(at) = values.iter().position(|value| !is_index(*value, limit.entries)) {
-                return Err(self.wrong_index(row, limit.first + at, values[at], limit.entries));
+            if let Some(at) = values.iter().position(|value| !limit.domain.contains(*value)) {
+                return Err(self.not_taken(row, limit.first + at, values[at], limit.domain));
             }
         }
         Ok(())
     }
 
-    /// The same of a sparse row: zero is an index of every table.
-    fn check_sparse_indices(
+    /// The same of a sparse row: zero is an index of every table, and a count.
+    fn check_sparse_limits(
         &self,
         row: &Row<'_>,
         (indices, values): (&[u32], &[f32]),
     ) -> Result<(), RowError> {
-        for limit in &self.indices {
+        for limit in &self.limits {
             let place = |wanted: usize| indices.partition_point(|index| (*index as usize) < wanted);
             let part = place(limit.first)..place(limit.first + limit.count);
             let mut pairs = indices[part.clone()].iter().zip(&values[part]);
-            if let Some((index, value)) = pairs.find(|(_, value)| !is_index(**value, limit.entries)) {
-                return Err(self.wrong_index(row, *index as usize, *value, limit.entries));
+            if let Some((index, value)) = pairs.find(|(_, value)| !limit.domain.contains(**value)) {
+                return Err(self.not_taken(row, *index as usize, *value, limit.domain));
             }
         }
         Ok(())
     }
 
-    /// Value `at` of the features is no index: says in which column it stands.
-    fn wrong_index(&self, row: &Row<'_>, at: usize, value: f32, entries: usize) -> RowError {
+    /// Value `at` of the features is none that its layer takes: says in which column it stands.
+    fn not_taken(&self, row: &Row<'_>, at: usize, value: f32, domain: FeatureDomain) -> RowError {
         let mut first = 0;
         for source in &self.features {
             match source.values(row) {
                 Ok(values) if at < first + values.len() => {
-                    return RowError::wrong_index(&source.name, at - first, &values, (value, entries));
+                    return RowError::not_taken(&source.name, at - first, &values, (value, domain));
                 }
                 Ok(values) => first += values.len(),
                 Err(corrupt) => return corrupt.into(),

@@ -43,7 +43,7 @@ impl PlainColumn {
         };
         let (fields, ordinal) = (columns.num_fields as usize, column.ordinal as usize);
         let fits = column.width.is_none_or(|width| width == columns.feature_width);
-        let alone = columns.labels.is_empty() && columns.weight.is_none() && columns.indices.is_empty();
+        let alone = columns.labels.is_empty() && columns.weight.is_none() && columns.limits.is_empty();
         (alone && fits && ordinal < fields).then_some(PlainColumn {
             fields,
             ordinal,

@@ -3,6 +3,7 @@
 use crate::row::Corrupt;
 use crate::values::Values;
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::text::number;
 
@@ -103,19 +104,24 @@ impl RowError {
         }
     }
 
-    /// A value is looked up in a table of so many rows, and is no index of it.
+    /// A value is none that its layer takes.
     #[must_use]
-    pub fn wrong_index(
+    pub fn not_taken(
         column: &str,
         index: usize,
         values: &Values<'_>,
-        (value, entries): (f32, usize),
+        (value, domain): (f32, FeatureDomain),
     ) -> RowError {
-        let last = entries.saturating_sub(1);
-        let expected = format!(
-            "but the network looks it up in an embedding of {entries} rows: expected whole numbers from 0 to {last} \
-             (a StringIndexer with handleInvalid=\"keep\" needs one row more than it has labels)"
-        );
+        let expected = match domain {
+            FeatureDomain::Index(entries) => format!(
+                "but the network looks it up in an embedding of {entries} rows: expected whole numbers from 0 to {} \
+                 (a StringIndexer with handleInvalid=\"keep\" needs one row more than it has labels)",
+                entries.saturating_sub(1)
+            ),
+            FeatureDomain::Count => "but the network takes it for a count or weight, and divides by their sum: expected numbers of \
+                 at least 0 (an EmbeddingBag with mode=\"sum\" takes any)"
+                .to_owned(),
+        };
         let value = number(f64::from(value));
         match values {
             Values::One(_) => RowError::data(column, format!("is {value}, {expected}")),

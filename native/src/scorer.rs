@@ -263,7 +263,7 @@ impl Scorer {
         // A label plays no part, even where the column is there.
         (task.columns.label_kind, task.columns.weight) = (None, None);
         task.columns.labels.clear();
-        task.columns.indices = model.network.index_limits();
+        task.columns.limits = model.network.feature_limits();
         let decoder = Decoder::new(&task.columns)?;
         let (width, wanted) = (decoder.width(), model.network.input_width());
         if width != wanted {

@@ -9,7 +9,7 @@ use candlewick_native::encode::{Encoder, OutputType};
 use candlewick_native::row::Rows;
 use candlewick_native::row_error::RowError;
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::feed::{Column, Columns, IndexLimit};
+use candlewick_protocol::feed::{Column, Columns, FeatureDomain, FeatureLimit};
 use candlewick_protocol::job::{LabelKind, Target};
 use common::{Field, Random, batch, column, doubles, features, floats, row};
 
@@ -553,10 +553,10 @@ fn a_column_that_is_an_input_has_its_width() {
 #[test]
 fn an_index_outside_of_its_table_names_column_and_place() {
     let mut columns = features(2, &[(0, "age", "double"), (1, "words", "array<double>")], 4);
-    columns.indices = vec![IndexLimit {
+    columns.limits = vec![FeatureLimit {
         first: 1,
         count: 3,
-        entries: 5,
+        domain: FeatureDomain::Index(5),
     }];
     let decoded = |words: &[f64]| {
         let bytes = row(&[Field::Double(77.5), doubles(words)]);
@@ -577,10 +577,10 @@ fn an_index_outside_of_its_table_names_column_and_place() {
             assert!(message.contains(part), "{part}: {message}");
         }
     }
-    columns.indices = vec![IndexLimit {
+    columns.limits = vec![FeatureLimit {
         first: 0,
         count: 1,
-        entries: 5,
+        domain: FeatureDomain::Index(5),
     }];
     let bytes = row(&[Field::Double(77.0), doubles(&[0.0; 3])]);
     let message = decode(&columns, &bytes).unwrap_err().at(0, 0).message;

@@ -7,7 +7,7 @@ use candlewick_native::decode::Decoder;
 use candlewick_native::encoded::EncodedRow;
 use candlewick_native::row_error::RowError;
 use candlewick_protocol::features::FeatureType;
-use candlewick_protocol::feed::{Columns, IndexLimit};
+use candlewick_protocol::feed::{Columns, FeatureDomain, FeatureLimit};
 use candlewick_protocol::job::LabelKind;
 use candlewick_protocol::row::RowHasher;
 use common::{Field, column, doubles, features, floats, nested, row, variable};
@@ -139,13 +139,13 @@ fn signed_integers_keep_their_sign() {
 
 #[test]
 fn the_same_rows_are_wrong_in_every_type() {
-    let vector = |fields: &[Field], limit: Option<usize>| {
+    let vector = |fields: &[Field], limit: Option<FeatureDomain>| {
         let mut columns = columns(&["vector"], 4, Some(2.0));
-        columns.indices = limit
-            .map(|entries| IndexLimit {
+        columns.limits = limit
+            .map(|domain| FeatureLimit {
                 first: 1,
                 count: 2,
-                entries,
+                domain,
             })
             .into_iter()
             .collect();
@@ -165,8 +165,19 @@ fn the_same_rows_are_wrong_in_every_type() {
     assert!(vector(&of(4, &[2, 1], &[1.0, 1.0]), None).contains("index 1 after 2"));
     assert!(vector(&of(4, &[1, 4], &[1.0, 1.0]), None).contains("with index 4"));
     // The features are twice the values.
-    let told = vector(&of(4, &[0, 2, 3], &[9.0, 2.5, 9.0]), Some(5));
+    let told = vector(
+        &of(4, &[0, 2, 3], &[9.0, 2.5, 9.0]),
+        Some(FeatureDomain::Index(5)),
+    );
     assert!(told.contains("embedding of 5 rows"), "{told}");
+    let told = vector(
+        &of(4, &[0, 2, 3], &[-9.0, -2.5, -9.0]),
+        Some(FeatureDomain::Count),
+    );
+    assert!(
+        told.contains("is -5 at index 2") && told.contains("at least 0"),
+        "{told}"
+    );
     let bytes = columns(&["binary"], 4, None);
     for kind in [FeatureType::Float32, FeatureType::UInt8] {
         let short = decoded(kind, &bytes, &[Field::Binary(vec![1, 2])]).unwrap_err();

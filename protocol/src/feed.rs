@@ -29,15 +29,40 @@ pub struct Column {
     pub sizes: Option<Vec<usize>>,
 }
 
-/// Features that are indices of a table, such as an embedding's: `count` values from `first` on.
+/// Features that a layer takes as they come in and of which it does not take every number: `count` values from `first` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IndexLimit {
+pub struct FeatureLimit {
     /// Position among the features.
     pub first: usize,
     /// Number of values.
     pub count: usize,
-    /// Rows of the table: legal are whole numbers from 0 on below it.
-    pub entries: usize,
+    /// What they have to be.
+    pub domain: FeatureDomain,
+}
+
+/// Numbers that a layer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FeatureDomain {
+    /// Indices of a table of so many rows, such as an embedding's: whole numbers from 0 on below it.
+    Index(usize),
+    /// Counts, or weights, by whose sum it divides: at least 0.
+    Count,
+}
+
+impl FeatureDomain {
+    /// Whether a value is one of them. Zero always is.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "whole numbers up to 2^24 are exact in f32"
+    )]
+    pub fn contains(self, value: f32) -> bool {
+        match self {
+            FeatureDomain::Index(entries) => value >= 0.0 && value < entries as f32 && value.fract() == 0.0,
+            FeatureDomain::Count => value >= 0.0,
+        }
+    }
 }
 
 /// How rows are read. Features are the concatenation of `features`; every numeric, array or vector column counts.
@@ -65,9 +90,9 @@ pub struct Columns {
     /// The mark of a validation row, if a column gives it.
     #[serde(default)]
     pub validation: Option<Column>,
-    /// The features that are indices of tables.
+    /// The features that are not free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub indices: Vec<IndexLimit>,
+    pub limits: Vec<FeatureLimit>,
     /// `handleInvalid`: true leaves invalid rows out (and counts them), false fails.
     pub skip_invalid: bool,
 }

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from candlewick import NeuralClassifier, nn, optim
-from candlewick.errors import CandlewickError
+from candlewick.errors import CandlewickError, InvalidDataError
 
 WIDTH = 1 << 12
 
@@ -74,6 +74,16 @@ def test_another_width_and_values_below_zero_are_named(local2: SparkSession, dat
     narrow = HashingTF(inputCol="words", outputCol="features", numFeatures=1000).transform(words(local2))
     with pytest.raises(CandlewickError, match=r"got an input of shape \[1000\]; set num_embeddings=1000"):
         classifier().fit(narrow)
-    below = local2.createDataFrame([(SparseVector(WIDTH, {7: -1.0}), 1.0)] * 8, ["features", "label"])
-    with pytest.raises(CandlewickError, match=r'EmbeddingBag "0": value 7 of its input is -1 in row 0'):
-        classifier(trainers=1).fit(below)
+    model = classifier().fit(data)
+    rows = [(SparseVector(WIDTH, {3: 1.0, 7: -1.0}), 1.0), (SparseVector(WIDTH, {3: 1.0}), 0.0)] * 4
+    below = local2.createDataFrame(rows, ["features", "label"])
+    dense = below.withColumn("features", vector_to_array(F.col("features")))
+    for frame in (below, dense):
+        wrong = r"(?s)column 'features' is -1 at index 7 .*at least 0 .*row 0 of it"
+        with pytest.raises(InvalidDataError, match=wrong):
+            classifier(trainers=1).fit(frame.coalesce(1))
+        with pytest.raises(Exception, match=r"(?s)column 'features' is -1 at index 7 .*at least 0"):
+            model.transform(frame).collect()
+        left = classifier(trainers=1).setHandleInvalid("skip").setEpochs(1).fit(frame)
+        assert left.summary.ledger["rowsSkipped"] == 4
+        assert model.copy().setHandleInvalid("skip").transform(frame).count() == 4

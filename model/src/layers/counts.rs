@@ -12,6 +12,7 @@ use super::{BackwardInputs, BuiltLayer, Context, Module, ParameterSpec};
 use crate::arguments::Arguments;
 use crate::kernels::{Program, RowGradients, SimdLevel, SparseInput, simd_dispatch, sum_by};
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::rows::SparseRows;
 
 /// Values that are worth a thread.
@@ -242,8 +243,8 @@ impl Module for Counts {
         true
     }
 
-    fn needs_counts(&self) -> bool {
-        self.mode == Mode::Mean
+    fn input_domain(&self) -> Option<FeatureDomain> {
+        (self.mode == Mode::Mean).then_some(FeatureDomain::Count)
     }
 
     fn saved(&self, rows: usize, training: bool) -> usize {

@@ -11,6 +11,7 @@ use crate::arguments::Arguments;
 use crate::kernels::{Leaf, Program, SimdLevel, add_into, level_of, simd_dispatch};
 use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::Step;
 
@@ -300,8 +301,8 @@ impl Module for Lookup {
         vec![weight_of(self.entries, self.width, self.padding)]
     }
 
-    fn index_entries(&self) -> Option<usize> {
-        Some(self.entries)
+    fn input_domain(&self) -> Option<FeatureDomain> {
+        Some(FeatureDomain::Index(self.entries))
     }
 
     fn saved(&self, rows: usize, _training: bool) -> usize {

@@ -9,6 +9,7 @@ use crate::arguments::Arguments;
 use crate::kernels::{Arithmetic, ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
 use crate::resident::{DeviceValues, DeviceVec};
 use candlewick_protocol::Failure;
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::rows::SparseRows;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -170,14 +171,9 @@ pub(crate) trait Module: Debug + Send + Sync {
         false
     }
 
-    /// Rows of the table that the input's elements are indices of, where they are.
-    fn index_entries(&self) -> Option<usize> {
+    /// What the input's elements have to be, where it does not take every number.
+    fn input_domain(&self) -> Option<FeatureDomain> {
         None
-    }
-
-    /// Whether it refuses values below 0: a table's counts.
-    fn needs_counts(&self) -> bool {
-        false
     }
 
     /// The first element of the input that the output begins with, where the output is a part of it.

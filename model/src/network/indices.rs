@@ -1,56 +1,42 @@
-//! Which of the features are indices of tables, or counts of them.
+//! Which of the features are indices of tables, or counts.
 
 use super::{Network, ValueRef};
 use crate::layers::Operation;
-use candlewick_protocol::feed::IndexLimit;
-use std::ops::Range;
+use candlewick_protocol::feed::FeatureLimit;
 
 impl Network {
-    /// The features that a layer takes for indices of its table, as they come in. Those that are computed first are not
-    /// among them.
+    /// The features of which a layer does not take every number: indices of its table, or counts, as they come in. Those that
+    /// are computed first are not among them.
     ///
     /// ```
     /// use candlewick_model::network::Network;
-    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [
+    /// use candlewick_protocol::feed::FeatureDomain;
+    /// use serde_json::json;
+    /// let document = json!({"format": "candlewick.network/1", "layers": [
     ///     {"type": "Embedding", "num_embeddings": 10, "embedding_dim": 2}]});
-    /// let limits = Network::from_document(&document, &[4])?.index_limits();
-    /// assert_eq!((limits[0].first, limits[0].count, limits[0].entries), (0, 4, 10));
+    /// let limits = Network::from_document(&document, &[4])?.feature_limits();
+    /// assert_eq!((limits[0].first, limits[0].count, limits[0].domain), (0, 4, FeatureDomain::Index(10)));
     /// # Ok::<(), candlewick_protocol::Failure>(())
     /// ```
     #[must_use]
-    pub fn index_limits(&self) -> Vec<IndexLimit> {
+    pub fn feature_limits(&self) -> Vec<FeatureLimit> {
         let limits = self.layers().iter().filter_map(|node| {
             let Operation::Module(module) = &node.operation else {
                 return None;
             };
+            let domain = module.input_domain()?;
             let input = *node.inputs.first()?;
             let count = match input {
                 ValueRef::Features => self.input_width(),
                 ValueRef::Layer(at) => self.layers()[at].output.iter().product(),
             };
-            Some(IndexLimit {
+            Some(FeatureLimit {
                 first: self.first_feature(input)?,
                 count,
-                entries: module.index_entries()?,
+                domain,
             })
         });
         limits.collect()
-    }
-
-    /// The features that a layer takes for counts, which are at least 0; those that are computed first are not among them.
-    pub(crate) fn counted_features(&self) -> Vec<Range<usize>> {
-        let counted = self.layers().iter().filter_map(|node| {
-            let Operation::Module(module) = &node.operation else {
-                return None;
-            };
-            if !module.needs_counts() {
-                return None;
-            }
-            let first = self.first_feature(*node.inputs.first()?)?;
-            let width = *self.parameters().get(node.parameters.start)?.shape.first()?;
-            Some(first..first + width)
-        });
-        counted.collect()
     }
 
     /// Where the elements of a value stand among the features, one after another; `None` where they are computed.

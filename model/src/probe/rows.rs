@@ -5,6 +5,7 @@ use crate::kernels::Csr;
 use crate::network::Network;
 use crate::philox::{Key, uniform};
 use candlewick_protocol::features::{FeatureRow, FeatureType};
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::job::{DataSpec, LabelKind};
 use std::ops::Range;
 
@@ -156,11 +157,14 @@ fn features(network: &Network, rows: usize) -> Vec<f32> {
     let width = network.input_width();
     let mut features = vec![0.0; rows * width];
     uniform(Key::new(1, "probe"), 1.0, &mut features);
-    for limit in network.index_limits() {
+    for limit in network.feature_limits() {
+        let FeatureDomain::Index(entries) = limit.domain else {
+            continue;
+        };
         for row in features.chunks_mut(width) {
             for value in &mut row[limit.first..limit.first + limit.count] {
                 // The fraction of a value that is anywhere in -1 to 1.
-                *value = (value.abs() * limit.entries.saturating_sub(1) as f32).floor();
+                *value = (value.abs() * entries.saturating_sub(1) as f32).floor();
             }
         }
     }

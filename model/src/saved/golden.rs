@@ -7,6 +7,7 @@
 use crate::engine::Predictor;
 use crate::network::Network;
 use crate::philox::{Key, uniform};
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::{ErrorKind, Failure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -174,16 +175,14 @@ fn inputs(network: &Network) -> Vec<f32> {
     let width = network.input_width();
     let mut values = vec![0.0; (MAX_VALUES / width).clamp(1, ROWS) * width];
     uniform(Key::new(SEED, INPUT), 1.0, &mut values);
-    let (limits, counted) = (network.index_limits(), network.counted_features());
+    let limits = network.feature_limits();
     for row in values.chunks_exact_mut(width) {
-        for counts in &counted {
-            row[counts.clone()]
-                .iter_mut()
-                .for_each(|value| *value = value.max(0.0));
-        }
         for limit in &limits {
             for value in &mut row[limit.first..limit.first + limit.count] {
-                *value = index(*value, limit.entries);
+                *value = match limit.domain {
+                    FeatureDomain::Index(entries) => index(*value, entries),
+                    FeatureDomain::Count => value.max(0.0),
+                };
             }
         }
     }

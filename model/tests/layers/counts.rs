@@ -7,6 +7,7 @@ use candlewick_model::job::complete;
 use candlewick_model::kernels::Csr;
 use candlewick_model::network::Network;
 use candlewick_protocol::ErrorKind;
+use candlewick_protocol::feed::{FeatureDomain, FeatureLimit};
 use candlewick_protocol::job::{LabelKind, Precision};
 use candlewick_protocol::order::mix;
 use serde_json::{Value, json};
@@ -210,11 +211,17 @@ fn an_input_of_another_shape_is_refused() {
 }
 
 #[test]
-fn values_are_no_indices() {
-    let net = network(&json!([bag("sum", None)]), ENTRIES);
-    assert!(net.index_limits().is_empty());
+fn only_a_mean_asks_something_of_the_values_and_they_are_no_indices() {
+    let limits = |layer: Value| network(&json!([layer]), ENTRIES).feature_limits();
+    assert!(limits(bag("sum", None)).is_empty() && limits(bag("max", None)).is_empty());
+    let limit = |domain| FeatureLimit {
+        first: 0,
+        count: ENTRIES,
+        domain,
+    };
+    assert_eq!(limits(bag("mean", None)), [limit(FeatureDomain::Count)]);
     let of_indices = json!({"type": "EmbeddingBag", "num_embeddings": ENTRIES, "embedding_dim": 2});
-    assert_eq!(network(&json!([of_indices]), ENTRIES).index_limits().len(), 1);
+    assert_eq!(limits(of_indices), [limit(FeatureDomain::Index(ENTRIES))]);
 }
 
 #[test]

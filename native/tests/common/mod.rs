@@ -175,7 +175,7 @@ pub fn features(num_fields: u32, columns: &[(u32, &str, &str)], width: u32) -> C
         label_kind: None,
         weight: None,
         validation: None,
-        indices: Vec::new(),
+        limits: Vec::new(),
         skip_invalid: false,
     }
 }

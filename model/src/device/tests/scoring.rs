@@ -6,6 +6,7 @@ use crate::device::scoring::{DeviceModel, Place, Rows};
 use crate::engine::Predictor;
 use crate::network::Network;
 use crate::philox::{Key, uniform};
+use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::job::Precision;
 use candlewick_protocol::score_abi::Asked;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -24,11 +25,14 @@ fn features(network: &Network) -> Vec<f32> {
     let mut values = vec![0.0f32; ROWS * network.input_width()];
     uniform(Key::new(5, "features"), 2.0, &mut values);
     // Tables read whole numbers.
-    for limit in network.index_limits() {
+    for limit in network.feature_limits() {
         for row in values.chunks_mut(network.input_width()) {
             let own = &mut row[limit.first..limit.first + limit.count];
-            for (at, index) in own.iter_mut().enumerate() {
-                *index = (at % limit.entries) as f32;
+            for (at, value) in own.iter_mut().enumerate() {
+                *value = match limit.domain {
+                    FeatureDomain::Index(entries) => (at % entries) as f32,
+                    FeatureDomain::Count => value.abs(),
+                };
             }
         }
     }

@@ -169,8 +169,8 @@ private[candlewick] final class TrainingColumns private (
     *
     * @param inputShape
     *   shape that the network views the features as
-    * @param indices
-    *   the features that the network looks up in tables
+    * @param limits
+    *   the features of which the network does not take every number
     * @param featureType
     *   the type that features are sent in
     */
@@ -178,7 +178,7 @@ private[candlewick] final class TrainingColumns private (
       widths: Widths,
       inputShape: Seq[Int],
       labelKind: JsonNode,
-      indices: JsonNode,
+      limits: JsonNode,
       featureType: String
   ): ObjectNode = {
     // One column alone takes its width from what the network wants.
@@ -198,7 +198,7 @@ private[candlewick] final class TrainingColumns private (
       "labelKind" -> labelKind,
       "weight" -> weight.map(_ => described(features.length + read.length)),
       "validation" -> mark.map(_ => described.last),
-      "indices" -> indices,
+      "limits" -> limits,
       "skipInvalid" -> choice.skipInvalid
     )
   }

@@ -101,7 +101,7 @@ private[candlewick] object Preparation {
       val resolved = resolve(control.id, spec, columns, widths, device, trainers)
       val job = Json.field(resolved, "job").asInstanceOf[ObjectNode]
       tellRows(job, source)
-      (job, LaunchSpec.of(Json.field(resolved, "launch")), Json.field(resolved, "indices"))
+      (job, LaunchSpec.of(Json.field(resolved, "launch")), Json.field(resolved, "limits"))
     }
     val (asked, first, limits) = complete(None, None)
     warnIfUnstable(source, control)
