@@ -97,12 +97,12 @@ bench-compression: $(VENV)/.stamp ## loss and accuracy with compressed gradients
 	PYTHONPATH=spark-package/python $(PYTHON) benchmarks/compression.py --seeds $(or $(SEEDS),5) \
 	  --trainer target/$(TRIPLE)/release/candlewick-trainer
 
-bench-overlap: $(VENV)/.stamp ## steps of two trainers joined by a slow network, and what of the exchange is hidden; as root (RATE=1gbit NETWORKS="cnn encoder" ROUNDS=3; LOSS=100mbit)
+bench-overlap: $(VENV)/.stamp ## steps of two trainers joined by a slow network, and what of the exchange is hidden; as root (RATE=1gbit NETWORKS="cnn encoder" ROUNDS=3; LOSS=100mbit,5 OF=mlp)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bench slow_link --bins
 	for network in $(or $(NETWORKS),cnn encoder); do \
 	  "$$(ls -t target/$(TRIPLE)/release/deps/slow_link-* | grep -v '\.d$$' | head -n 1)" step $(or $(RATE),1gbit) $$network $(or $(ROUNDS),3); \
 	done
-	"$$(ls -t target/$(TRIPLE)/release/deps/slow_link-* | grep -v '\.d$$' | head -n 1)" loss $(or $(LOSS),100mbit)
+	"$$(ls -t target/$(TRIPLE)/release/deps/slow_link-* | grep -v '\.d$$' | head -n 1)" loss $(or $(LOSS),100mbit) $(or $(OF),mlp)
 
 bench-local-steps: $(VENV)/.stamp ## loss and accuracy of shards that make steps by themselves, and their bytes (SEEDS=5); 4 minutes
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-trainer --bin candlewick-trainer

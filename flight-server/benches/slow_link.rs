@@ -1,10 +1,12 @@
 //! Two trainers joined by a slow network: `make bench-overlap`. Wants root, `ip` and `tc`.
 //!
-//! Each trainer is a process in a network namespace of its own; a pair of virtual devices joins the two, whose rate a token bucket
-//! limits in each direction. The coordinator, here, reaches them over other devices. One thread a trainer.
+//! Each trainer is a process in a network namespace of its own; a link joins the two, of a rate and a delay that are set
+//! (slow_link/network.rs). The coordinator, here, reaches them over other devices. One thread a trainer.
 //!
-//! `slow_link step RATE NETWORK ROUNDS [KIND]` prints a step's median time and the share of the exchange that was hidden, for each kind of
-//! exchange in turn, or those whose name has KIND in it; `slow_link loss RATE [KIND...]` prints the loss after each epoch and when it was reached.
+//! LINK is a rate as `tc` writes it, and after a comma the milliseconds that a packet takes: `100mbit`, `100mbit,5`.
+//! `slow_link step LINK NETWORK ROUNDS [KIND]` prints a step's median time and the share of the exchange that was hidden, for each kind of
+//! exchange in turn, or those whose name has KIND in it; `slow_link loss LINK NETWORK [KIND...]` prints the loss after each epoch and when
+//! it was reached.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +16,8 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "slow_link/network.rs"]
+mod network;
 
 use candlewick_model::resolve::{ResolveRequest, Task, resolve};
 use candlewick_protocol::asynchrony::Asynchrony;
@@ -22,81 +26,8 @@ use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::local_steps::LocalSteps;
 use common::data::{Lcg, Row, job};
 use common::{ELSEWHERE, Elsewhere, Gang, coordinator_config};
+use network::{Network, address, space};
 use serde_json::{Value, json};
-use std::process::Command;
-
-/// Address of a trainer to the other one, by its index.
-fn address(index: usize) -> String {
-    format!("10.77.0.{}", index + 1)
-}
-
-fn space(index: usize) -> String {
-    format!("candlewick-{index}")
-}
-
-fn ip(arguments: &str) {
-    let done = Command::new("ip").args(arguments.split(' ')).output().unwrap();
-    assert!(
-        done.status.success(),
-        "ip {arguments}: {}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-}
-
-/// The namespaces; they go with it.
-struct Network;
-
-impl Network {
-    /// With so much from each trainer to the other, as `tc` writes it.
-    fn new(rate: &str) -> Self {
-        Network::remove();
-        for index in 0..2 {
-            let (space, here) = (space(index), format!("10.78.{index}.1"));
-            ip(&format!("netns add {space}"));
-            ip(&format!("-n {space} link set lo up"));
-            ip(&format!(
-                "link add cw-here{index} type veth peer name cw-control netns {space}"
-            ));
-            ip(&format!("addr add {here}/24 dev cw-here{index}"));
-            ip(&format!("link set cw-here{index} up"));
-            ip(&format!("-n {space} addr add 10.78.{index}.2/24 dev cw-control"));
-            ip(&format!("-n {space} link set cw-control up"));
-        }
-        ip(&format!(
-            "-n {} link add cw-link type veth peer name cw-link netns {}",
-            space(0),
-            space(1)
-        ));
-        for index in 0..2 {
-            let space = space(index);
-            ip(&format!("-n {space} addr add {}/24 dev cw-link", address(index)));
-            ip(&format!("-n {space} link set cw-link up"));
-            ip(&format!(
-                "netns exec {space} tc qdisc add dev cw-link root tbf rate {rate} burst 64kb latency 200ms"
-            ));
-            ip(&format!("route add {} via 10.78.{index}.2", address(index)));
-        }
-        // Both call the coordinator at the address of the first device.
-        ip(&format!("-n {} route add 10.78.0.1 via 10.78.1.1", space(1)));
-        Network
-    }
-
-    fn remove() {
-        for index in 0..2 {
-            // What is not there needs no removing.
-            let _ = Command::new("ip").args(["netns", "del", &space(index)]).output();
-            let _ = Command::new("ip")
-                .args(["link", "del", &format!("cw-here{index}")])
-                .output();
-        }
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        Network::remove();
-    }
-}
 
 /// Layers, shape of a row and rows of a step, as `model/benches/workloads.rs` has them.
 fn workload(name: &str) -> (Value, Vec<usize>, u32) {
@@ -264,9 +195,9 @@ fn less() -> [Kind; 5] {
 }
 
 /// Of the kinds of these names, or in short epochs of all of them.
-fn loss(names: &[String]) {
+fn loss(name: &str, names: &[String]) {
     let (epochs, steps) = if names.is_empty() { (6, 16) } else { (8, 64) };
-    let spec = spec("mlp", epochs);
+    let spec = spec(name, epochs);
     let rows = rows(
         steps * spec.train.batch_size as usize,
         spec.data.feature_width as usize,
@@ -289,8 +220,13 @@ fn loss(names: &[String]) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
-    let [what, rate, rest @ ..] = arguments.as_slice() else {
-        panic!("slow_link step RATE NETWORK ROUNDS [KIND], or slow_link loss RATE")
+    if let [what, rest @ ..] = arguments.as_slice()
+        && what == network::RELAY
+    {
+        return network::relay(rest);
+    }
+    let [what, link, name, rest @ ..] = arguments.as_slice() else {
+        panic!("slow_link step LINK NETWORK ROUNDS [KIND], or slow_link loss LINK NETWORK [KIND...]")
     };
     // Another build, to compare with.
     let program = std::env::var("CANDLEWICK_TEST_TRAINER");
@@ -302,11 +238,11 @@ fn main() {
         host: address(index),
     };
     let _ = ELSEWHERE.set((0..2).map(elsewhere).collect());
-    let _network = Network::new(rate);
+    let _network = Network::new(link);
     match (what.as_str(), rest) {
-        ("step", [name, rounds]) => step(name, rounds.parse().unwrap(), ""),
-        ("step", [name, rounds, only]) => step(name, rounds.parse().unwrap(), only),
-        ("loss", names) => loss(names),
+        ("step", [rounds]) => step(name, rounds.parse().unwrap(), ""),
+        ("step", [rounds, only]) => step(name, rounds.parse().unwrap(), only),
+        ("loss", names) => loss(name, names),
         _ => panic!("{arguments:?}"),
     }
 }

@@ -102,8 +102,8 @@ fn rows_from_disk_train_the_same_model_with_any_number_of_shards_and_after_a_hal
     for logical_shards in [1, 8] {
         let expected = trained(testing::no_spill(), logical_shards, None);
         for (limit, encrypt, halt) in [
-            (45_000, false, None),
-            (45_000, true, Some(13)),
+            (39_000, false, None),
+            (39_000, true, Some(13)),
             (2_000, false, Some(4)),
             (2_000, true, None),
         ] {
