@@ -36,10 +36,11 @@ fn workload(name: &str) -> (Value, Vec<usize>, u32) {
     let (relu, flatten) = (json!({"type": "ReLU"}), json!({"type": "Flatten"}));
     let pool = json!({"type": "MaxPool2d", "kernel_size": 2});
     match name {
-        "mlp" => (
+        // The second one computes about as long as it exchanges compressed gradients at 100 Mbit/s.
+        "mlp" | "mlp-large-batch" => (
             json!([linear(512), relu, linear(256), relu, linear(10)]),
             vec![784],
-            512,
+            if name == "mlp" { 512 } else { 4_096 },
         ),
         "cnn" => (
             json!([
@@ -65,7 +66,7 @@ fn workload(name: &str) -> (Value, Vec<usize>, u32) {
                 16,
             )
         }
-        _ => panic!("no network {name}: mlp, cnn or encoder"),
+        _ => panic!("no network {name}: mlp, mlp-large-batch, cnn or encoder"),
     }
 }
 
@@ -146,7 +147,11 @@ fn kinds() -> [Kind; 3] {
 
 /// Steps of an epoch.
 fn steps(name: &str) -> usize {
-    if name == "encoder" { 16 } else { 64 }
+    if matches!(name, "encoder" | "mlp-large-batch") {
+        16
+    } else {
+        64
+    }
 }
 
 fn step(name: &str, rounds: u32, only: &str) {
@@ -175,7 +180,7 @@ fn step(name: &str, rounds: u32, only: &str) {
 }
 
 /// Those that send less, or less often.
-fn less() -> [Kind; 5] {
+fn less() -> [Kind; 6] {
     const fn every(steps: u32) -> Option<LocalSteps> {
         Some(LocalSteps {
             steps,
@@ -189,6 +194,10 @@ fn less() -> [Kind; 5] {
         ("powersgd 4", |spec| {
             spec.train.gradient_compression = GradientCompression::PowerSgd(4)
         }),
+        ("powersgd 4, delayed", |spec| {
+            spec.train.gradient_compression = GradientCompression::PowerSgd(4);
+            spec.train.asynchrony = Asynchrony::Delayed;
+        }),
         ("stale 8", |spec| spec.train.asynchrony = Asynchrony::Stale(8)),
         ("stale 32", |spec| spec.train.asynchrony = Asynchrony::Stale(32)),
     ]
@@ -196,7 +205,11 @@ fn less() -> [Kind; 5] {
 
 /// Of the kinds of these names, or in short epochs of all of them.
 fn loss(name: &str, names: &[String]) {
-    let (epochs, steps) = if names.is_empty() { (6, 16) } else { (8, 64) };
+    let (epochs, steps) = if names.is_empty() {
+        (6, 16)
+    } else {
+        (8, steps(name))
+    };
     let spec = spec(name, epochs);
     let rows = rows(
         steps * spec.train.batch_size as usize,

@@ -175,7 +175,8 @@ impl Dataset {
     /// Builds the index of the rows of `shards`, with at most `threads` threads; rows of `dropped` are left out.
     ///
     /// # Errors
-    /// `Internal` where a row belongs to another shard or there are more chunks or rows than can be counted.
+    /// `Internal` where a row belongs to another shard or there are more chunks or rows than can be counted, `InvalidParameter`
+    /// where a shard has more rows than one may have.
     pub fn build(
         shape: Shape,
         shards: &ShardSet,
@@ -509,6 +510,19 @@ mod tests {
                 let [one, other] = [&kept, &whole].map(|data| testing::epoch(data, shard, 1, 0));
                 assert_eq!(one.features, other.features);
             }
+        }
+    }
+
+    #[test]
+    fn an_index_takes_no_more_than_what_is_charged_for_it() {
+        let data = dataset(Validation::fraction(0.3, 1));
+        let lists: Vec<&List> = data.shards.values().flat_map(Rows::lists).collect();
+        assert_eq!(lists.iter().map(|list| list.index().len()).sum::<usize>(), 200);
+        for list in lists {
+            let List::Memory(shard) = list else {
+                panic!("no rows are on disk");
+            };
+            assert_eq!(shard.rows.capacity(), shard.rows.len());
         }
     }
 

@@ -202,9 +202,7 @@ impl Decoder {
         labels: &mut [f64],
     ) -> Result<f64, RowError> {
         self.decode_sparse(bytes, into)?;
-        let row = Row::new(bytes, self.fields)?;
-        self.check_sparse_limits(&row, into.row(into.rows() - 1))?;
-        self.label_and_weight(&row, labels)
+        self.label_and_weight(&Row::new(bytes, self.fields)?, labels)
     }
 
     /// Calls `see` with the values of every feature column of a row that was decoded before.
@@ -269,11 +267,10 @@ impl Decoder {
             }
             at += values.len();
         }
-        if at == self.width {
-            Ok(())
-        } else {
-            Err(self.wrong_width(&row))
+        if at != self.width {
+            return Err(self.wrong_width(&row));
         }
+        self.check_sparse_limits(&row, into.open_row())
     }
 
     /// Whether the validation column marks the row; `None` without such a column.

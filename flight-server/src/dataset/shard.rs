@@ -1,5 +1,6 @@
 //! Rows of one logical shard that are in memory: an index over chunks.
 
+use candlewick_model::memory::INDEX;
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::row::shard_of;
 
@@ -11,6 +12,9 @@ pub(super) struct Entry {
     /// Chunk, and row in it.
     pub(super) place: (u32, u32),
 }
+
+/// What is charged for a row: its entry, and its turn in the order of an epoch.
+const _: () = assert!(size_of::<Entry>() + size_of::<u32>() == INDEX as usize);
 
 impl Entry {
     pub(super) const fn new(hash: u128, place: (u32, u32)) -> Self {

@@ -53,6 +53,13 @@ impl Csr {
         self.values.truncate(kept);
     }
 
+    /// Indices and values of the row that is open.
+    #[must_use]
+    pub fn open_row(&self) -> (&[u32], &[f32]) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        (&self.indices[start..], &self.values[start..])
+    }
+
     /// Rows that have ended.
     #[must_use]
     pub fn rows(&self) -> usize {
