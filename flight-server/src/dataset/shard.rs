@@ -14,7 +14,7 @@ pub(super) struct Entry {
 }
 
 /// What is charged for a row: its entry, and its turn in the order of an epoch.
-const _: () = assert!(size_of::<Entry>() + size_of::<u32>() == INDEX as usize);
+const _: () = assert!((size_of::<Entry>() + size_of::<u32>()) as u64 == INDEX);
 
 impl Entry {
     pub(super) const fn new(hash: u128, place: (u32, u32)) -> Self {
