@@ -153,7 +153,7 @@ fn tunnel() -> File {
     // SAFETY: all of it are numbers, for which 0 is legal.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (into, byte) in request.ifr_name.iter_mut().zip(DEVICE.bytes()) {
-        *into = byte.cast_signed();
+        *into = libc::c_char::from_ne_bytes([byte]);
     }
     request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_TUN | libc::IFF_NO_PI).unwrap();
     // SAFETY: the descriptor is open, and the kernel reads and writes no more than the request, which outlives the call.
