@@ -104,15 +104,21 @@ pub fn decode(frame: Frame<'_>, shape: &Shape, owned: &ShardSet) -> Result<Chunk
         ChunkBuilder::typed(shape, shape.encoding.kind, rows.count, rows.values(shape)).within(frame.home);
     let (labels, sent) = (shape.labels(), shape.format().label_values());
     let mut scratch = Scratch::default();
+    let mut weights = f64_le(rows.weights);
     for row in 0..rows.count {
         let (values, mark) = rows.labels[row * sent * 8..][..sent * 8].split_at(labels * 8);
-        let values = values.chunks_exact(8).map(f64_le);
-        let marked = mark.chunks_exact(8).map(f64_le).any(|mark| mark != 0.0);
-        let weight = f64_le(&rows.weights[row * 8..][..8]);
+        let values = f64_le(values);
+        let marked = f64_le(mark).any(|mark| mark != 0.0);
+        let weight = weights.next().unwrap_or_default();
         let pushed = match rows.row(row, shape, &mut scratch) {
             RowBytes::Float32(bytes) => {
-                let features = bytes.chunks_exact(4).map(f32_le);
-                builder.push_marked(features, values, weight, marked)
+                let features = bytes.as_chunks().0.iter();
+                builder.push_marked(
+                    features.map(|value| f32::from_le_bytes(*value)),
+                    values,
+                    weight,
+                    marked,
+                )
             }
             RowBytes::Of(features) => builder.push_row(features, values, weight, marked),
         };
@@ -127,14 +133,9 @@ pub fn decode(frame: Frame<'_>, shape: &Shape, owned: &ShardSet) -> Result<Chunk
     Ok(builder.finish())
 }
 
-fn f32_le(bytes: &[u8]) -> f32 {
-    f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-}
-
-fn f64_le(bytes: &[u8]) -> f64 {
-    f64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ])
+/// Values whose number is known before, which a copy of them needs to be one of vectors.
+fn f64_le(bytes: &[u8]) -> impl Iterator<Item = f64> + '_ {
+    bytes.as_chunks().0.iter().map(|value| f64::from_le_bytes(*value))
 }
 
 /// The bytes of a batch's values.

@@ -2,6 +2,7 @@
 
 use crate::recent::{NONE, RECENT, Recent};
 use crate::spare::Spare;
+use arrow_buffer::{ArrowNativeType, ToByteSlice};
 use arrow_flight::{FlightData, FlightDescriptor, SchemaAsIpc};
 use arrow_ipc::writer::IpcWriteOptions;
 use arrow_ipc::{Buffer, FieldNode, MessageBuilder, MessageHeader, MetadataVersion, RecordBatchBuilder};
@@ -127,21 +128,19 @@ fn sparse() -> DataType {
 const PADDING: usize = 64;
 
 /// Appends a buffer to the body of a record batch; where it lies.
-fn place<const N: usize, T: Copy>(body: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Buffer {
+fn place<T: ArrowNativeType>(body: &mut Vec<u8>, values: &[T]) -> Buffer {
     body.resize(body.len().next_multiple_of(PADDING), 0);
     let from = body.len();
-    append(body, values, bytes);
+    append(body, values);
     Buffer::new(number(from), number(body.len() - from))
 }
 
-/// Appends values, little endian.
-fn append<const N: usize, T: Copy>(body: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) {
-    let from = body.len();
-    body.resize(from + values.len() * N, 0);
-    let places = body[from..].as_chunks_mut::<N>().0;
-    for (place, value) in places.iter_mut().zip(values) {
-        *place = bytes(*value);
-    }
+// Frames are little endian, and values go to them as they lie.
+const _: () = assert!(cfg!(target_endian = "little"));
+
+/// Appends values.
+fn append<T: ArrowNativeType>(body: &mut Vec<u8>, values: &[T]) {
+    body.extend_from_slice(values.to_byte_slice());
 }
 
 /// A size as Arrow writes it.
@@ -294,12 +293,12 @@ impl OpenBatch {
                     self.values.push(*value);
                 }
             }
-            FeatureRow::Float32(values) => append(&mut self.body, values, f32::to_le_bytes),
+            FeatureRow::Float32(values) => append(&mut self.body, values),
             FeatureRow::UInt8(values) => self.body.extend_from_slice(values),
-            FeatureRow::Int8(values) => append(&mut self.body, values, i8::to_le_bytes),
-            FeatureRow::Int16(values) => append(&mut self.body, values, i16::to_le_bytes),
+            FeatureRow::Int8(values) => append(&mut self.body, values),
+            FeatureRow::Int16(values) => append(&mut self.body, values),
             FeatureRow::Sparse(indices, values) => {
-                append(&mut self.body, indices, u32::to_le_bytes);
+                append(&mut self.body, indices);
                 self.values.extend_from_slice(values);
             }
         }
@@ -364,17 +363,17 @@ impl OpenBatch {
         let (mut nodes, mut buffers) = (vec![rows], vec![none(features)]);
         if row.feature_type == FeatureType::Sparse {
             let count = self.values.len();
-            let values = place(&mut body, &self.values, f32::to_le_bytes);
+            let values = place(&mut body, &self.values);
             self.ends.insert(0, 0);
-            let ends = place(&mut body, &self.ends, i32::to_le_bytes);
+            let ends = place(&mut body, &self.ends);
             nodes.extend([count; 3]);
             buffers.extend([ends, none(ends), none(features), features, none(values), values]);
         } else {
             nodes.push(rows * row.features);
             buffers.extend([none(features), features]);
         }
-        let labels = place(&mut body, &self.labels, f64::to_le_bytes);
-        let weights = place(&mut body, &self.weights, f64::to_le_bytes);
+        let labels = place(&mut body, &self.labels);
+        let weights = place(&mut body, &self.weights);
         nodes.extend([rows, rows * row.label_values(), rows]);
         buffers.extend([none(labels), none(labels), labels, none(weights), weights]);
         let header = message(rows, &nodes, &buffers, body.len());

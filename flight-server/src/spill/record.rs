@@ -155,11 +155,7 @@ impl Layout {
     /// Its label, appended.
     pub(crate) fn labels(&self, record: Record<'_>, into: &mut Vec<f64>) {
         let label = &record.0[HEAD..][..self.labels * 8];
-        into.extend(
-            label
-                .chunks_exact(8)
-                .map(|value| f64::from_le_bytes(eight(value, 0))),
-        );
+        into.extend(label.as_chunks().0.iter().map(|value| f64::from_le_bytes(*value)));
     }
 
     /// The bytes of its features: those of its values, of a sparse row of the indices and then of the values.
@@ -308,16 +304,14 @@ impl Layout {
 }
 
 fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
-    bytes
-        .chunks_exact(4)
-        .map(|value| f32::from_le_bytes(four(value, 0)))
+    bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value))
 }
 
 /// Indices and values of a sparse row.
 fn pairs(bytes: &[u8]) -> impl Iterator<Item = (u32, f32)> + '_ {
     let (indices, values) = bytes.split_at(bytes.len() / 2);
-    let indices = indices
-        .chunks_exact(4)
-        .map(|index| u32::from_le_bytes(four(index, 0)));
-    indices.zip(floats(values))
+    let indices = indices.as_chunks().0.iter();
+    indices
+        .map(|index| u32::from_le_bytes(*index))
+        .zip(floats(values))
 }

@@ -66,13 +66,20 @@ pub(super) fn block_size(length: usize) -> usize {
 /// let cut: Vec<_> = candlewick_model::kernels::blocks(784).collect();
 /// assert_eq!(cut, [(0, 392), (392, 784)]);
 /// ```
+#[inline]
 pub fn blocks(length: usize) -> impl Iterator<Item = (usize, usize)> {
     blocks_of(length, MAX_BLOCK)
 }
 
-/// The same for blocks of at most so many values.
+/// The same for blocks of at most so many values. A sum of one block, which most leaves of a tree are, is not divided for: each
+/// tile asks.
+#[inline]
 pub(super) fn blocks_of(length: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = length.div_ceil(most).max(1);
-    let size = length.div_ceil(count);
+    let (count, size) = if length <= most {
+        (1, length)
+    } else {
+        let count = length.div_ceil(most);
+        (count, length.div_ceil(count))
+    };
     (0..count).map(move |at| ((at * size).min(length), ((at + 1) * size).min(length)))
 }

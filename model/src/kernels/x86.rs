@@ -5,8 +5,8 @@ use super::simd::SimdLevel;
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps,
     _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_setzero_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
 };
 
 /// AVX-512: tiles of 14 x 32.
@@ -203,30 +203,67 @@ unsafe fn tile256<const M: usize, const V: usize, L: Left>(
     unsafe { store256(&sums, store) }
 }
 
-/// Stores the sums of a tile.
+/// Stores the sums of a tile. Masked stores take AMD's processors before Zen 4 a dozen cycles each, so they are for the edge of
+/// a result only. Always a part of the tile's own code, which has the instructions: else the sums went through memory.
 ///
 /// # Safety
 /// As [`Isa::tile`].
-#[inline]
-#[target_feature(enable = "avx2,fma")]
+#[inline(always)]
 #[expect(
     clippy::needless_range_loop,
     reason = "loops over constants keep the sums in registers, iterators do not"
 )]
 pub(super) unsafe fn store256<const M: usize, const V: usize>(sums: &[[__m256; V]; M], store: &Store) {
+    if store.cols < V * 8 {
+        // SAFETY: the caller keeps the contract of `Isa::tile`.
+        return unsafe { store_edge256(sums, store) };
+    }
     for i in 0..M {
+        let row = store.c.wrapping_add(i * store.stride);
+        let onto = if store.add {
+            Some(row.cast_const())
+        } else {
+            store.bias
+        };
         for v in 0..V {
-            let sum = sums[i][v];
-            let mask = mask256(store.cols.saturating_sub(v * 8));
-            // SAFETY: the mask keeps every access inside the `store.cols` values of row i, and of the bias.
+            // SAFETY: row i has V * 8 values to store, and so has the bias.
             unsafe {
-                let c = store.c.wrapping_add(i * store.stride + v * 8);
-                let value = if store.add {
-                    _mm256_add_ps(_mm256_maskload_ps(c, mask), sum)
-                } else if let Some(bias) = store.bias {
-                    _mm256_add_ps(_mm256_maskload_ps(bias.wrapping_add(v * 8), mask), sum)
+                let value = match onto {
+                    Some(onto) => _mm256_add_ps(_mm256_loadu_ps(onto.add(v * 8)), sums[i][v]),
+                    None => sums[i][v],
+                };
+                _mm256_storeu_ps(row.add(v * 8), value);
+            }
+        }
+    }
+}
+
+/// As [`store256`], of fewer columns than a tile has.
+///
+/// # Safety
+/// As [`Isa::tile`].
+#[target_feature(enable = "avx2,fma")]
+#[expect(clippy::needless_range_loop, reason = "as in store256")]
+unsafe fn store_edge256<const M: usize, const V: usize>(sums: &[[__m256; V]; M], store: &Store) {
+    for v in 0..V {
+        let left = store.cols.saturating_sub(v * 8);
+        if left == 0 {
+            break;
+        }
+        let mask = mask256(left);
+        for i in 0..M {
+            // SAFETY: the row has a value to store from here on; the mask keeps every access inside its `store.cols`, and those
+            // of the bias.
+            unsafe {
+                let c = store.c.add(i * store.stride + v * 8);
+                let onto = if store.add {
+                    Some(c.cast_const())
                 } else {
-                    sum
+                    store.bias.map(|bias| bias.add(v * 8))
+                };
+                let value = match onto {
+                    Some(onto) => _mm256_add_ps(_mm256_maskload_ps(onto, mask), sums[i][v]),
+                    None => sums[i][v],
                 };
                 _mm256_maskstore_ps(c, mask, value);
             }

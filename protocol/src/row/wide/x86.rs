@@ -1,12 +1,15 @@
 //! XXH3 and the pairs of a row with AVX2 and AVX-512.
 
-use super::{Level, append_all, expand};
+use super::{Level, append_all};
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi64, _mm256_loadu_si256, _mm256_mul_epu32, _mm256_set1_epi64x,
-    _mm256_shuffle_epi32, _mm256_slli_epi64, _mm256_srli_epi64, _mm256_storeu_si256, _mm256_xor_si256,
-    _mm512_add_epi64, _mm512_cvtepu32_epi64, _mm512_loadu_si512, _mm512_maskz_compress_epi64,
-    _mm512_mul_epu32, _mm512_or_si512, _mm512_set_epi64, _mm512_set1_epi64, _mm512_shuffle_epi32,
-    _mm512_slli_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_test_epi64_mask, _mm512_xor_si512,
+    __m256i, __m512i, _mm_loadu_si128, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_pd,
+    _mm256_cmpeq_epi64, _mm256_cvtepu32_epi64, _mm256_loadu_si256, _mm256_movemask_pd, _mm256_mul_epu32,
+    _mm256_or_si256, _mm256_permutevar8x32_epi32, _mm256_set_epi64x, _mm256_set1_epi64x,
+    _mm256_setzero_si256, _mm256_shuffle_epi32, _mm256_slli_epi64, _mm256_srli_epi64, _mm256_storeu_si256,
+    _mm256_xor_si256, _mm512_add_epi64, _mm512_cvtepu32_epi64, _mm512_loadu_si512,
+    _mm512_maskz_compress_epi64, _mm512_mul_epu32, _mm512_or_si512, _mm512_set_epi64, _mm512_set1_epi64,
+    _mm512_shuffle_epi32, _mm512_slli_epi64, _mm512_srli_epi64, _mm512_storeu_si512, _mm512_test_epi64_mask,
+    _mm512_xor_si512,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -128,9 +131,9 @@ const SWAP: i32 = 0b01_00_11_10;
 
 pub(super) fn levels() -> Vec<Level> {
     let mut levels = Vec::new();
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         levels.push(Level {
-            // SAFETY: the CPU has AVX2, which is all that the function needs.
+            // SAFETY: the CPU has AVX2 and POPCNT, which is all that the function needs.
             expand: |features, out| unsafe { expand_avx2(features, out) },
             // SAFETY: as before.
             hash: |bytes| unsafe { hash_avx2(bytes) },
@@ -147,54 +150,124 @@ pub(super) fn levels() -> Vec<Level> {
     levels
 }
 
-#[target_feature(enable = "avx2")]
+/// Where the pairs go that a mask of four keeps: each is two words of 32 bits.
+const PRESSED: [[u32; 8]; 16] = {
+    let mut places = [[0; 8]; 16];
+    let mut mask = 0;
+    while mask < 16 {
+        let (mut from, mut to) = (0, 0);
+        while from < 4 {
+            if mask >> from & 1 == 1 {
+                places[mask][to] = from * 2;
+                places[mask][to + 1] = from * 2 + 1;
+                to += 2;
+            }
+            from += 1;
+        }
+        mask += 1;
+    }
+    places
+};
+
+/// Four pairs at a time; those of zeros are pressed out in the register.
+#[target_feature(enable = "avx2,popcnt")]
 fn expand_avx2(features: &[f32], out: &mut [u8]) -> usize {
-    expand(features, out)
+    let (mut at, mut index) = (0, 0);
+    let mut indices = _mm256_set_epi64x(3, 2, 1, 0);
+    let four = _mm256_set1_epi64x(4);
+    // All bits of the value but its sign.
+    let magnitude = _mm256_set1_epi64x(0x7fff_ffff << 32);
+    let (blocks, rest) = features.as_chunks::<4>();
+    for block in blocks {
+        // SAFETY: a block is 16 bytes; the load asks for no alignment.
+        let bits = unsafe { _mm_loadu_si128(block.as_ptr().cast()) };
+        let pairs = _mm256_or_si256(_mm256_slli_epi64::<32>(_mm256_cvtepu32_epi64(bits)), indices);
+        let none = _mm256_cmpeq_epi64(_mm256_and_si256(pairs, magnitude), _mm256_setzero_si256());
+        let some = !_mm256_movemask_pd(_mm256_castsi256_pd(none)).cast_unsigned() & 0b1111;
+        let places = &PRESSED[some as usize];
+        // SAFETY: the places of a mask are 32 bytes; the load asks for no alignment.
+        let places = unsafe { _mm256_loadu_si256(places.as_ptr().cast()) };
+        let place = &mut out[at..at + 32];
+        // SAFETY: the place is 32 bytes; the store asks for no alignment.
+        unsafe {
+            _mm256_storeu_si256(
+                place.as_mut_ptr().cast(),
+                _mm256_permutevar8x32_epi32(pairs, places),
+            );
+        }
+        at += 8 * some.count_ones() as usize;
+        indices = _mm256_add_epi64(indices, four);
+        index += 4;
+    }
+    append_all(rest, index, out, at)
 }
+
+/// A stripe of accumulators, in two registers. Nothing here goes through functions of the library that take others: those
+/// are compiled without AVX2, and what has it is not inlined in them.
+#[derive(Clone, Copy)]
+struct Halves(__m256i, __m256i);
 
 #[target_feature(enable = "avx2")]
 fn hash_avx2(bytes: &[u8]) -> u128 {
     if bytes.len() <= SHORT {
         return xxh3_128(bytes);
     }
-    let prime = _mm256_set1_epi64x(PRIME32[0].cast_signed());
-    let sums = stripes(
+    let Halves(low, high) = stripes(
         bytes,
         halves(as_bytes(&START)),
         |sums, stripe, key| {
             let (stripe, key) = (halves(stripe), halves(as_bytes(key)));
-            [0, 1].map(|half| {
-                let keyed = _mm256_xor_si256(stripe[half], key[half]);
-                let product = _mm256_mul_epu32(keyed, _mm256_srli_epi64::<32>(keyed));
-                let swapped = _mm256_shuffle_epi32::<SWAP>(stripe[half]);
-                _mm256_add_epi64(sums[half], _mm256_add_epi64(product, swapped))
-            })
+            Halves(
+                accumulated(sums.0, stripe.0, key.0),
+                accumulated(sums.1, stripe.1, key.1),
+            )
         },
         |sums| {
             let key = halves(as_bytes(&SCRAMBLE));
-            [0, 1].map(|half| {
-                let mixed = _mm256_xor_si256(sums[half], _mm256_srli_epi64::<47>(sums[half]));
-                let mixed = _mm256_xor_si256(mixed, key[half]);
-                let high = _mm256_mul_epu32(_mm256_srli_epi64::<32>(mixed), prime);
-                _mm256_add_epi64(_mm256_mul_epu32(mixed, prime), _mm256_slli_epi64::<32>(high))
-            })
+            Halves(scrambled(sums.0, key.0), scrambled(sums.1, key.1))
         },
     );
-    let mut words = [[0u64; 4]; 2];
-    for (words, sums) in words.iter_mut().zip(sums) {
-        // SAFETY: four words are 32 bytes; the store asks for no alignment.
-        unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), sums) };
-    }
-    let [[a, b, c, d], [e, f, g, h]] = words;
-    merged(&[a, b, c, d, e, f, g, h], bytes.len())
+    let mut words = [0u64; 8];
+    let (front, back) = words.split_at_mut(4);
+    // SAFETY: four words are 32 bytes; the store asks for no alignment.
+    unsafe { _mm256_storeu_si256(front.as_mut_ptr().cast(), low) };
+    // SAFETY: as before.
+    unsafe { _mm256_storeu_si256(back.as_mut_ptr().cast(), high) };
+    merged(&words, bytes.len())
 }
 
+#[inline]
 #[target_feature(enable = "avx2")]
-fn halves(bytes: &[u8; STRIPE]) -> [__m256i; 2] {
-    [0, 32].map(|at| {
-        // SAFETY: 32 of 64 bytes from 0 or 32 on; the load asks for no alignment.
-        unsafe { _mm256_loadu_si256(bytes.as_ptr().add(at).cast()) }
-    })
+fn accumulated(sums: __m256i, stripe: __m256i, key: __m256i) -> __m256i {
+    let keyed = _mm256_xor_si256(stripe, key);
+    let product = _mm256_mul_epu32(keyed, _mm256_srli_epi64::<32>(keyed));
+    _mm256_add_epi64(
+        sums,
+        _mm256_add_epi64(product, _mm256_shuffle_epi32::<SWAP>(stripe)),
+    )
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scrambled(sums: __m256i, key: __m256i) -> __m256i {
+    let prime = _mm256_set1_epi64x(PRIME32[0].cast_signed());
+    let mixed = _mm256_xor_si256(sums, _mm256_srli_epi64::<47>(sums));
+    let mixed = _mm256_xor_si256(mixed, key);
+    let high = _mm256_mul_epu32(_mm256_srli_epi64::<32>(mixed), prime);
+    _mm256_add_epi64(_mm256_mul_epu32(mixed, prime), _mm256_slli_epi64::<32>(high))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(bytes: &[u8; STRIPE]) -> Halves {
+    let (low, high) = bytes.split_at(32);
+    // SAFETY: both are 32 bytes; the load asks for no alignment.
+    unsafe {
+        Halves(
+            _mm256_loadu_si256(low.as_ptr().cast()),
+            _mm256_loadu_si256(high.as_ptr().cast()),
+        )
+    }
 }
 
 /// The same memory: x86-64 is little endian.
