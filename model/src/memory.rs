@@ -87,10 +87,28 @@ impl TrainingMemory {
         TrainingMemory::judging(job, shards, judged_rows(job))
     }
 
-    /// The same where it is known how many rows are put aside at most in one shard.
+    /// What every trainer of the job needs, before it is known which shards it owns: by account the less of what one shard takes and
+    /// of what all do, since a trainer that has others keeps parts of gradients on their way to them, and one alone does not.
     ///
     /// # Errors
     /// As [`TrainingMemory::of`].
+    pub fn least(job: &JobSpec) -> Result<Self, Failure> {
+        let (one, all) = (
+            TrainingMemory::of(job, 0..1)?,
+            TrainingMemory::of(job, 0..job.train.logical_shards)?,
+        );
+        Ok(TrainingMemory {
+            weights: one.weights.min(all.weights),
+            gradients: one.gradients.min(all.gradients),
+            optimizer: one.optimizer.min(all.optimizer),
+            ..one
+        })
+    }
+
+    /// As [`TrainingMemory::of`], where it is known how many rows are put aside at most in one shard.
+    ///
+    /// # Errors
+    /// As there.
     pub fn judging(job: &JobSpec, shards: Range<u32>, aside: usize) -> Result<Self, Failure> {
         let (train, data) = (&job.train, &job.data);
         let network = Network::of_job(job)?;

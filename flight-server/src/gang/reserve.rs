@@ -28,7 +28,7 @@ impl Reserve {
     /// # Errors
     /// As [`Needs::of`].
     pub(super) fn begin(&self, job: &JobSpec, ledger: &Arc<Ledger>) -> Result<(), Failure> {
-        let needs = Needs::of(job, 0..1, ledger)?;
+        let needs = Needs::least(job, ledger)?;
         *self.lock() = Some(Held {
             job: job.clone(),
             ledger: Arc::clone(ledger),
@@ -112,6 +112,22 @@ mod tests {
         assert_eq!(ledger.told().accounts["batches"], batches, "never both together");
         let refused = reserve.own(0..8, 0).unwrap_err();
         assert!(refused.message.contains("raise trainerMemory"), "{refused}");
+    }
+
+    #[test]
+    fn a_trainer_alone_is_never_charged_parts_of_gradients_on_their_way_to_others() {
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 100_000, "params": {"logicalShards": 8,
+            "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]}}});
+        let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+        let ledger = Ledger::new(0);
+        let reserve = Reserve::default();
+        reserve.begin(&job, &ledger).unwrap();
+        reserve.opened(&(0..8).into()).unwrap();
+        reserve.own(0..8, 0).unwrap();
+        let weights = 4 * 300_003;
+        assert_eq!(ledger.told().accounts["gradients"], 2 * weights);
+        reserve.own(0..4, 0).unwrap();
+        assert_eq!(ledger.told().accounts["gradients"], 3 * weights);
     }
 
     #[test]

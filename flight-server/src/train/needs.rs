@@ -15,6 +15,14 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
+    /// Charges what a trainer needs of which nothing is known but the job.
+    ///
+    /// # Errors
+    /// As [`Needs::of`].
+    pub(crate) fn least(job: &JobSpec, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
+        Needs::charged(&TrainingMemory::least(job)?, ledger)
+    }
+
     /// Charges what a trainer of these logical shards needs before it has their rows.
     ///
     /// # Errors
