@@ -78,6 +78,10 @@ pub(crate) struct Gather {
     pub cols: *const usize,
 }
 
+/// Panels that are multiplied with one row at a time: eight sums of vectors, which a processor needs to have two fused multiply-adds
+/// at work in each cycle.
+pub(crate) const ROW_PANELS: usize = 4;
+
 /// The kernels of an instruction set.
 pub(crate) trait Isa {
     /// Which instruction set.
@@ -133,6 +137,25 @@ pub(crate) trait Isa {
     /// The processor has the instruction set; `a` holds `depth * rows` values, `b` `depth` times the tile's columns;
     /// `store` describes writable memory of `rows` rows, and a bias holds `store.cols` values.
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store);
+
+    /// As [`Isa::tile`], of one row and [`ROW_PANELS`] full panels, which lie one after another: sums of one panel alone
+    /// would wait for each other.
+    ///
+    /// # Safety
+    /// As [`Isa::tile`], for all these panels and `ROW_PANELS * COLS` columns.
+    #[inline]
+    unsafe fn row(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+        for panel in 0..ROW_PANELS {
+            let store = Store {
+                c: store.c.wrapping_add(panel * Self::COLS),
+                cols: Self::COLS,
+                bias: store.bias.map(|bias| bias.wrapping_add(panel * Self::COLS)),
+                ..*store
+            };
+            // SAFETY: the caller promises what a tile of each of the panels needs.
+            unsafe { Self::tile(1, false, depth, a, b.add(panel * depth * Self::COLS), &store) };
+        }
+    }
 
     /// As [`Isa::tile`], with the left operand read where it lies.
     ///

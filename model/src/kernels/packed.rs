@@ -4,7 +4,7 @@
 //! the caller's thread: callers give every thread rows of its own.
 
 use super::arithmetic::{Arithmetic, with_isa};
-use super::isa::{Isa, Store};
+use super::isa::{Isa, ROW_PANELS, Store};
 use super::matrix::{Accumulate, Matrix, blocks};
 use super::tiles::{Part, Target, grown, pack_panels};
 
@@ -150,8 +150,29 @@ impl PackedValues<'_> {
 
 fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Accumulate<'_>, c: Target) {
     let length = a.len() / (part.rows.1 - part.rows.0);
-    let mut right = 0;
-    for col in (0..part.cols.1).step_by(I::COLS) {
+    let store_at = |row: usize, col: usize, cols: usize| Store {
+        c: c.at(row, col),
+        stride: c.stride(),
+        cols,
+        add: matches!(start, Accumulate::Result),
+        bias: match start {
+            Accumulate::Bias(bias) => Some(bias[col..col + cols].as_ptr()),
+            _ => None,
+        },
+    };
+    let together = if part.rows.1 - part.rows.0 == 1 {
+        part.cols.1 / (ROW_PANELS * I::COLS) * ROW_PANELS * I::COLS
+    } else {
+        0
+    };
+    for col in (0..together).step_by(ROW_PANELS * I::COLS) {
+        let panels = &b[col * length..][..ROW_PANELS * I::COLS * length];
+        let store = store_at(part.rows.0, col, ROW_PANELS * I::COLS);
+        // SAFETY: as below, for as many panels as were sliced.
+        unsafe { I::row(length, a.as_ptr(), panels.as_ptr(), &store) };
+    }
+    let mut right = together * length;
+    for col in (together..part.cols.1).step_by(I::COLS) {
         let cols = (part.cols.1 - col).min(I::COLS);
         let half = cols <= I::HALF;
         let panel = &b[right..right + length * if half { I::HALF } else { I::COLS }];
@@ -160,16 +181,7 @@ fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Acc
             let rows = (part.rows.1 - row).min(height);
             let left = (row - part.rows.0) * length;
             let left = &a[left..left + rows * length];
-            let store = Store {
-                c: c.at(row, col),
-                stride: c.stride(),
-                cols,
-                add: matches!(start, Accumulate::Result),
-                bias: match start {
-                    Accumulate::Bias(bias) => Some(bias[col..col + cols].as_ptr()),
-                    _ => None,
-                },
-            };
+            let store = store_at(row, col, cols);
             // SAFETY: the operand was packed for I, which is the level of the processor or below; both panels were
             // sliced to the lengths the tile reads; `product` checked that the result has these rows and columns.
             unsafe { I::tile(rows, half, length, left.as_ptr(), panel.as_ptr(), &store) };
@@ -194,7 +206,7 @@ mod tests {
     fn packed_products_have_the_bits_of_products() {
         // Miri interprets: it gets shapes that reach every path and are small.
         let shapes: &[(usize, usize, usize)] = if cfg!(miri) {
-            &[(1, 3, 5), (17, 4, 33), (1, 530, 3)]
+            &[(1, 3, 5), (17, 4, 33), (1, 530, 3), (1, 3, 137)]
         } else {
             &[
                 (1, 3, 5),
@@ -202,6 +214,7 @@ mod tests {
                 (29, 600, 48),
                 (340, 7, 9),
                 (5, 1_030, 16),
+                (1, 1_030, 300),
             ]
         };
         for &(m, k, n) in shapes {

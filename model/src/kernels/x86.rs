@@ -1,6 +1,6 @@
 //! Kernels for AVX2 and AVX-512.
 
-use super::isa::{Gather, Isa, Left, Packed, Store, add_rows};
+use super::isa::{Gather, Isa, Left, Packed, ROW_PANELS, Store, add_rows};
 use super::simd::SimdLevel;
 use std::arch::x86_64::{
     __m256, __m256i, __m512, __mmask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps,
@@ -44,6 +44,12 @@ impl Isa for Avx512 {
     }
 
     #[inline]
+    unsafe fn row(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+        // SAFETY: the caller keeps the contract of `Isa::row`, which is that of the function.
+        unsafe { row512(depth, a, b, store) }
+    }
+
+    #[inline]
     unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store) {
         dispatch!(tile512, rows, half, (depth, a, b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
@@ -65,6 +71,12 @@ impl Isa for Avx2 {
     #[inline]
     unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
         dispatch!(tile256, rows, half, (depth, Packed(a), b, store), 1 2 3 4 5 6);
+    }
+
+    #[inline]
+    unsafe fn row(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+        // SAFETY: the caller keeps the contract of `Isa::row`, which is that of the function.
+        unsafe { row256(depth, a, b, store) }
     }
 
     #[inline]
@@ -116,6 +128,28 @@ unsafe fn tile512<const M: usize, const V: usize, L: Left>(
         b = unsafe { b.add(V * 16) };
     }
     // SAFETY: the caller keeps the contract of `Isa::tile`.
+    unsafe { store512(&sums, store) }
+}
+
+/// One row and all its panels at once.
+///
+/// # Safety
+/// As [`Isa::row`].
+#[target_feature(enable = "avx512f")]
+#[expect(clippy::needless_range_loop, reason = "as in tile512")]
+unsafe fn row512(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+    let mut sums = [[_mm512_setzero_ps(); 2 * ROW_PANELS]; 1];
+    for t in 0..depth {
+        // SAFETY: `a` holds `depth` values, `b` so many columns of 2 * 16 values for each panel.
+        unsafe {
+            let left = _mm512_set1_ps(*a.add(t));
+            for v in 0..2 * ROW_PANELS {
+                let right = b.add((v / 2 * depth + t) * 2 * 16 + v % 2 * 16);
+                sums[0][v] = _mm512_fmadd_ps(left, _mm512_loadu_ps(right), sums[0][v]);
+            }
+        }
+    }
+    // SAFETY: the caller keeps the contract of `Isa::row`.
     unsafe { store512(&sums, store) }
 }
 
@@ -200,6 +234,28 @@ unsafe fn tile256<const M: usize, const V: usize, L: Left>(
         b = unsafe { b.add(V * 8) };
     }
     // SAFETY: the caller keeps the contract of `Isa::tile`.
+    unsafe { store256(&sums, store) }
+}
+
+/// One row and all its panels at once.
+///
+/// # Safety
+/// As [`Isa::row`].
+#[target_feature(enable = "avx2,fma")]
+#[expect(clippy::needless_range_loop, reason = "as in tile256")]
+unsafe fn row256(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+    let mut sums = [[_mm256_setzero_ps(); 2 * ROW_PANELS]; 1];
+    for t in 0..depth {
+        // SAFETY: `a` holds `depth` values, `b` so many columns of 2 * 8 values for each panel.
+        unsafe {
+            let left = _mm256_set1_ps(*a.add(t));
+            for v in 0..2 * ROW_PANELS {
+                let right = b.add((v / 2 * depth + t) * 2 * 8 + v % 2 * 8);
+                sums[0][v] = _mm256_fmadd_ps(left, _mm256_loadu_ps(right), sums[0][v]);
+            }
+        }
+    }
+    // SAFETY: the caller keeps the contract of `Isa::row`.
     unsafe { store256(&sums, store) }
 }
 
