@@ -17,11 +17,11 @@ fi
 export CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP:-90}
 export CUDA_HOME=$home CUDA_PATH=$home PATH=$home/bin:$PATH LIBRARY_PATH=$home/lib:$home/lib/stubs
 
-# One call for the program, the library and their tests: two would give their dependencies different features, and compile the kernels
-# twice. A test of the package has its programs built along.
+# The same packages, with their tests or examples, in every call: others would give their dependencies different features, and compile
+# the kernels twice. A test of the package has its programs built along.
 build=(--release --target "$triple" --target-dir "$root/target/gpu" -p candlewick-model -p candlewick-trainer
   -p candlewick-scoring --features candlewick-model/cuda,candlewick-trainer/cuda,candlewick-scoring/cuda)
-# Not tests: built where tests are built and not run.
+# A library by `cargo build`; by `cargo test` it would be a program with its tests, of which there are none.
 library=(--example candlewick_score_gpu)
 trainers=(--test device --test gang --test serve)
 echo "gpu: compiling for compute capability $CUDA_COMPUTE_CAP; the kernels alone take some minutes the first time" >&2

@@ -9,7 +9,7 @@ root=$(dirname "$here")
 limit_mb=60
 if [ "$kind" = cuda ]; then
   source "$here/gpu-env.sh"
-  command=(cargo test "${build[@]}" --lib "${trainers[@]}" "${library[@]}")
+  command=(cargo test "${build[@]}" --lib "${trainers[@]}")
   pack=$root/dist/gpu-pack name=candlewick-trainer-gpu
 else
   # What `make test` builds, so that nothing is compiled again.
@@ -22,6 +22,7 @@ fi
 rm -rf "$pack"
 mkdir -p "$pack"
 cd "$root"
+[ "$kind" != cuda ] || cargo build "${build[@]}" "${library[@]}" "${trainers[@]}"
 # Cargo says in JSON which programs it made of which sources.
 "${command[@]}" --no-run --message-format=json >"$pack/built.json"
 program() { # $1: end of the source's path

@@ -4,7 +4,8 @@
 set -euo pipefail
 triple=$1
 source "$(dirname "$0")/gpu-env.sh"
-cargo test "${build[@]}" --lib "${trainers[@]}" "${library[@]}" --no-run
+cargo build "${build[@]}" "${library[@]}" "${trainers[@]}"
+cargo test "${build[@]}" --lib "${trainers[@]}" --no-run
 
 for built in "$trainer" "$scorer"; do
   needed=$(readelf -d "$built" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
