@@ -87,7 +87,7 @@ bench-allreduce: $(VENV)/.stamp .cache/bench-venv/.stamp ## allreduce between pr
 	$(PYTHON) benchmarks/allreduce.py --rounds $(or $(ROUNDS),5) --python $(CURDIR)/.cache/bench-venv/bin/python \
 	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/allreduce-* | grep -v '\.d$$' | head -n 1)"
 
-bench-scaling: $(VENV)/.stamp ## the model of the allreduce next to trainers on slow networks, drawn to 1,024 (as root, on Linux); 5 minutes
+bench-scaling: $(VENV)/.stamp ## the model of the allreduce next to trainers on slow networks, drawn to 1,024 (as root, on Linux); 6 minutes
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-collective --bench allreduce
 	$(PYTHON) benchmarks/scaling.py --json benchmarks/results/$(VERSION)/scaling.json --plot docs/images/scaling.svg \
 	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/allreduce-* | grep -v '\.d$$' | head -n 1)"
