@@ -36,10 +36,17 @@ struct Logged {
     /// Rows on disk.
     records: usize,
     /// Rows of each list, copies counted.
-    lists: BTreeMap<ListId, u64>,
+    lists: Box<[(ListId, u64)]>,
+    /// What this takes.
+    _charge: Charge,
 }
 
 impl Logged {
+    /// Bytes of one with so many lists, and of who holds it.
+    fn bytes(lists: usize) -> u64 {
+        (size_of::<Self>() + size_of::<Piece>() + lists * size_of::<(ListId, u64)>()) as u64
+    }
+
     /// Its rows as they are on disk, in the place of what was there.
     fn read(&self, layout: &Layout, into: &mut Vec<u8>) -> Result<(), Failure> {
         into.clear();
@@ -346,7 +353,9 @@ impl Spool {
             self.layout.write(&chunk, row, (shard, copies), &mut rows);
         }
         let extent = file.append(&rows)?;
+        let lists: Box<[(ListId, u64)]> = lists.into_iter().collect();
         Ok(Piece::Log(Arc::new(Logged {
+            _charge: ledger.charge(Account::Index, Logged::bytes(lists.len())),
             file,
             extent,
             home: chunk.home,
@@ -367,7 +376,11 @@ impl Spool {
         let memory_of = |piece: &Piece| match piece {
             Piece::Memory(..) => 0,
             Piece::Log(logged) => {
-                let rows = logged.lists.values().copied().fold(0, u64::saturating_add);
+                let rows = logged
+                    .lists
+                    .iter()
+                    .map(|(_, rows)| *rows)
+                    .fold(0, u64::saturating_add);
                 u64::from(logged.extent.bytes).saturating_add(rows.saturating_mul(INDEX))
             }
         };

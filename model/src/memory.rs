@@ -112,7 +112,7 @@ impl TrainingMemory {
     pub fn judging(job: &JobSpec, shards: Range<u32>, aside: usize) -> Result<Self, Failure> {
         let (train, data) = (&job.train, &job.data);
         let network = Network::of_job(job)?;
-        let optimizer = optim::state_size(&train.optimizer, &network, false)?.bytes();
+        let optimizer = optim::state_size_of_job(train, &network)?.bytes();
         let rows = step_rows(job, &shards);
         let step = step_memory(&network, usize::try_from(rows).unwrap_or(usize::MAX), optimizer);
         let format = RowFormat::new(

@@ -65,7 +65,7 @@ impl Outlook<'_> {
         let (step, waited) = (self.step(), self.waited());
         if let Some(local) = &train.local_steps {
             // At a meeting weights and state are exchanged.
-            let state = optim::state_size(&train.optimizer, &network, false)?.bytes() / size_of::<f32>();
+            let state = optim::state_size_of_job(train, &network)?.bytes() / size_of::<f32>();
             let choice = forecast.sum(network.num_dense() + state);
             let meetings = f64::from(local.steps.max(1));
             let seconds = choice.seconds().unwrap_or_default() + waited;
@@ -120,7 +120,7 @@ impl Outlook<'_> {
         (network, forecast): (&Network, &Forecast),
         (compute, waited): (f64, f64),
     ) -> Result<Found, Failure> {
-        let state = optim::state_size(&self.job.train.optimizer, network, false)?.bytes() / size_of::<f32>();
+        let state = optim::state_size_of_job(&self.job.train, network)?.bytes() / size_of::<f32>();
         let choice = forecast.sum(network.num_dense());
         let seconds = choice.seconds().unwrap_or_default() + waited;
         let (each, hidden) = stale(staleness, seconds, compute);

@@ -188,13 +188,13 @@ impl PlanRequest {
         let (values, meetings) = match &train.local_steps {
             // At a meeting weights and the state of the optimiser are exchanged; in a step, a share of that.
             Some(local) => {
-                let state = optim::state_size(&train.optimizer, &network, false)?;
+                let state = optim::state_size_of_job(train, &network)?;
                 let state = state.bytes() as u64 / size_of::<f32>() as u64;
                 (values + state, u64::from(local.steps.max(1)))
             }
             // At most one exchange a step, and the optimiser's state where all agree.
             None if train.asynchrony.staleness().is_some() => {
-                let state = optim::state_size(&train.optimizer, &network, false)?;
+                let state = optim::state_size_of_job(train, &network)?;
                 let state = state.bytes() as u64 / size_of::<f32>() as u64;
                 (values + state.div_ceil(AGREE_EVERY), 1)
             }

@@ -166,8 +166,8 @@ impl Dataset {
             for list in rows.lists() {
                 match list {
                     List::Memory(list) => found |= list.heaps(*shard, dealing, v).next().is_some(),
-                    // Once one is found the others need not be read.
-                    List::Disk(list) if !found && dealing.deals(list.rows) => {
+                    // Once one is found the others need not be read. One that has dealt may have few rows left.
+                    List::Disk(list) if !found => {
                         heaps_on_disk(list, (*shard, dealing, v), &mut |_, _, _| {
                             found = true;
                             false
@@ -280,8 +280,12 @@ impl Dataset {
             // The disk holds one list twice, not all of them. What is left where the next one fails ends the fit.
             self.shards.insert(*shard, rows);
         }
-        self.chunks.push(Arc::new(owed.from_disk.1));
-        self.chunks.extend(received.chunks);
+        // Lists on disk have copies of their own.
+        let in_memory = |rows: &Rows| rows.lists().iter().any(|list| matches!(list, List::Memory(_)));
+        if self.shards.values().any(in_memory) {
+            self.chunks.push(Arc::new(owed.from_disk.1));
+            self.chunks.extend(received.chunks);
+        }
         self.recount();
         Ok(())
     }
@@ -516,6 +520,10 @@ mod tests {
         let mut alone = whole();
         let heaped = counts(&alone);
         alone.deal_alone().unwrap();
+        for list in alone.shards.values().flat_map(Rows::lists) {
+            let List::Memory(list) = list else { unreachable!() };
+            assert_eq!(list.rows.capacity(), list.rows.len(), "as much as is charged");
+        }
         let dealt = counts(&alone);
         let total = |rows: &[u64]| [rows[..4].iter().sum::<u64>(), rows[4..].iter().sum()];
         assert_eq!(

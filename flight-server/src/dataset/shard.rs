@@ -89,21 +89,41 @@ impl Shard {
 
     /// The same rows, each as often as `copies` says, and others.
     pub(super) fn rebuilt(&self, copies: impl Fn(&Run) -> Copies, others: &[Run]) -> Shard {
-        let own = self.runs().map(|run| Run {
-            copies: copies(&run),
-            ..run
-        });
-        let mut runs: Vec<Run> = own.chain(others.iter().copied()).collect();
-        runs.sort_unstable_by_key(|run| (run.hash, run.place));
-        let mut shard = Shard::default();
-        for run in runs {
+        let own = || {
+            self.runs().map(|run| Run {
+                copies: copies(&run),
+                ..run
+            })
+        };
+        let mut others = others.to_vec();
+        others.sort_unstable_by_key(|run| (run.hash, run.place));
+        // What is charged is a place for each row: there is no room for growth that does not come.
+        let rows: u64 = own()
+            .chain(others.iter().copied())
+            .map(|run| run.copies.here)
+            .sum();
+        let mut shard = Shard {
+            rows: Vec::with_capacity(usize::try_from(rows).unwrap_or(0)),
+            dealt: Vec::new(),
+        };
+        let mut add = |run: Run| {
             let entry = Entry::new(run.hash, run.place);
             shard.rows.extend((0..run.copies.here).map(|_| entry));
             if run.copies.in_all > 0 {
                 shard.dealt.push((run.hash, run.copies.in_all));
             }
+        };
+        let mut others = others.into_iter().peekable();
+        for run in own() {
+            while let Some(other) = others.next_if(|other| (other.hash, other.place) < (run.hash, run.place))
+            {
+                add(other);
+            }
+            add(run);
         }
+        others.for_each(add);
         shard.dealt.dedup();
+        shard.dealt.shrink_to_fit();
         shard
     }
 }

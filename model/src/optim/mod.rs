@@ -57,7 +57,7 @@ pub use local::Replicas;
 pub use loss_scale::LossScale;
 pub(crate) use optimizer::read;
 pub use optimizer::{Optimizer, StateSize, state_size};
-pub use schedule::{LrSetting, Schedule};
+pub use schedule::{LrSetting, Schedule, state_size_of_job};
 pub use stale::Worker;
 pub use state::{Saved, SavedTensor};
 pub use updates::Updates;

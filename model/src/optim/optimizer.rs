@@ -28,6 +28,8 @@ pub struct Optimizer {
     pub(super) layout: Layout,
     pub(super) slots: Vec<&'static str>,
     pub(super) state: Vec<Flat>,
+    /// The last slot is there because of a schedule alone.
+    cycled: bool,
     /// What stays on a device.
     residence: Residence,
     pub(super) steps: u64,
@@ -134,6 +136,7 @@ impl Optimizer {
             layout: Layout::new(parameters, &assignment.of),
             slots: Vec::new(),
             state: Vec::new(),
+            cycled: false,
             residence: Residence::default(),
             steps: 0,
             factor: 1.0,
@@ -390,7 +393,25 @@ impl Optimizer {
         if self.slots.contains(&rules::MOMENTUM_BUFFER) {
             return Ok(());
         }
-        self.add_slot(rules::MOMENTUM_BUFFER)
+        self.add_slot(rules::MOMENTUM_BUFFER)?;
+        self.cycled = true;
+        Ok(())
+    }
+
+    /// Takes the memory of a momentum out that only a schedule has brought, for a state that is older than that.
+    pub(super) fn drop_cycled(&mut self) -> Option<Flat> {
+        if !std::mem::take(&mut self.cycled) {
+            return None;
+        }
+        self.slots.pop();
+        self.state.pop()
+    }
+
+    /// Puts back what [`Optimizer::drop_cycled`] took out.
+    pub(super) fn put_cycled(&mut self, buffer: Flat) {
+        self.slots.push(rules::MOMENTUM_BUFFER);
+        self.state.push(buffer);
+        self.cycled = true;
     }
 
     /// Sets what a schedule says: learning rate and, where it moves it, momentum.

@@ -4,7 +4,7 @@ use super::optimizer::Optimizer;
 use super::rules::{self, MOMENTUM_BUFFER, MU_PRODUCT};
 use crate::resident::Flat;
 use candlewick_protocol::Failure;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -30,6 +30,25 @@ pub struct Saved {
     pub notes: Map<String, Value>,
 }
 
+/// One tensor at a time becomes bytes, so that a file does not take the memory of two while it is written.
+impl View for &SavedTensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(&self.values[..])
+    }
+}
+
 /// Keys in a file's metadata.
 const COUNTERS: &str = "counters";
 const NOTES: &str = "notes";
@@ -49,22 +68,15 @@ impl Saved {
     /// `Internal` where a shape and its values do not agree.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
         let wrong = |error| Failure::internal(format!("a state cannot be written as safetensors: {error}"));
-        let bytes: Vec<Vec<u8>> = self
-            .tensors
-            .iter()
-            .map(|tensor| {
-                tensor
-                    .values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect()
-            })
-            .collect();
-        let mut views = Vec::with_capacity(bytes.len());
-        for (tensor, bytes) in self.tensors.iter().zip(&bytes) {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(wrong)?;
-            views.push((tensor.name.as_str(), view));
+        for tensor in &self.tensors {
+            if tensor.shape.iter().product::<usize>() != tensor.values.len() {
+                let (name, shape, values) = (&tensor.name, &tensor.shape, tensor.values.len());
+                return Err(Failure::internal(format!(
+                    "tensor {name:?} of a state has {values} values and shape {shape:?}"
+                )));
+            }
         }
+        let views = self.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
         let counters: Map<String, Value> = self
             .counters
             .iter()
@@ -311,16 +323,24 @@ impl Optimizer {
         let added =
             momentum.is_some() && self.arguments.has("momentum") && !self.slots.contains(&MOMENTUM_BUFFER);
         if added {
-            self.add_slot(MOMENTUM_BUFFER)?;
+            self.ensure_momentum_buffer()?;
         }
+        // Saved before a schedule brought the momentum.
+        let dropped = if momentum.is_none() {
+            self.drop_cycled()
+        } else {
+            None
+        };
         let mut wanted = self.shapes();
         if self.has_scalar_state() {
             wanted.push((MU_PRODUCT.to_owned(), vec![self.groups.len()]));
         }
         if let Err(failure) = saved.expect_tensors(WHAT, &wanted) {
             if added {
-                self.slots.pop();
-                self.state.pop();
+                drop(self.drop_cycled());
+            }
+            if let Some(buffer) = dropped {
+                self.put_cycled(buffer);
             }
             return Err(failure);
         }

@@ -210,6 +210,48 @@ fn a_schedule_moves_rate_and_momentum_in_every_group() {
 }
 
 #[test]
+fn a_state_from_before_a_schedule_brought_a_momentum_is_gone_back_to() {
+    let moved = LrSetting {
+        factor: 0.5,
+        momentum: Some(0.5),
+    };
+    for document in [
+        json!({"type": "SGD", "lr": 1}),
+        json!({"type": "RMSprop", "lr": 1}),
+    ] {
+        let mut own = optimizer(&document);
+        let start = own.state().unwrap();
+        let run = |own: &mut Optimizer| {
+            let mut weights = [0.5f32; 12];
+            for _ in 0..3 {
+                own.apply_schedule(&moved).unwrap();
+                own.update(&mut weights, &mut [1.0; 12], 1.0, &Clip::default())
+                    .unwrap();
+            }
+            weights
+        };
+        let (first, moving) = (run(&mut own), own.state().unwrap());
+        // What does not fit changes nothing.
+        let adam = optimizer(&json!({"type": "Adam"})).state().unwrap();
+        own.restore(&adam).unwrap_err();
+        assert_eq!(own.state().unwrap(), moving);
+        own.restore(&start).unwrap();
+        assert_eq!(own.state().unwrap(), start);
+        assert_eq!(run(&mut own), first);
+        assert_eq!(own.state().unwrap(), moving);
+        // One that began before takes it, and goes back.
+        let mut other = optimizer(&document);
+        other.restore(&moving).unwrap();
+        assert_eq!(run(&mut other), {
+            own.restore(&moving).unwrap();
+            run(&mut own)
+        });
+        other.restore(&start).unwrap();
+        assert_eq!(other.state().unwrap(), start);
+    }
+}
+
+#[test]
 fn accumulated_steps_are_one_step() {
     let mut accumulator = Accumulator::new(3);
     assert_eq!(accumulator.add(&mut [1.0, 2.0], 2.0), None);

@@ -6,12 +6,14 @@ mod plateau;
 mod setting;
 
 use super::document;
-use super::optimizer::{Optimizer, no_momentum};
+use super::optimizer::{Optimizer, StateSize, no_momentum, state_size};
 use super::state::Saved;
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
+use crate::network::Network;
 use crate::numbers::real;
 use candlewick_protocol::Failure;
+use candlewick_protocol::job::TrainSpec;
 use curve::Curve;
 use serde_json::Value;
 pub use setting::LrSetting;
@@ -160,6 +162,23 @@ impl Schedule {
         self.curve.at(self.base_lr, 0).1.is_some()
     }
 
+    /// True where a schedule of this complete document moves the optimiser's momentum.
+    ///
+    /// ```
+    /// use candlewick_model::optim::Schedule;
+    /// use serde_json::json;
+    /// let sgd = json!({"type": "SGD"});
+    /// let cycle = json!({"type": "OneCycleLR", "max_lr": 0.1});
+    /// assert!(Schedule::cycles_momentum(&Schedule::resolve(&cycle, &sgd)?));
+    /// let cycle = json!({"type": "OneCycleLR", "max_lr": 0.1, "cycle_momentum": false});
+    /// assert!(!Schedule::cycles_momentum(&Schedule::resolve(&cycle, &sgd)?));
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    #[must_use]
+    pub fn cycles_momentum(document: &Value) -> bool {
+        document["cycle_momentum"] == true
+    }
+
     /// True where the schedule expects to be given a metric after every epoch: ReduceLROnPlateau.
     #[must_use]
     pub fn observes(&self) -> bool {
@@ -211,6 +230,15 @@ impl Schedule {
             _ => saved.expect_counters(what, &[]),
         }
     }
+}
+
+/// What the optimiser of a job will need for its network, with the momentum that the job's schedule may move.
+///
+/// # Errors
+/// As [`state_size`].
+pub fn state_size_of_job(train: &TrainSpec, network: &Network) -> Result<StateSize, Failure> {
+    let cycled = train.lr_scheduler.as_ref().is_some_and(Schedule::cycles_momentum);
+    state_size(&train.optimizer, network, cycled)
 }
 
 fn place(arguments: &Arguments) -> String {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 /// Jobs that have everything in their state that a state can have.
 pub(super) fn jobs() -> Vec<(&'static str, Value)> {
     let mut jobs = of_all();
+    jobs.extend([cycled(), alone(), fp16()]);
     jobs.extend(of_each());
     jobs
 }
@@ -37,6 +38,15 @@ fn fp16() -> (&'static str, Value) {
         json!({"task": "classifier", "device": "cuda", "params": {
             "network": network(table()), "precision": "fp16", "gradientAccumulationSteps": 2, "epochs": 2, "clipNorm": 0.5,
             "optimizer": {"type": "Adam", "lr": 0.05}}}),
+    )
+}
+
+fn cycled() -> (&'static str, Value) {
+    (
+        "gradients that are under way, a schedule that brings a momentum",
+        json!({"task": "classifier", "params": {
+            "network": network(dense()), "asynchrony": "delayed", "optimizer": {"type": "SGD", "lr": 0.1}, "epochs": 2,
+            "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.2}}}),
     )
 }
 
@@ -97,8 +107,6 @@ fn of_all() -> Vec<(&'static str, Value)> {
                 "network": network(dense()), "asynchrony": "delayed", "gradientCompression": "1bit", "epochs": 2,
                 "optimizer": {"type": "SGD", "lr": 0.1, "momentum": 0.9}}}),
         ),
-        alone(),
-        fp16(),
         (
             "what is decided about the gradients",
             json!({"task": "classifier", "params": {
