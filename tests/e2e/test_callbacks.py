@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from candlewick import Callback, EarlyStopping, EpochRecord, FitInfo, NeuralClassifier, StepRecord
 from candlewick.errors import CallbackError, CancelledError
 
-from .support import blobs, captured_lines, classifier, wait_for
+from .support import DEADLINE, blobs, captured_lines, classifier, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,19 @@ def test_ctrl_c_in_a_callback_cancels_the_fit(data: DataFrame) -> None:
     with pytest.raises(KeyboardInterrupt):
         classifier(epochs=1_000_000, callbacks=[interrupted, seen]).fit(data)
     assert [type(error) for error in seen.errors] == [KeyboardInterrupt]
+
+
+def test_ctrl_c_reaches_a_callback_that_does_not_return(data: DataFrame) -> None:
+    def deaf(epoch: EpochRecord) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            time.sleep(0.01)
+        raise AssertionError("the signal did not arrive")
+
+    with pytest.raises(KeyboardInterrupt):
+        classifier(epochs=1_000_000, callbacks=[deaf]).fit(data)
+    classifier(epochs=1).fit(data)
 
 
 def test_a_fit_that_fails_is_told_to_its_callbacks(data: DataFrame) -> None:

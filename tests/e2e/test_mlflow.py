@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import candlewick.mlflow
 from candlewick.callbacks import MLflowCallback, TensorBoardCallback
+from candlewick.errors import CancelledError
 
 from .support import blobs, classifier
 
@@ -79,9 +80,16 @@ def test_a_fit_without_a_run_has_one_of_its_own(data: DataFrame) -> None:
 
     with pytest.raises(Exception, match="broken"):
         estimator.setCallbacks([MLflowCallback(), broken]).fit(data)
+
+    def cancels(epoch: object) -> bool:
+        data.sparkSession.sparkContext.cancelAllJobs()
+        return False
+
+    with pytest.raises(CancelledError):
+        classifier(**{**PARAMS, "epochs": 1_000_000}).setCallbacks([MLflowCallback(), cancels]).fit(data)
     runs = mlflow.MlflowClient().search_runs(["0"], order_by=["start_time"])
-    assert [run.info.status for run in runs] == ["FINISHED", "FAILED"]
-    assert all(run.info.run_name.startswith(estimator.uid) for run in runs)
+    assert [run.info.status for run in runs] == ["FINISHED", "FAILED", "KILLED"]
+    assert all(run.info.run_name.startswith(estimator.uid) for run in runs[:2])
     assert mlflow.active_run() is None
 
 

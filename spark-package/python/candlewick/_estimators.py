@@ -119,9 +119,10 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             callbacks, display = Callbacks(self._callbacks, fit), display_for(self.getOrDefault("verbose"))
             try:
                 with translated():
-                    watch = Watch(handle, display, callbacks, decides)
+                    watch = Watch(handle, display, callbacks, decides, interrupt)
                     model = self._copyValues(self._create_model(finished(handle, watch, interrupt)))
-                callbacks.end(model)
+                with interrupt.lifted():
+                    callbacks.end(model)
             except BaseException as error:
                 callbacks.exception(error)
                 raise

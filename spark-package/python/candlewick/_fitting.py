@@ -27,14 +27,19 @@ class Watch:
         display: Shows it.
         callbacks: Look on, and decide where they do.
         decides: Whether trainers wait for them.
+        interrupt: Keeps Ctrl-C away from calls to the JVM, and not from callbacks.
     """
 
-    def __init__(self, handle: Any, display: Display, callbacks: Callbacks, decides: bool) -> None:
+    def __init__(
+        self, handle: Any, display: Display, callbacks: Callbacks, decides: bool, interrupt: DeferredInterrupt
+    ) -> None:
         self._handle, self._display, self._callbacks, self._decides = handle, display, callbacks, decides
+        self._interrupt = interrupt
 
     def begin(self) -> None:
         """The fit begins."""
-        self._callbacks.begin()
+        with self._interrupt.lifted():
+            self._callbacks.begin()
 
     def look(self) -> bool:
         """Waits for news, not for long, and passes them on. Whether the fit is over."""
@@ -45,7 +50,8 @@ class Watch:
             kind = event["event"]
             if kind == "step":
                 self._display.step(event)
-                self._callbacks.step(event)
+                with self._interrupt.lifted():
+                    self._callbacks.step(event)
             elif kind == "epoch":
                 self._epoch(event)
             elif kind == "line":
@@ -55,7 +61,8 @@ class Watch:
     def _epoch(self, event: dict[str, Any]) -> None:
         if not event.get("again", False):
             self._display.epoch(event)
-        stopper = self._callbacks.epoch(event)
+        with self._interrupt.lifted():
+            stopper = self._callbacks.epoch(event)
         done = event["record"]["epoch"] + 1
         if self._decides and stopper is None:
             self._handle.goOn(done)

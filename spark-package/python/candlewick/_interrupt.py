@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -14,7 +16,7 @@ class DeferredInterrupt:
     PySpark's handler of SIGINT calls the JVM itself, by the connection that the interrupted call still holds: each then takes
     the other's answer, and what ends the program is an error of the gateway instead of KeyboardInterrupt. Here the signal is
     noted only, and whoever handled it before is called by :meth:`deliver`, or at the end. Outside of the main thread, which
-    gets no signals, it does nothing.
+    gets no signals, it does nothing. The user's own code, in callbacks, stands in :meth:`lifted`.
     """
 
     def __init__(self) -> None:
@@ -38,6 +40,19 @@ class DeferredInterrupt:
         if self._arrived is not None:
             arrived, self._arrived = self._arrived, None
             self._before(*arrived)
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """While code of the user runs, which may take as long as it likes: Ctrl-C reaches it as ever."""
+        self.deliver()
+        if self._before is None:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._before)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, self._note)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

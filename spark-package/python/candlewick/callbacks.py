@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from candlewick._callbacks import Callback, EpochRecord, FitInfo, StepRecord
+from candlewick.errors import CancelledError
 
 #: Longest value of a parameter that MLflow's servers take.
 _LONGEST = 500
@@ -134,8 +135,9 @@ class MLflowCallback(Callback):
         self._end(fit, "FINISHED")
 
     def on_exception(self, error: BaseException, fit: FitInfo) -> None:
-        """Ends the run, where it is the fit's own, as failed."""
-        self._end(fit, "FAILED" if isinstance(error, Exception) else "KILLED")
+        """Ends the run, where it is the fit's own, as failed or, where it was cancelled, as killed."""
+        cancelled = isinstance(error, CancelledError) or not isinstance(error, Exception)
+        self._end(fit, "KILLED" if cancelled else "FAILED")
 
     def _end(self, fit: FitInfo, status: str) -> None:
         run, own = self._runs.pop(fit.id, ("", False))

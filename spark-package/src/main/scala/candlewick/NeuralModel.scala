@@ -131,6 +131,8 @@ trait NeuralModel[M <: NeuralModel[M]]
     val weight =
       get(weightCol).filter(_.nonEmpty).map(ColumnRules.find(dataset.schema, _, "weightCol", caseSensitive))
     weight.foreach(ColumnRules.checkWeight)
+    val read = labels.map("labelCol" -> _) ++ weight.map("weightCol" -> _)
+    ColumnRules.checkTold(dataset.schema, read, caseSensitive)
     // Under names of its own, whatever columns the rows have.
     val keys = labels.indices.map(at => s"candlewick_label_$at") :+ "candlewick_weight"
     val columns = labels.map { label =>

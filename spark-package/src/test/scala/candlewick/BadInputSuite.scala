@@ -30,6 +30,18 @@ class BadInputSuite extends SparkSuite {
     )
     check(message[InvalidParameterException](fitOn(data.withColumn("features", lit("x")))), "string")
     check(message[InvalidParameterException](fitOn(data.withColumn("features", current_date()))), "is date")
+    // Spark's own functions could not tell them apart.
+    val alike = data.toDF("features", "label", "Label")
+    val one = "labelCol: the DataFrame has the columns 'label' and 'Label', one name to Spark"
+    check(message[InvalidParameterException](fitOn(alike)), one)
+    val model = fitOn(data)
+    check(message[InvalidParameterException](model.evaluate(alike)), one)
+    assert(model.transform(alike).columns.contains("prediction"))
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    try {
+      assert(fitOn(alike).weightsHash == model.weightsHash)
+      assert(model.evaluate(alike) == model.evaluate(data))
+    } finally spark.conf.unset("spark.sql.caseSensitive")
   }
 
   test("a column that is there in another way, and thousands of columns") {

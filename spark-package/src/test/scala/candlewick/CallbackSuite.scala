@@ -65,6 +65,38 @@ class CallbackSuite extends SparkSuite {
     assert(seen.told == Seq("begin", "epoch 0", "exception") && seen.failed.contains(error))
   }
 
+  test("whatever a callback throws fails the fit") {
+    for (
+      error <- Seq(
+        new NoSuchMethodError("old"),
+        new StackOverflowError("deep"),
+        new InterruptedException("no")
+      )
+    ) {
+      val broken = new Callback {
+        override def onEpochEnd(epoch: EpochRecord, fit: FitInfo): Boolean = throw error
+      }
+      val handle = endless.setBatchSize(64).setCallbacks(broken).startFit(data)
+      over(handle)
+      val told = intercept[JobFailedException](handle.result())
+      assert(told.getMessage.contains(s"in onEpochEnd of epoch 0: $error") && told.getCause == error)
+    }
+  }
+
+  test("a callback that starts Spark jobs gets slots where the trainers have all of them") {
+    val counted = new ConcurrentLinkedQueue[Long]()
+    val handle = classifier()
+      .setNumTrainers(2)
+      .setCallbacks { (_: EpochRecord) =>
+        counted.add(spark.range(0, 100, 1, 4).count())
+        false
+      }
+      .startFit(data)
+    val model = over(handle).result()
+    assert(counted.toArray.toSeq == Seq.fill(5)(100L))
+    assert(model.weightsHash == classifier().fit(data).weightsHash)
+  }
+
   test("a fit is cancelled while its callback blocks") {
     val (entered, stuck) = (new CountDownLatch(1), new CountDownLatch(1))
     val handle = endless

@@ -110,6 +110,22 @@ class CancelSuite extends SparkSuite with Eventually {
     }
   }
 
+  test("by the job group, while the first row is looked at") {
+    val blocking = udf { (label: Double) => CancelSuite.pass(label) }
+    val (there, go) = (new CountDownLatch(1), new CountDownLatch(1))
+    CancelSuite.gates = Some(there -> go)
+    spark.sparkContext.setJobGroup("looking", "a notebook cell")
+    val handle =
+      try classifier().startFit(data.where(blocking(col("label")) >= 0))
+      finally spark.sparkContext.clearJobGroup()
+    try {
+      await(there, "no row was read")
+      spark.sparkContext.cancelJobGroup("looking")
+      assert(cancelled(handle).getMessage.contains("job group looking"))
+    } finally go.countDown()
+    gone()
+  }
+
   test("a fit that waits for a slot to look at its first row says so") {
     val first = endless.setNumTrainers(2).startFit(data)
     untilTraining(first)

@@ -1,11 +1,12 @@
 package candlewick
 
+import candlewick.internal.Failures
 import candlewick.jni.InvalidParameterException
 import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.evaluation.RegressionEvaluator
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.linalg.{SQLDataTypes, Vector}
-import org.apache.spark.sql.functions.{array, col}
+import org.apache.spark.sql.functions.{array, col, when}
 import org.apache.spark.sql.types.DoubleType
 
 class RegressorSuite extends SparkSuite {
@@ -38,6 +39,10 @@ class RegressorSuite extends SparkSuite {
     assert(scored.schema("prediction").dataType == SQLDataTypes.VectorType)
     assert(scored.select("prediction").head().getAs[Vector](0).size == 2)
     assert(regressor(2).transformSchema(two.schema)("prediction").dataType == SQLDataTypes.VectorType)
+    val holes = data.withColumn("label", array(col("y"), when(col("id") =!= 3, col("y"))))
+    val error = intercept[Exception](model.evaluate(holes))
+    val told = Failures.find(error).map(_.getMessage)
+    assert(told.contains("labelCol holds null; filter such rows out before evaluate"), error)
   }
 
   test("a loss that reads two outputs for a value gives a Vector of both") {

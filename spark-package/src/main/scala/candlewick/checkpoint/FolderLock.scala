@@ -35,6 +35,7 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   private val place = new Path(folder, "driver.lock")
   private var beats = 0L
   private var keeper = Option.empty[Thread]
+  @volatile private var released = false
 
   /** Takes the lock, or throws who has it.
     *
@@ -84,7 +85,8 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   private def run(lost: Throwable => Unit): Unit =
     try {
       var kept = true
-      while (kept) {
+      // A file system may take the interrupt that ends this for a failure of its own.
+      while (kept && !released) {
         Thread.sleep(RenewMs)
         try renew()
         catch {
@@ -100,8 +102,10 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   /** Says that this driver lives. */
   def renew(): Unit = synchronized {
     check()
-    beats += 1
-    write(isNew = false)
+    if (!released) {
+      beats += 1
+      write(isNew = false)
+    }
   }
 
   /** Throws where another driver has taken the lock over. One that somebody has deleted is made again. */
@@ -110,12 +114,13 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
       // What cannot be read was being written when its disk was full, or is: it is not another's.
       case Some(other) if isMine(other) || (other eq unknown) => ()
       case Some(other) => throw inUse(other)
-      case None => if (!create()) check()
+      case None => if (!released && !create()) check()
     }
   }
 
   /** Gives the lock back. */
   def release(): Unit = {
+    released = true
     keeper.foreach { thread =>
       thread.interrupt()
       thread.join(EndMs)

@@ -91,8 +91,9 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
     *   makes a folder for the copy
     */
   def moveOutOf(conf: Configuration, model: Path)(makeScratch: => Scratch): Unit = synchronized {
-    val files = model.getFileSystem(conf)
-    val (inner, outer) = (files.makeQualified(path).toString, files.makeQualified(model).toString)
+    // Each by its own file system: another one refuses it.
+    def qualified(path: Path) = path.getFileSystem(conf).makeQualified(path).toString
+    val (inner, outer) = (qualified(path), qualified(model))
     if (inner.startsWith(s"${outer.stripSuffix("/")}/")) {
       val scratch = makeScratch
       save(conf, scratch.path)

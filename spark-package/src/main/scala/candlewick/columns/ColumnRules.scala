@@ -1,6 +1,7 @@
 package candlewick.columns
 
 import candlewick.internal.Failures
+import java.util.Locale
 import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.linalg.SQLDataTypes
 import org.apache.spark.sql.Column
@@ -28,6 +29,21 @@ private[candlewick] object ColumnRules {
           s"$param: the DataFrame has ${found.length} columns '$name'; rename them so that each name is there once"
         )
     }
+  }
+
+  /** Throws where a query cannot tell one of these columns, each with its parameter, from another of the DataFrame: their names
+    * differ in case alone.
+    */
+  def checkTold(schema: StructType, columns: Seq[(String, StructField)], caseSensitive: Boolean): Unit = {
+    def key(name: String) = name.toLowerCase(Locale.ROOT)
+    val alike = if (caseSensitive) Map.empty[String, Array[String]] else schema.fieldNames.groupBy(key)
+    for {
+      (param, field) <- columns
+      names <- alike.get(key(field.name)) if names.length > 1
+    } throw Failures.parameter(
+      s"$param: the DataFrame has the columns ${names.mkString("'", "' and '", "'")}, one name to Spark where spark.sql.caseSensitive " +
+        "is false; rename or drop one of them"
+    )
   }
 
   /** Names of columns for a message: where there are thousands, the first of them. */

@@ -1,5 +1,6 @@
 package candlewick.columns
 
+import candlewick.internal.Failures
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.sql.{CandlewickShim, Column, DataFrame}
 import org.apache.spark.sql.catalyst.InternalRow
@@ -32,7 +33,7 @@ private[columns] object FirstRow {
       try read(rows, positions, most)
       catch {
         // Another column may fail where these do not; and Spark tells its own query's failures by their causes.
-        case NonFatal(_) if !Thread.currentThread.isInterrupted =>
+        case NonFatal(error) if !Thread.currentThread.isInterrupted && Failures.cancellation(error).isEmpty =>
           check()
           ask(rows, positions, most)
       }

@@ -289,6 +289,9 @@ private[candlewick] object TrainingColumns {
     weight.foreach(ColumnRules.checkWeight)
     val mark = choice.validation.map(ColumnRules.find(schema, _, "validationIndicatorCol", caseSensitive))
     mark.foreach(ColumnRules.checkMark)
+    val read = features.map(choice.featuresParam -> _) ++ labels.map(choice.labelParam -> _) ++
+      weight.map("weightCol" -> _) ++ mark.map("validationIndicatorCol" -> _)
+    ColumnRules.checkTold(schema, read, caseSensitive)
     new TrainingColumns(choice, features, labels, weight, mark)
   }
 

@@ -58,7 +58,10 @@ private[candlewick] final class CallbackRunner(
           if (control.cancelled.isEmpty) pass(event)
         }
       }
-    } catch { case NonFatal(error) => control.fail(error) }
+    } catch {
+      // Whatever it is: trainers may wait for what this thread would have said.
+      case error: Throwable => control.fail(error)
+    }
 
   private def pass(event: JsonNode): Unit = Json.field(event, "event").asText match {
     case "step" =>
@@ -84,7 +87,8 @@ private[candlewick] final class CallbackRunner(
   private def call[T](callback: Callback, index: Int, what: String)(action: Callback => T): T =
     try action(callback)
     catch {
-      case NonFatal(error) =>
+      // A class that is missing or too old for the callback, and a `return` out of it, are the callback's failures too.
+      case error: Throwable =>
         val message = s"the callback ${CallbackRunner.name(callback, index)} failed in $what: $error"
         throw new JobFailedException(message).initCause(error)
     }

@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.{Admission, Assignment, Executor, GpuRequest, Request}
-import candlewick.internal.Json
+import candlewick.internal.{Failures, Json}
 import org.apache.spark.FutureAction
 import org.slf4j.LoggerFactory
 import scala.util.Failure
@@ -211,7 +211,7 @@ private[fit] final class Elastic(
   /** A job of ours that somebody else cancels is how a cancel of the fit reaches it. */
   private def endedUnanswered(attempt: Attempt): Unit = {
     pause(attempt.order.executor)
-    attempt.job.value.collect { case Failure(error) => error }.flatMap(Jobs.cancellation).foreach {
+    attempt.job.value.collect { case Failure(error) => error }.flatMap(Failures.cancellation).foreach {
       case (job, why) if attempt.job.jobIds.contains(job) =>
         control.cancel(s"Spark job $job of the fit was cancelled $why".trim)
       case _ => ()

@@ -1,5 +1,6 @@
 package candlewick.fit
 
+import candlewick.internal.Clock
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 /** What a fit tells of its training, for the one who takes it: Python's loop, or [[CallbackRunner]]. All that happened
@@ -61,6 +62,8 @@ private object FitEvents {
   */
 private[candlewick] final class Decisions(signal: () => Unit) {
   private var seen = 0
+  private var asked = 0
+  private var since = new Clock
   private var stopped = Option.empty[String]
   private var action: (Int, Boolean) => Unit = (_, _) => ()
 
@@ -82,6 +85,17 @@ private[candlewick] final class Decisions(signal: () => Unit) {
     act()
     signal()
   }
+
+  /** So many epochs have been made, and training waits for what the callbacks say of the last one. */
+  def ask(epochs: Int): Unit = synchronized {
+    if (epochs > asked) {
+      asked = epochs
+      since = new Clock
+    }
+  }
+
+  /** For how long it has waited; 0 where it does not. */
+  def waitedMs: Long = synchronized(if (asked > seen) since.ms else 0L)
 
   /** Whether the callbacks have seen so many epochs. */
   def hasSeen(epochs: Int): Boolean = synchronized(seen >= epochs)

@@ -126,7 +126,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
           }
           state.fed(control)
           if (prepared.device.gpus.isDefined) holdGpus(link, hold, asked.launchTimeoutMs)
-          val result = explained(link)(train(prepared, link, launched, states) {
+          val result = explained(link)(train(prepared, link, launched, states, hold) {
             feeding.await(hold, elastic, spare, "training did not end")(link.done)
           }(new Narrator(prepared, control, state.several)))
           patienceMs = FitJob.HoldMs
@@ -269,13 +269,20 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared: Prepared,
       link: CoordinatorLink,
       launched: Launched,
-      states: TrainingStates
+      states: TrainingStates,
+      hold: HoldJob
   )(end: => JsonNode)(narrator: Narrator): FitResult = {
-    link.listen(narrator.epoch, narrator.step)
+    link.listen(
+      record => {
+        narrator.epoch(record)
+        if (control.decides) control.decisions.ask(Json.field(record, "epoch").asInt + 1)
+      },
+      narrator.step
+    )
     // Only now is it known what the rows are.
     def resume() = link.ledger.flatMap(states.resume)
     val resumed = if (states.resumes) phases.time("resume")(resume()) else resume()
-    val limit = if (control.decides) Some(firstLimit(prepared, narrator, resumed)) else None
+    val limit = if (control.decides) Some(firstLimit(prepared, narrator, resumed, hold)) else None
     control.decisions.listen((epochs, over) => quietly("pass a decision on")(link.until(epochs, over)))
     val done = phases.time("train") {
       link.train(resumed, limit)
@@ -298,16 +305,20 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   private def firstLimit(
       prepared: Prepared,
       narrator: Narrator,
-      resumed: Option[Manifest]
+      resumed: Option[Manifest],
+      hold: HoldJob
   ): (Int, Boolean) = {
     val history = resumed.toSeq.flatMap(_.history)
     val before = prepared.continued.fold(0)(_.manifest.history.length)
     history.drop(before).foreach(narrator.again)
-    if (history.length > before)
+    if (history.length > before) {
+      control.decisions.ask(history.length)
       while (!control.decisions.hasSeen(history.length)) {
         control.check()
+        hold.maintain()
         control.await(FitJob.LookMs)
       }
+    }
     val over = control.decisions.stoppedBy.isDefined
     val between = resumed.forall(_.isBetweenEpochs)
     (if (over && between) history.length else history.length + 1, over)
@@ -326,7 +337,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     */
   private def explain(error: Throwable): Throwable = {
     val failure = coordinatorFailure.filter(_.kind != "cancelled")
-    def ofJob = Jobs.cancellation(error).collect {
+    def ofJob = Failures.cancellation(error).collect {
       case (job, why) if control.owns(job) =>
         Failures
           .cancelled(s"the fit was cancelled: Spark job $job of it was cancelled $why".trim)

@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.Executor
-import candlewick.internal.Clock
+import candlewick.internal.{Clock, Failures}
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.{FutureAction, SparkContext}
 import org.slf4j.LoggerFactory
@@ -54,18 +54,35 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
   private var unheld = trainers()
   private var nextMs = 0L
   @volatile private var released = false
+  // Whether they are given back for what the callbacks do.
+  private var lent = false
 
   /** Submits what is not held, and passes a cancel of a job on; to be called at every signal and each second. */
   def maintain(): Unit = synchronized(if (!released) {
     poll()
+    lend(control.decisions.waitedMs >= HoldJob.LendMs)
     // Those that have gone need none.
     unheld = (unheld ++ jobs.flatMap(_.takeReturned())).intersect(trainers())
-    if (unheld.nonEmpty && clock.ms >= nextMs) {
+    if (unheld.nonEmpty && clock.ms >= nextMs && !lent) {
       jobs :+= new Submitted(unheld)
       unheld = Nil
       nextMs = clock.ms + HoldJob.BackoffMs
     }
   })
+
+  /** A Spark job of a callback may wait for a slot that is held here, while all trainers wait for the callback: where it takes
+    * long, slots are given back until it has decided.
+    */
+  private def lend(late: Boolean): Unit = {
+    if (late && !lent) {
+      control.note("its callbacks take long: the trainers' slots are free until they have decided")
+      giveBack(jobs)
+    } else if (lent && !late) {
+      unheld = trainers()
+      nextMs = 0L
+    }
+    lent = late
+  }
 
   /** The executors where slots, and what of GPUs a task takes, are not held yet, each as often as it has trainers there. */
   def waiting: Seq[Executor] = synchronized(unheld ++ jobs.flatMap(_.waiting))
@@ -79,7 +96,7 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
 
   private def pollCompleted(submitted: Submitted): Unit = submitted.job.value match {
     case Some(Failure(error)) =>
-      Jobs.cancellation(error) match {
+      Failures.cancellation(error) match {
         case Some((job, why)) if submitted.job.jobIds.contains(job) =>
           control.cancel(s"Spark job $job of the fit was cancelled $why".trim, Some(error))
         case _ =>
@@ -162,6 +179,9 @@ private[fit] object HoldJob {
       sc.setJobDescription(Description)
       Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => over(index))
     })
+
+  /** Callbacks that take longer may be waiting for a slot. */
+  val LendMs = 2000L
 
   /** Pause before a task that could not be placed is submitted again. */
   private val BackoffMs = 5000L

@@ -1,6 +1,7 @@
 package candlewick.internal
 
 import candlewick.jni._
+import org.apache.spark.SparkException
 
 /** Failures as they travel in JSON, and the exceptions a user meets. */
 private[candlewick] object Failures {
@@ -31,4 +32,16 @@ private[candlewick] object Failures {
     while (next != null && seen.add(next)) next = next.getCause
     seen.toSeq
   }
+
+  // With error classes (Spark 4) the text follows "[SPARK_JOB_CANCELLED] "; before, it stood alone.
+  private val Cancelled = """(?s)^(?:\[SPARK_JOB_CANCELLED\] )?Job (\d+) cancelled(.*)$""".r
+
+  /** Id and reason of the cancelled Spark job that made `error`. Only what Spark itself says of a job counts: a failure
+    * of the user's own that speaks of something cancelled does not.
+    */
+  def cancellation(error: Throwable): Option[(Int, String)] = causes(error)
+    .collect { case spark: SparkException => String.valueOf(spark.getMessage) }
+    .collectFirst { case Cancelled(job, why) =>
+      job.toInt -> why.replaceAll(" SQLSTATE: .*", "").trim
+    }
 }

@@ -120,6 +120,7 @@ private[candlewick] object Evaluation {
 
   private def number(value: Any): Double = value match {
     case flag: Boolean => if (flag) 1.0 else 0.0
+    case null => throw Failures.data("labelCol holds null; filter such rows out before evaluate")
     case number => number.asInstanceOf[Number].doubleValue
   }
 }

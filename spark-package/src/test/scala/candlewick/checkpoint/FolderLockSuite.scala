@@ -57,6 +57,15 @@ class FolderLockSuite extends AnyFunSuite {
       second.release()
     }
 
+  test("one that was given back does not come back, whoever says once more that it lives") {
+    val mine = lock("mine")
+    mine.acquire(never)
+    mine.release()
+    mine.renew()
+    mine.check()
+    assert(!Files.exists(place))
+  }
+
   test("that of a driver that is gone is taken over at once where it was on this host") {
     val here = Seq("host" -> ours("host"), "kernel" -> ours("kernel"))
     // No process, another one with its number, and a fit of this JVM that did not give it back.

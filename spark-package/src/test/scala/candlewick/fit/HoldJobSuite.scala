@@ -127,6 +127,26 @@ class HoldJobSuite extends AnyFunSuite {
     assert(control.cancelled.isEmpty, "no user has cancelled a job")
   }
 
+  test("slots are given back while callbacks take long to decide") {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    hold.maintain()
+    control.decisions.ask(1)
+    hold.maintain()
+    assert(!submitted.jobs.last.isCancelled, "not at once")
+    later {
+      hold.maintain()
+      assert(submitted.jobs.last.isCancelled)
+      hold.maintain()
+      assert(submitted.jobs.length == 1, "nothing is asked for meanwhile")
+      control.decisions.goOn(1)
+      hold.maintain()
+    }
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 0", "f 1")))
+    assert(control.cancelled.isEmpty && !submitted.jobs.last.isCancelled)
+  }
+
   test("a user's cancel that nobody has seen yet ends the fit before it feeds again") {
     val submitted = new Submitted
     val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)

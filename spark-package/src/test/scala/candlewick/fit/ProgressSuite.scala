@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.cluster.{Assignment, Executor}
-import candlewick.internal.Json
+import candlewick.internal.{Failures, Json}
 import candlewick.jni.InvalidDataException
 import java.util.concurrent.CountDownLatch
 import org.apache.spark.{FutureAction, SparkException}
@@ -146,12 +146,14 @@ class ProgressSuite extends AnyFunSuite {
       "[SPARK_JOB_CANCELLED] Job 3 cancelled part of cancelled job group mine SQLSTATE: XXKDA"
     )
     val told = Some(3 -> "part of cancelled job group mine")
-    assert(Jobs.cancellation(new RuntimeException("outer", cancelled)) == told)
-    assert(Jobs.cancellation(new SparkException("Job 3 cancelled part of cancelled job group mine")) == told)
+    assert(Failures.cancellation(new RuntimeException("outer", cancelled)) == told)
+    assert(
+      Failures.cancellation(new SparkException("Job 3 cancelled part of cancelled job group mine")) == told
+    )
     val aborted =
       "Job aborted due to stage failure: java.lang.RuntimeException: Job 3 cancelled by the customer"
     val theirs = new RuntimeException("Job 3 cancelled by the customer")
-    assert(Jobs.cancellation(new SparkException(aborted, theirs)).isEmpty)
+    assert(Failures.cancellation(new SparkException(aborted, theirs)).isEmpty)
   }
 
   test("only jobs of the fit are its own, and Spark's listener may be late to tell of one") {

@@ -122,6 +122,50 @@ class SqlPredictSuite extends SparkSuite {
     assert(both.collect().length == 90 && !plan(both).contains("candlewick_predict("))
   }
 
+  test("over groups: what they are, and aggregates of them") {
+    val wide = data
+      .withColumn("xs", vector_to_array(col("features")))
+      .selectExpr("id % 7 AS k", "xs[0] AS x", "xs[1] AS y")
+    wide.createOrReplaceTempView("measured")
+    val two = classifier(7)
+      .setFeaturesCols(Array("x", "y"))
+      .setLabelCol("k")
+      .setEpochs(1)
+      .fit(wide)
+    candlewick.register(spark, "grouped", two)
+    val means = spark.sql("SELECT k, avg(x) AS x, avg(y) AS y FROM measured GROUP BY k").cache()
+    val wanted = two.transform(means).selectExpr("k", "prediction").collect().toSet
+    val call = "candlewick_predict('grouped', %s, %s)"
+    val grouped = Seq(
+      s"SELECT k, ${call.format("avg(x)", "avg(y)")} AS p FROM measured GROUP BY k",
+      s"SELECT k, ${call.format("mx", "my")} AS p FROM (SELECT k, avg(x) mx, avg(y) my FROM measured GROUP BY k)",
+      s"SELECT k, ${call.format("avg(x)", "avg(y)")} + 0 * count(*) AS p FROM measured GROUP BY k HAVING count(*) > 0"
+    )
+    for (query <- grouped) {
+      val frame = spark.sql(query)
+      assert(frame.collect().toSet == wanted, query)
+      assert(operators(frame) == 1 && !plan(frame).contains("candlewick_predict("), plan(frame))
+    }
+    val each = two.transform(wide).selectExpr("x", "y", "prediction").collect().toSet
+    val distinct = Seq(
+      spark.sql(s"SELECT x, y, ${call.format("x", "y")} AS p FROM measured GROUP BY x, y"),
+      wide.select("x", "y").distinct().selectExpr("x", "y", s"${call.format("x", "y")} AS p")
+    )
+    for (frame <- distinct) {
+      assert(frame.collect().toSet == each)
+      assert(operators(frame) == 1 && !plan(frame).contains("candlewick_predict("), plan(frame))
+    }
+    // A group by what the model says, beside one of the group, and one of the rows of each.
+    val mixed = spark.sql(
+      s"SELECT ${call.format("x", "y")} AS p, max(${call.format("x", "y")}) AS q, ${call.format("min(x)", "max(y)")} AS r " +
+        "FROM measured GROUP BY 1"
+    )
+    val rows = mixed.collect()
+    assert(rows.map(_.getDouble(0)).toSet == each.map(_.getDouble(2)) && rows.forall(row => row(0) == row(1)))
+    // Spark computes what rows are grouped by on its own.
+    assert(operators(mixed) == 3, plan(mixed))
+  }
+
   test("rows that are not valid: null, or an error that names them") {
     val holes = "SELECT id, candlewick_predict('%s', if(id < 5, null, features)) AS p FROM points"
     val error = intercept[Exception](spark.sql(holes.format("digits")).collect())
