@@ -92,7 +92,8 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
         catch {
           case error: CandlewickException =>
             kept = false
-            lost(error)
+            // One that was given back may be another's by now.
+            if (!released) lost(error)
           // A file system that is away for a while, or full.
           case NonFatal(error) => log.warn(s"fit $fit: $place could not be renewed: $error")
         }
