@@ -30,7 +30,7 @@ class Network:
     delay_ms: float = 0.0
     #: Logical shards.
     shards: int = 8
-    #: Slow enough for the two cores on which all trainers and the kernel's part of the switch run.
+    #: Slow, since all trainers and the kernel's part of the switch run on the cores of one machine.
     mbit: int = 50
 
     @property

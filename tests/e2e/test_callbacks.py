@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,7 @@ def test_ctrl_c_in_a_callback_cancels_the_fit(data: DataFrame) -> None:
 def test_ctrl_c_reaches_a_callback_that_does_not_return(data: DataFrame) -> None:
     def deaf(epoch: EpochRecord) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
-            time.sleep(0.01)
+        threading.Event().wait(DEADLINE)
         raise AssertionError("the signal did not arrive")
 
     with pytest.raises(KeyboardInterrupt):

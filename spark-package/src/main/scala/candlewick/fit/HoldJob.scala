@@ -181,7 +181,7 @@ private[fit] object HoldJob {
     })
 
   /** Callbacks that take longer may be waiting for a slot. */
-  val LendMs = 2000L
+  private val LendMs = 2000L
 
   /** Pause before a task that could not be placed is submitted again. */
   private val BackoffMs = 5000L
