@@ -50,6 +50,8 @@ class DeferredInterrupt:
             return
         signal.signal(signal.SIGINT, self._before)
         try:
+            # One may have come since.
+            self.deliver()
             yield
         finally:
             signal.signal(signal.SIGINT, self._note)

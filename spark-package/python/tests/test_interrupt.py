@@ -65,7 +65,8 @@ def handle() -> Iterator[Handle]:
 def test_a_fit_is_interrupted_between_two_calls(handle: Handle) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
-        watch = Watch(handle, Display(), Callbacks([], FitInfo("a", 1, "uid", 1)), decides=False)
+        callbacks = Callbacks([], FitInfo("a", 1, "uid", 1))
+        watch = Watch(handle, Display(), callbacks, decides=False, interrupt=interrupt)
         finished(handle, watch, interrupt)
     assert handle.interrupted_busy == [False], "the handler ran while a call was under way"
     assert handle.cancelled == "interrupted in Python by KeyboardInterrupt"
@@ -82,6 +83,31 @@ def test_so_is_a_plan(handle: Handle) -> None:
 def test_one_that_comes_at_the_end_is_not_lost(handle: Handle) -> None:
     with pytest.raises(KeyboardInterrupt), DeferredInterrupt():
         os.kill(os.getpid(), signal.SIGINT)
+    assert handle.interrupted_busy == [False]
+
+
+def test_code_of_the_user_is_interrupted_at_once(handle: Handle) -> None:
+    began, went_on = [], []
+    with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), interrupt.lifted():
+            began.append("one that came before it begins does not wait for its end")
+        with interrupt.lifted():
+            began.append("it runs")
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(100))
+            went_on.append("it goes on")
+    assert began == ["it runs"] and not went_on
+    assert handle.interrupted_busy == [False, False]
+
+
+def test_after_code_of_the_user_signals_wait_again(handle: Handle) -> None:
+    with pytest.raises(KeyboardInterrupt), DeferredInterrupt() as interrupt:
+        with interrupt.lifted():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(100))
+        assert not handle.interrupted_busy, "a call to the JVM may be under way"
     assert handle.interrupted_busy == [False]
 
 
