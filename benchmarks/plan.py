@@ -21,7 +21,7 @@ from candlewick import NeuralClassifier, nn, optim
 #: Goals: how far memory and seconds may be off, as a part of what the fit needed.
 MEMORY, SECONDS = 0.10, 0.25
 #: What the plan foresees; what connections and the spool need for a moment is not in it.
-ACCOUNTS = ("weights", "gradients", "optimizer", "activations", "batches", "links", "rows", "index")
+ACCOUNTS = ("weights", "gradients", "optimizer", "states", "activations", "batches", "links", "rows", "index")
 
 
 @dataclass(frozen=True)

@@ -155,13 +155,20 @@ impl Collective {
     }
 
     /// The bytes of the trainer of rank `root`, on every other trainer: what those give is ignored, and the root itself gets
-    /// nothing. Every trainer calls this at the same point; `what` says for messages what it is.
+    /// nothing. Every trainer calls this at the same point; `what` says for messages what it is, and `alive` is called with each
+    /// part that has come or gone, since many gigabytes to many trainers take minutes.
     ///
     /// # Errors
     /// As [`Collective::all_reduce`].
-    pub fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, CollectiveError> {
+    pub fn broadcast(
+        &mut self,
+        what: &str,
+        root: usize,
+        mine: &[u8],
+        alive: &dyn Fn(),
+    ) -> Result<Vec<u8>, CollectiveError> {
         self.check_usable()?;
-        let outcome = broadcast(&mut self.gang, what, root, mine);
+        let outcome = broadcast(&mut self.gang, what, (root, mine), alive);
         self.note(outcome)
     }
 

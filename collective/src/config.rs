@@ -32,8 +32,10 @@ pub struct Config {
     pub rank: usize,
     /// All members by rank; their shard ranges follow each other and begin at 0.
     pub members: Vec<Member>,
-    /// Longest silence of a peer that is being waited for.
+    /// Longest wait for a connection, and longest silence of a peer whose connection does not stand.
     pub timeout: Duration,
+    /// Longest silence of a peer whose host answers: it may have more to compute than this one.
+    pub patience: Duration,
     /// Whether gradients go through memory between trainers of one host, where they can; all members say the same.
     pub shared_memory: bool,
     /// How gradients are added up, where a test or a benchmark says it and not what was measured; all members say the same.

@@ -3,7 +3,7 @@
 use crate::config::{CollectiveError, Config, Credentials, HaltToken, POLL_INTERVAL, seconds};
 use crate::handshake::dial;
 use crate::io::is_later;
-use crate::link::{Link, Shared, answer, offer};
+use crate::link::{Link, Shared, answer, keep_alive, offer};
 use crate::listener::Listener;
 use crate::peer::{Peer, name_of};
 use candlewick_protocol::auth::HANDSHAKE_TIMEOUT_MS;
@@ -36,7 +36,7 @@ pub(crate) fn connect_all(
             None => await_arrival(listener, config, rank, deadline, halt)?,
         };
         let (id, name) = (member.trainer.id.clone(), name_of(rank, member));
-        let away = prepare(&stream).map_err(|error| {
+        let away = prepare(&stream, config.timeout).map_err(|error| {
             CollectiveError::peer(
                 &id,
                 Failure::unavailable(format!("{name}: its connection broke: {error}")),
@@ -157,13 +157,15 @@ fn what(config: &Config) -> String {
     format!("forming generation {}", config.generation)
 }
 
-/// Sets the stream up; true where its two ends have different addresses. A proxy may give both ends one: hosts count as one
+/// Sets the stream up, whose other host is to answer within `timeout`; true where its two ends have different addresses. A proxy may give both ends one: hosts count as one
 /// only where their names are the same too.
-fn prepare(stream: &TcpStream) -> io::Result<bool> {
+fn prepare(stream: &TcpStream, timeout: Duration) -> io::Result<bool> {
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(None)?;
     stream.set_nodelay(true)?;
     stream.set_nonblocking(true)?;
+    // A system that does not take it finds out later.
+    let _ = keep_alive(stream, timeout);
     Ok(stream.peer_addr()?.ip() != stream.local_addr()?.ip())
 }
 

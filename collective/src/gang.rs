@@ -119,6 +119,7 @@ impl Gang {
         let wait = Wait {
             what,
             timeout: self.config.timeout + PATIENCE * before.min(MOST_PATIENT),
+            patience: self.config.patience + PATIENCE * before.min(MOST_PATIENT),
             halt: &self.halt,
             flush,
         };

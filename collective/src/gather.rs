@@ -66,8 +66,8 @@ const PART: usize = 64 << 20;
 pub(crate) fn broadcast(
     gang: &mut Gang,
     what: &str,
-    root: usize,
-    mine: &[u8],
+    (root, mine): (usize, &[u8]),
+    alive: &dyn Fn(),
 ) -> Result<Vec<u8>, CollectiveError> {
     let gives = root == gang.config.rank;
     let length = if gives {
@@ -97,6 +97,7 @@ pub(crate) fn broadcast(
             bytes.truncate(next);
         }
         done = next;
+        alive();
     }
     Ok(bytes)
 }

@@ -352,7 +352,10 @@ pub(crate) fn is_later(error: &io::Error) -> bool {
 pub(crate) struct Wait<'a> {
     /// "allreduce, step 812".
     pub(crate) what: &'a str,
+    /// Longest silence of a peer whose connection does not stand.
     pub(crate) timeout: Duration,
+    /// The same of one whose host answers.
+    pub(crate) patience: Duration,
     pub(crate) halt: &'a HaltToken,
     /// True: all must be sent too. False: what is left is sent in the next round.
     pub(crate) flush: bool,
@@ -505,7 +508,8 @@ fn drain(peer: &Peer, parts: &mut Outgoing<'_>, sink: &mut [u8]) -> bool {
     }
 }
 
-/// Blames the peer that has been silent for longest, once that is too long.
+/// Blames the peer that has been silent for longest, once that is too long: a trainer that has more to compute than others is
+/// silent too, and it is for the coordinator to say that it stands still (rule C2).
 fn check_silence(
     peers: &[&Peer],
     outgoing: &[Outgoing<'_>],
@@ -517,16 +521,19 @@ fn check_silence(
     let silent = (0..peers.len())
         .filter(|at| !incoming[*at].is_done() || (wait.flush && !outgoing[*at].is_done()))
         .map(|at| (now.saturating_duration_since(heard[at]), at))
+        .filter(|(silence, at)| {
+            *silence >= wait.timeout && (*silence >= wait.patience || !peers[*at].link.stands(wait.timeout))
+        })
         .max_by_key(|(silence, at)| (*silence, std::cmp::Reverse(*at)));
     match silent {
-        Some((silence, at)) if silence >= wait.timeout => {
+        Some((silence, at)) => {
             let message = format!("{} silent {} in {}", peers[at].name, seconds(silence), wait.what);
             Err(CollectiveError::peer(
                 &peers[at].id,
                 Failure::unavailable(message),
             ))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

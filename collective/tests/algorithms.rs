@@ -311,7 +311,7 @@ fn whoever_is_lost_is_blamed_by_all() {
             let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
             let set = |config: &mut Config| {
                 config.algorithm = Some(algorithm);
-                config.timeout = Duration::from_secs(2);
+                (config.timeout, config.patience) = (Duration::from_secs(2), Duration::from_secs(2));
             };
             let left = AtomicUsize::new(5);
             let via = |host: &str, port| (host.to_owned(), port);

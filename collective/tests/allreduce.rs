@@ -197,7 +197,7 @@ fn the_bytes_of_one_reach_all_others_in_parts_of_any_length() {
             let given: Vec<u8> = (0..length).map(|at: usize| (at * 31 + at / 257) as u8).collect();
             let results = gang(3, 8, LONG, |rank, gang, _| {
                 let mine: &[u8] = if rank == root { &given } else { b"ignored" };
-                let got = gang.broadcast("a state", root, mine).unwrap();
+                let got = gang.broadcast("a state", root, mine, &|| ()).unwrap();
                 gang.all_equal("after it", "same").unwrap();
                 (rank, got)
             });

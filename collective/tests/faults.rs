@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
-use support::{JOB, LONG, await_log, connect, gang, key, listener, log, members, secret};
+use support::{JOB, LONG, await_log, connect, gang, gang_over, key, listener, log, members, secret};
 
 /// Long enough to form a gang on a busy machine, short enough to wait for.
 const SHORT: Duration = Duration::from_secs(5);
@@ -232,6 +232,32 @@ fn a_silent_peer_is_blamed_by_name() {
     }
 }
 
+/// By memory and over TCP, with nothing on its way and with more than the buffers hold.
+#[test]
+fn a_peer_that_computes_for_longer_is_waited_for() {
+    for (shared_memory, values) in [(true, 10), (false, 10), (false, 5_000_000)] {
+        let set = |config: &mut Config| {
+            (config.timeout, config.patience) = (Duration::from_millis(200), LONG);
+            config.shared_memory = shared_memory;
+        };
+        let direct = |host: &str, port: u16| (host.to_owned(), port);
+        let sums = gang_over(&["127.0.0.1"; 2], direct, 8, &set, |rank, gang, _| {
+            reduce(gang, rank, 2, 811, 10).unwrap();
+            if rank == 1 {
+                thread::sleep(Duration::from_millis(1_000));
+            }
+            reduce(gang, rank, 2, 812, values)
+        });
+        let [one, other] = &sums[..] else { unreachable!() };
+        assert!(
+            one.is_ok() && other.is_ok(),
+            "{:?} {:?}",
+            one.as_ref().err(),
+            other.as_ref().err()
+        );
+    }
+}
+
 #[test]
 fn a_halt_ends_a_wait() {
     let (ready, wait) = mpsc::channel::<Halts>();
@@ -367,6 +393,7 @@ fn generations_follow_each_other_on_one_listener() {
             rank,
             members: members.clone(),
             timeout: LONG,
+            patience: LONG,
             shared_memory: true,
             algorithm: Some(Algorithm::Direct),
             any_order: false,

@@ -46,6 +46,10 @@ impl List {
         }
     }
 
+    fn is_in_memory(&self) -> bool {
+        matches!(self, List::Memory(_))
+    }
+
     fn hash_sum(&self) -> u128 {
         match self {
             List::Memory(shard) => shard

@@ -29,7 +29,7 @@ pub(crate) enum Account {
     Windows,
     /// Memory that is shared with the other trainers of the host.
     Links,
-    /// Copies of the state of training, on their way to the driver or to another trainer.
+    /// Copies of the state of training, on their way to the driver or to another trainer. Room for one is kept.
     States,
     /// Scores of validation rows, for metrics of their ranks.
     Scores,
@@ -99,9 +99,11 @@ pub(crate) struct Ledger {
     /// Bytes of this trainer; 0: no limit.
     limit: u64,
     accounts: [Level; ACCOUNTS.len()],
-    /// The accounts of rows together, and all others.
+    /// The accounts of rows together, and all others but that of states.
     rows: Level,
     others: Level,
+    /// What is kept for one state at a time.
+    state: AtomicU64,
     spilled: AtomicU64,
 }
 
@@ -131,8 +133,31 @@ impl Ledger {
         if self.limit == 0 {
             u64::MAX
         } else {
-            self.limit.saturating_sub(self.others.now())
+            self.limit.saturating_sub(self.others())
         }
+    }
+
+    /// All but rows. What is kept for a state is there for those that are made.
+    fn others(&self) -> u64 {
+        let states = self.accounts[Account::States as usize].now();
+        self.others.now() + states.max(self.state.load(Ordering::Relaxed))
+    }
+
+    /// Keeps memory for one state, of so many bytes.
+    pub(crate) fn keep_for_state(self: &Arc<Self>, bytes: u64) -> OneState {
+        self.state.fetch_add(bytes, Ordering::Relaxed);
+        self.accounts[Account::States as usize]
+            .most
+            .fetch_max(bytes, Ordering::Relaxed);
+        OneState(Arc::clone(self), bytes)
+    }
+
+    /// True where there is memory for another state beside those that are there.
+    pub(crate) fn has_room_for_state(&self) -> bool {
+        let one = self.state.load(Ordering::Relaxed);
+        let states = self.accounts[Account::States as usize].now();
+        let all = self.others.now() + self.rows() + one.max(states + one);
+        self.limit == 0 || all <= self.limit
     }
 
     /// True where so many bytes of rows more would leave the reserve as it is.
@@ -170,12 +195,25 @@ impl Ledger {
 
     /// Charges bytes that are needed in any case.
     pub(crate) fn charge(self: &Arc<Self>, account: Account, bytes: u64) -> Charge {
-        self.level(account.is_of_rows()).add(bytes);
-        self.accounts[account as usize].add(bytes);
+        self.add(account, bytes);
         Charge {
             place: Some((Arc::clone(self), account)),
             bytes,
         }
+    }
+
+    fn add(&self, account: Account, bytes: u64) {
+        if let Some(level) = self.level(account) {
+            level.add(bytes);
+        }
+        self.accounts[account as usize].add(bytes);
+    }
+
+    fn take(&self, account: Account, bytes: u64) {
+        if let Some(level) = self.level(account) {
+            level.take(bytes);
+        }
+        self.accounts[account as usize].take(bytes);
     }
 
     /// Charges bytes of rows where the budget holds them and leaves `spare` bytes besides.
@@ -195,8 +233,12 @@ impl Ledger {
         })
     }
 
-    fn level(&self, of_rows: bool) -> &Level {
-        if of_rows { &self.rows } else { &self.others }
+    fn level(&self, account: Account) -> Option<&Level> {
+        match account {
+            Account::States => None,
+            rows if rows.is_of_rows() => Some(&self.rows),
+            _ => Some(&self.others),
+        }
     }
 
     /// Bytes of rows went to disk.
@@ -222,13 +264,20 @@ impl Ledger {
     /// # Errors
     /// `InvalidParameter` with the need and what to raise.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let need = self.others.now();
+        let need = self.others();
         if self.limit == 0 || need < self.limit {
             return Ok(());
         }
         let parts = ACCOUNTS.into_iter().filter(|(account, _)| !account.is_of_rows());
+        let now = |account: Account| {
+            let kept = match account {
+                Account::States => self.state.load(Ordering::Relaxed),
+                _ => 0,
+            };
+            self.accounts[account as usize].now().max(kept)
+        };
         let parts: Vec<String> = parts
-            .map(|(account, name)| format!("{name} {}", mib(self.accounts[account as usize].now())))
+            .map(|(account, name)| format!("{name} {}", mib(now(account))))
             .collect();
         Err(Failure::parameter(format!(
             "this trainer may use {} of memory, but needs {} before it holds a row ({}): raise trainerMemory, or the memory of \
@@ -261,15 +310,9 @@ impl Charge {
     /// The same account holds so many bytes instead; without a ledger it stays at none.
     pub(crate) fn set(&mut self, bytes: u64) {
         if let Some((ledger, account)) = &self.place {
-            let levels = [
-                ledger.level(account.is_of_rows()),
-                &ledger.accounts[*account as usize],
-            ];
-            for level in levels {
-                match bytes.checked_sub(self.bytes) {
-                    Some(more) => level.add(more),
-                    None => level.take(self.bytes - bytes),
-                }
+            match bytes.checked_sub(self.bytes) {
+                Some(more) => ledger.add(*account, more),
+                None => ledger.take(*account, self.bytes - bytes),
             }
             self.bytes = bytes;
         }
@@ -295,9 +338,18 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         if let Some((ledger, account)) = self.place.take() {
-            ledger.level(account.is_of_rows()).take(self.bytes);
-            ledger.accounts[account as usize].take(self.bytes);
+            ledger.take(account, self.bytes);
         }
+    }
+}
+
+/// Memory that is kept for a state, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OneState(Arc<Ledger>, u64);
+
+impl Drop for OneState {
+    fn drop(&mut self) {
+        self.0.state.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -392,6 +444,30 @@ mod tests {
                 && told.contains("raise trainerMemory"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn room_for_one_state_is_kept_and_it_is_taken_from_there() {
+        let ledger = Ledger::new(1000);
+        let kept = ledger.keep_for_state(300);
+        assert_eq!((ledger.budget(), ledger.told().accounts["states"]), (700, 300));
+        let _rows = ledger.charge(Account::Rows, 500);
+        assert!(ledger.has_room_for_state());
+        let one = ledger.charge(Account::States, 290);
+        assert_eq!(ledger.budget(), 700, "it has its room");
+        assert!(!ledger.has_room_for_state());
+        let mut other = ledger.charge(Account::States, 250);
+        assert_eq!((ledger.budget(), ledger.told().accounts["states"]), (460, 540));
+        other.set(0);
+        assert_eq!(ledger.budget(), 700);
+        drop(one);
+        assert!(ledger.has_room_for_state());
+        let told = Ledger::new(250);
+        let _kept = told.keep_for_state(300);
+        let told = told.check().unwrap_err().message;
+        assert!(told.contains("states 1 KiB"), "{told}");
+        drop(kept);
+        assert_eq!(ledger.budget(), 1000);
     }
 
     #[test]

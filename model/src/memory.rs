@@ -10,7 +10,7 @@ use crate::parameter::{SparseLayout, SparseParameter};
 use crate::summary::step_memory;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::feed::RowFormat;
-use candlewick_protocol::job::{DataSpec, JobSpec, Precision, TrainSpec};
+use candlewick_protocol::job::{DataSpec, JobSpec, Precision, SnapshotSpec, TrainSpec};
 use candlewick_protocol::params::Complete;
 use candlewick_protocol::{Failure, tree};
 use std::ops::Range;
@@ -51,6 +51,9 @@ pub struct TrainingMemory {
     pub gradients: u64,
     /// State of the optimiser.
     pub optimizer: u64,
+    /// A copy of the state of training, on its way to the driver or to another trainer; none where a trainer has no others and
+    /// nobody keeps states.
+    pub states: u64,
     /// What the layers put out and keep in a step, the gradients of it, and what one thread packs for products; and the same of
     /// rows that are judged, where some are put aside.
     pub activations: u64,
@@ -101,6 +104,7 @@ impl TrainingMemory {
             weights: one.weights.min(all.weights),
             gradients: one.gradients.min(all.gradients),
             optimizer: one.optimizer.min(all.optimizer),
+            states: one.states.min(all.states),
             ..one
         })
     }
@@ -121,9 +125,7 @@ impl TrainingMemory {
             &data.label,
             data.validation,
         );
-        let early = train.evaluation.early_stopping.as_ref();
-        let copies =
-            u64::from(train.ema_decay.is_some()) + u64::from(early.is_some_and(|early| early.restore_best));
+        let copies = kept_weights(train);
         let sums = u64::from(train.gradient_accumulation_steps > 1);
         let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
@@ -168,6 +170,7 @@ impl TrainingMemory {
                 + (step.weights + step.optimizer) * local.nodes
                 + step.optimizer * own.met,
             optimizer: step.optimizer * (1 + compressed.states.max(late) + local.states + own.states),
+            states: state(job, others, &network, (step.weights, step.optimizer)),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
             batches: rows.saturating_mul(gathered) * (BATCHES as u64 + late) + judged as u64 * gathered,
             row: format.held_bytes(&data.feature_encoding) + HASH,
@@ -183,6 +186,7 @@ impl TrainingMemory {
             self.weights,
             self.gradients,
             self.optimizer,
+            self.states,
             self.activations,
             self.batches,
         ];
@@ -209,6 +213,32 @@ fn judged_rows(job: &JobSpec) -> usize {
     let most = ((mean + 3.0 * mean.sqrt()).ceil() as usize).saturating_add(1);
     most.min(usize::try_from(rows).unwrap_or(usize::MAX))
         .min(SLICE_ROWS)
+}
+
+/// Copies of the weights that the parameters ask for: the moving average, the best epoch's.
+fn kept_weights(train: &TrainSpec) -> u64 {
+    let early = train.evaluation.early_stopping.as_ref();
+    u64::from(train.ema_decay.is_some()) + u64::from(early.is_some_and(|early| early.restore_best))
+}
+
+/// Bytes of the state of training (rule B10), by those of weights and optimiser, where it is ever sent.
+fn state(job: &JobSpec, others: bool, network: &Network, (weights, optimizer): (u64, u64)) -> u64 {
+    if !others && job.snapshots == SnapshotSpec::default() {
+        return 0;
+    }
+    let train = &job.train;
+    let velocity = train
+        .local_steps
+        .as_ref()
+        .is_some_and(|local| local.outer_momentum > 0.0);
+    // What waits for an update.
+    let sum = train.gradient_accumulation_steps > 1;
+    let left = if train.gradient_compression.remembers() {
+        network.num_dense() as u64 * size_of::<f32>() as u64
+    } else {
+        0
+    };
+    weights * (1 + kept_weights(train) + u64::from(velocity) + u64::from(sum)) + optimizer + left
 }
 
 /// What `gradientCompression` takes.
@@ -463,6 +493,30 @@ mod tests {
         let mut job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
         job.data.rows = rows;
         TrainingMemory::of(&job, 0..8).unwrap().batches
+    }
+
+    #[test]
+    fn room_for_a_state_is_kept_where_one_is_sent() {
+        let of = |params: serde_json::Value, shards: Range<u32>| {
+            let mut params = params;
+            params["network"] =
+                json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]});
+            params["optimizer"] = json!({"type": "Adam"});
+            let input = json!({"job": "00", "task": "classifier", "featureWidth": 4, "params": params});
+            let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+            (
+                TrainingMemory::of(&job, shards).unwrap().states,
+                TrainingMemory::least(&job).unwrap().states,
+            )
+        };
+        // 15 weights, their two moments, and the average.
+        assert_eq!(of(json!({}), 0..8), (0, 0), "of a trainer that has no others");
+        assert_eq!(of(json!({}), 0..4), (180, 0), "for one that joins");
+        assert_eq!(of(json!({"checkpointDir": "/c"}), 0..8), (180, 180));
+        assert_eq!(
+            of(json!({"saveOptimizer": true, "emaDecay": 0.9}), 0..8),
+            (240, 240)
+        );
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn check_judging(name: &str, job: &JobSpec, shards: Range<u32>, aside: usize) ->
     };
     let told = TrainingMemory::judging(job, shards.clone(), aside).unwrap();
     let (wanted, found) = (
-        told.beside_rows() - told.batches,
+        told.beside_rows() - told.batches - told.states,
         held(job, shards, &batch, aside) as u64,
     );
     println!(

@@ -218,7 +218,7 @@ fn averages_of_weights() {
             let saved = ema.state().unwrap();
             let mut again = Ema::new(decay, &network, &start).unwrap();
             again
-                .restore(&Saved::from_bytes(&saved.to_bytes().unwrap()).unwrap())
+                .restore(&Saved::from_bytes(&saved.clone().into_file().unwrap().into_bytes()).unwrap())
                 .unwrap();
             assert_eq!(again.state().unwrap(), saved);
             ema = again;
@@ -296,7 +296,7 @@ fn a_restored_state_goes_on_with_the_same_bits() {
         make(&mut optimizer, &mut weights, 0..4);
         let size = state_size(&document, &network, cycled).unwrap();
         assert_eq!(size, optimizer.state_size(), "{document}");
-        let bytes = optimizer.state().unwrap().to_bytes().unwrap();
+        let bytes = optimizer.state().unwrap().into_file().unwrap().into_bytes();
         let saved = Saved::from_bytes(&bytes).unwrap();
         let mut again = Optimizer::from_document(&document, &network).unwrap();
         again.restore(&saved).unwrap();

@@ -60,6 +60,7 @@ impl PlanRequest {
                 "weights": memory.weights,
                 "gradients": memory.gradients,
                 "optimizer": memory.optimizer,
+                "states": memory.states,
                 "activations": memory.activations,
                 "batches": memory.batches,
                 "links": links,

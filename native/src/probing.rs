@@ -136,6 +136,7 @@ impl Gang {
             rank,
             members: self.members.clone(),
             timeout: TIMEOUT,
+            patience: TIMEOUT,
             shared_memory: true,
             algorithm: None,
             any_order: false,

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from pyspark.sql import SparkSession
 
-from candlewick import nn
+from candlewick import NeuralClassifier, nn
 from candlewick.errors import InvalidParameterError, translated
 
 from .support import blobs, classifier
@@ -94,6 +94,20 @@ def test_golden_networks(local2: SparkSession, case: dict[str, Any]) -> None:
     got = outputs(file, features)
     assert np.abs(got - wanted).max() <= 2e-5 * max(1e-3, np.abs(wanted).max())
     assert np.array_equal(outputs(file, features[:2]).shape, wanted[:2].shape), "any number of rows"
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_query_that_sees_padding_only_has_no_shares(local2: SparkSession, causal: bool) -> None:
+    words = nn.Input("words", 4)
+    seen = nn.Embedding(9, 8)(words)
+    mixed = nn.MultiheadAttention(num_heads=2, is_causal=causal)(seen, nn.Eq(0)(words))
+    graph = nn.Graph(words, {"y": nn.Linear(3)(nn.Flatten()(mixed))})
+    texts = [[0, 0, 0, 0], [0, 0, 3, 4], [5, 0, 6, 0], [1, 2, 3, 4]]
+    data = local2.createDataFrame([([float(word) for word in text], 0.0) for text in texts], ["words", "label"])
+    model = NeuralClassifier(network=graph, featuresCol="words", epochs=0, verbose=False).fit(data)
+    wanted = np.asarray([row.rawPrediction for row in model.transform(data).collect()])
+    got = outputs(model.toOnnx(), np.asarray(texts, dtype=np.float32))
+    assert np.abs(got - wanted).max() < 1e-5
 
 
 def test_a_trained_model(local2: SparkSession) -> None:

@@ -139,6 +139,7 @@ fn a_halt_ends_a_wait_that_goes_on() {
             let wait = Wait {
                 what: "a test",
                 timeout: Duration::from_secs(60),
+                patience: Duration::from_secs(60),
                 halt: &halt,
                 flush: true,
             };

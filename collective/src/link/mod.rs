@@ -9,9 +9,11 @@ mod offer;
 mod ring;
 mod segment;
 mod shared;
+mod tcp;
 
 pub(crate) use offer::{answer, offer};
 pub(crate) use shared::Shared;
+pub(crate) use tcp::keep_alive;
 
 /// Bytes of memory that two trainers of one host share (docs/adr/0035-shared-memory.md).
 pub const SHARED_BYTES: usize = shared::BYTES;
@@ -20,6 +22,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 /// [`Link::ended`] of a connection that goes on.
 const OPEN: i32 = -1;
@@ -50,6 +53,11 @@ impl Link {
     /// Bytes of memory that both share.
     pub(crate) fn shared_bytes(&self) -> usize {
         self.shared.as_ref().map_or(0, |_| shared::BYTES)
+    }
+
+    /// Whether the other side's host answers, by what the system knows of the connection; false where it does not say.
+    pub(crate) fn stands(&self, within: Duration) -> bool {
+        tcp::answers(&self.stream, within)
     }
 
     /// Writes once; `WouldBlock` where there is no room.

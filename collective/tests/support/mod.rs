@@ -67,6 +67,7 @@ pub fn config(rank: usize, members: &[Member], timeout: Duration) -> Config {
         rank,
         members: members.to_vec(),
         timeout,
+        patience: timeout,
         shared_memory: true,
         algorithm: Some(Algorithm::Direct),
         any_order: false,
@@ -101,7 +102,8 @@ pub fn gang_via<R: Send>(
     timeout: Duration,
     body: impl Fn(usize, &mut Collective, &Halts) -> R + Sync,
 ) -> Vec<R> {
-    gang_over(hosts, via, shards, &|config| config.timeout = timeout, body)
+    let set = |config: &mut Config| (config.timeout, config.patience) = (timeout, timeout);
+    gang_over(hosts, via, shards, &set, body)
 }
 
 /// As [`gang_via`], with something set otherwise.

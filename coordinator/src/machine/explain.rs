@@ -72,7 +72,13 @@ impl Machine {
                 }),
             Phase::Running { .. } if self.trainers.values().any(|trainer| trainer.done.is_some()) => self
                 .missing_from("DONE", |trainer| trainer.done.is_some())
-                .or_else(|| Some("the rest of the weights from trainer 0".to_owned())),
+                .or_else(|| {
+                    let first = self.members.first()?;
+                    Some(format!(
+                        "the rest of the weights from {}",
+                        self.who(&first.trainer.id)
+                    ))
+                }),
             Phase::Running { .. } if self.awaits_decision() => Some(format!(
                 "the driver, whose callbacks look at epoch {} and say whether training goes on",
                 self.epochs_reported.saturating_sub(1)

@@ -490,8 +490,14 @@ impl Machine {
                 trainer.halted.is_some() || first.is_none_or(|member| member.trainer.id != trainer.info.id)
             }
             Phase::Halting { .. } => trainer.halted.is_some(),
-            _ => trainer.done.is_some() || self.awaits_decision(),
+            _ => (trainer.done.is_some() && !self.owes_weights(trainer)) || self.awaits_decision(),
         }
+    }
+
+    /// True of the first member until all of its weights are here.
+    fn owes_weights(&self, trainer: &Trainer) -> bool {
+        let first = self.members.first();
+        first.is_some_and(|first| first.trainer.id == trainer.info.id) && !self.weights.is_complete()
     }
 
     fn rank_of(&self, trainer: &str) -> Option<usize> {

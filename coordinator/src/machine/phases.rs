@@ -20,7 +20,10 @@ impl Machine {
         if self.rank_of(from).is_none() || self.phase != (Phase::Forming { generation }) {
             return;
         }
+        let begun = self.trainers.values().any(|trainer| trainer.has_state);
         if let Some(trainer) = self.trainers.get_mut(from) {
+            // It has taken it: whoever is lost before START, it could give it to others.
+            trainer.has_state |= begun;
             trainer.ready = Some(state);
             trainer.progressed = now;
         }

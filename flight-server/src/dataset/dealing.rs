@@ -1,14 +1,19 @@
 //! Rows that come so often that they are dealt among the shards, rule A7.
 
-use super::readers::{InMemory, RowSource};
+use super::readers::{InMemory, OneByOne, RowSource};
 use super::{Dataset, List, Rows, Run, Shard};
 use crate::chunk::Chunk;
-use crate::spill::{DiskList, Layout, ListId, Page, Partition, Record, Sorting, SpillFile};
+use crate::memory::{Account, Charge};
+use crate::rows::Row;
+use crate::spill::{
+    DiskList, Layout, ListId, Page, Partition, Record, Sequence, SequenceReader, Sorting, SpillFile,
+};
 use candlewick_protocol::Failure;
 use candlewick_protocol::dealing::{Copies, Dealing};
 use candlewick_protocol::feed::ShardSum;
 use candlewick_protocol::row::shard_of;
 use candlewick_protocol::shards::ShardSet;
+use candlewick_protocol::shuffle::Home;
 use candlewick_protocol::validation::FedShard;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,8 +34,11 @@ pub(crate) struct Owed {
     dealing: Dealing,
     /// They are few: a row that is dealt has at least a ten-thousandth of a shard's rows.
     heaps: Vec<Heap>,
-    /// The rows of those heaps whose lists are on disk; as a chunk of the dataset it would be this one.
-    from_disk: (u32, Chunk),
+    /// The rows of those heaps whose lists are on disk, in their order; none where all are in memory.
+    from_disk: Option<Sequence>,
+    /// As a chunk of the dataset they would be this one.
+    number: u32,
+    _charge: Charge,
 }
 
 impl Owed {
@@ -47,23 +55,68 @@ impl Owed {
         runs.filter(|run| run.copies.here > 0)
     }
 
-    /// The rows that belong to a shard that is elsewhere; `data` is where they were found.
-    pub(crate) fn rows<'a>(&'a self, data: &'a Dataset, shard: u32) -> Vec<Box<dyn RowSource + 'a>> {
-        let lists = [false, true].into_iter();
-        let rows = lists
-            .flat_map(move |held_out| self.runs(shard, held_out))
-            .map(move |run| data.row_of(self.chunk_of(data, run), run));
-        vec![Box::new(InMemory(Box::new(rows)))]
+    fn is_on_disk(&self, run: &Run) -> bool {
+        run.place.0 == self.number
     }
 
-    /// The chunk that has a row.
-    fn chunk_of<'a>(&'a self, data: &'a Dataset, run: Run) -> &'a Chunk {
-        let (number, chunk) = &self.from_disk;
-        if run.place.0 == *number {
-            chunk
-        } else {
-            &data.chunks[run.place.0 as usize]
+    /// The rows that belong to a shard that is elsewhere; `data` is where they were found.
+    pub(crate) fn rows<'a>(&'a self, data: &'a Dataset, shard: u32) -> Vec<Box<dyn RowSource + 'a>> {
+        let mut sources: Vec<Box<dyn RowSource + 'a>> = Vec::new();
+        for held_out in [false, true] {
+            let runs = |on_disk: bool| {
+                let runs = self.runs(shard, held_out);
+                runs.filter(move |run| self.is_on_disk(run) == on_disk)
+            };
+            sources.push(Box::new(InMemory(Box::new(runs(false).map(|run| data.row(run))))));
+            if let Some(rows) = &self.from_disk {
+                sources.push(Box::new(FromDisk {
+                    runs: Box::new(runs(true)),
+                    rows: rows.reader(),
+                    one: OneByOne::new(data.shape()),
+                }));
+            }
         }
+        sources
+    }
+
+    /// Calls `see` with what belongs to a list that is here, each row with its copies in it.
+    fn each(
+        &self,
+        data: &Dataset,
+        (shard, held_out): ListId,
+        see: &mut dyn FnMut(Record<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let layout = Layout::of(&data.shape);
+        let mut rows = self.from_disk.as_ref().map(Sequence::reader);
+        let mut one = Vec::new();
+        for run in self.runs(shard, held_out) {
+            one.clear();
+            let dealt = (shard, run.copies);
+            match rows.as_mut().filter(|_| self.is_on_disk(&run)) {
+                Some(rows) => Layout::dealt(rows.row(run.place.1 as usize)?, dealt, &mut one),
+                None => {
+                    let (chunk, row) = run.place;
+                    layout.write(&data.chunks[chunk as usize], row as usize, dealt, &mut one);
+                }
+            }
+            see(layout.row(&one))?;
+        }
+        Ok(())
+    }
+
+    /// The rows from disk as the chunk that they would be, charged.
+    fn chunk(&self, data: &Dataset) -> Result<Chunk, Failure> {
+        let mut bytes = Vec::new();
+        if let Some(rows) = &self.from_disk {
+            let mut reader = rows.reader();
+            for at in 0..rows.len() {
+                bytes.extend_from_slice(reader.row(at)?.bytes());
+            }
+        }
+        let mut chunk = data.chunk_of(&bytes, None);
+        // The heaps have them.
+        chunk.copies.clear();
+        Ok(chunk)
     }
 
     /// Of those of the homes that are among `shards`: what of their rows is dealt, in all.
@@ -96,6 +149,24 @@ impl Owed {
     }
 }
 
+/// Rows of heaps whose lists are on disk, for another trainer.
+struct FromDisk<'a> {
+    /// Their numbers ascend.
+    runs: Box<dyn Iterator<Item = Run> + 'a>,
+    rows: SequenceReader<'a>,
+    one: OneByOne,
+}
+
+impl RowSource for FromDisk<'_> {
+    fn next(&mut self) -> Result<Option<Row<'_>>, Failure> {
+        let Some(run) = self.runs.next() else {
+            return Ok(None);
+        };
+        let record = self.rows.row(run.place.1 as usize)?;
+        Ok(Some(self.one.row(record, (run.hash, run.copies))))
+    }
+}
+
 /// Rows and hash sums by the number of their shard.
 #[derive(Default)]
 struct Sums(BTreeMap<u32, (u64, u128)>);
@@ -124,7 +195,7 @@ impl Sums {
 fn heaps_on_disk(
     list: &DiskList,
     (home, deal, logical_shards): (u32, Dealing, u32),
-    see: &mut dyn FnMut(Run, u64, Record<'_>) -> bool,
+    see: &mut dyn FnMut(Run, u64, Record<'_>) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
     let mut page = Page::default();
     for bucket in 0..list.buckets.len() {
@@ -145,12 +216,69 @@ fn heaps_on_disk(
                 copies,
             };
             let record = list.row(&opened, at, &mut page)?;
-            if !see(run, in_all, record) {
+            if !see(run, in_all, record)? {
                 return Ok(());
             }
         }
     }
     Ok(())
+}
+
+/// What comes to a list when rows are dealt.
+struct Came<'a> {
+    /// From other trainers.
+    list: &'a List,
+    of: &'a Dataset,
+    /// From homes here.
+    owed: &'a Owed,
+}
+
+impl Came<'_> {
+    /// Rows, copies counted.
+    fn rows(&self, (shard, held_out): ListId) -> u64 {
+        let owed = self.owed.runs(shard, held_out).map(|run| run.copies.here);
+        self.list.rows() + owed.sum::<u64>()
+    }
+
+    /// All of it, in memory; the chunks of what came from other trainers follow `first`.
+    fn runs(&self, (shard, held_out): ListId, first: u32) -> Result<Vec<Run>, Failure> {
+        let mut runs: Vec<Run> = self.owed.runs(shard, held_out).collect();
+        match self.list {
+            List::Memory(list) => runs.extend(list.runs().map(|run| Run {
+                place: (run.place.0 + first, run.place.1),
+                ..run
+            })),
+            List::Disk(list) if list.rows > 0 => {
+                return Err(Failure::internal("rows that came are on disk"));
+            }
+            List::Disk(_) => {}
+        }
+        Ok(runs)
+    }
+
+    /// Calls `see` with each row that differs, and its copies; `data` is where rows are dealt.
+    fn each(
+        &self,
+        data: &Dataset,
+        id: ListId,
+        see: &mut dyn FnMut(Record<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self.list {
+            List::Disk(list) => list.each(see)?,
+            List::Memory(shard) => {
+                let layout = Layout::of(&data.shape);
+                let mut one = Vec::new();
+                for run in shard.runs() {
+                    one.clear();
+                    let (chunk, row) = run.place;
+                    let dealt = (id.0, run.copies);
+                    layout.write(&self.of.chunks[chunk as usize], row as usize, dealt, &mut one);
+                    see(layout.row(&one))?;
+                }
+            }
+        }
+        self.owed.each(data, id, see)
+    }
 }
 
 impl Dataset {
@@ -170,7 +298,7 @@ impl Dataset {
                     List::Disk(list) if !found => {
                         heaps_on_disk(list, (*shard, dealing, v), &mut |_, _, _| {
                             found = true;
-                            false
+                            Ok(false)
                         })?;
                     }
                     List::Disk(_) => {}
@@ -189,9 +317,9 @@ impl Dataset {
     /// Where the disk does not give rows back.
     pub(crate) fn owed(&self, homes: &ShardSet, dealing: Dealing) -> Result<Owed, Failure> {
         let v = self.shape.logical_shards;
-        let mut heaps = Vec::new();
         let number = u32::try_from(self.chunks.len()).map_err(|_| super::uncountable())?;
-        let (mut from_disk, mut found) = (Vec::new(), 0u32);
+        let mut heaps = Vec::new();
+        let mut from_disk: Option<Sequence> = None;
         for (home, rows) in self.shards.iter().filter(|(home, _)| homes.contains(**home)) {
             for (held_out, list) in [(false, &rows.training), (true, &rows.held_out)] {
                 let heap = |run, in_all| Heap {
@@ -209,25 +337,28 @@ impl Dataset {
                     }
                     List::Disk(list) => {
                         heaps_on_disk(list, (*home, dealing, v), &mut |run, in_all, record| {
-                            from_disk.extend_from_slice(record.bytes());
-                            let place = (number, found);
-                            found += 1;
+                            let rows = match &mut from_disk {
+                                Some(rows) => rows,
+                                none => none.insert(Sequence::new(list.layout, list.file_beside()?)),
+                            };
+                            let at = rows.push(record)?;
+                            let at = u32::try_from(at).map_err(|_| super::uncountable())?;
+                            let place = (number, at);
                             heaps.push(heap(Run { place, ..run }, in_all));
-                            true
+                            Ok(true)
                         })?;
                     }
                 }
             }
         }
-        let layout = Layout::of(&self.shape);
-        let mut chunk = layout.chunk(&from_disk, &self.shape, None);
-        // The heaps have them.
-        chunk.copies.clear();
+        let bytes = heaps.capacity() * size_of::<Heap>();
         Ok(Owed {
             logical_shards: v,
             dealing,
             heaps,
-            from_disk: (number, chunk),
+            from_disk: from_disk.map(Sequence::finish).transpose()?,
+            number,
+            _charge: self.charge(Account::Index, bytes as u64),
         })
     }
 
@@ -238,39 +369,44 @@ impl Dataset {
     /// `Internal` where a shard is not here, or there are more chunks than can be counted; where the disk does not give rows
     /// back.
     pub fn deal(&mut self, received: Dataset, homes: &ShardSet, dealing: Dealing) -> Result<(), Failure> {
-        let received = received.in_memory()?;
         // Its own rows from disk come after the chunks that are here, and those that came after it.
         let first = u32::try_from(self.chunks.len() + 1).map_err(|_| super::uncountable())?;
-        u32::try_from(self.chunks.len() + 1 + received.chunks.len()).map_err(|_| super::uncountable())?;
         let owed = self.owed(homes, dealing)?;
         let anew = self.new_file()?;
+        // What comes to a list in memory has to be there, too; lists on disk get copies. None of a job without validation is there.
+        let mut to_memory = false;
         for (shard, came) in &received.shards {
-            let here = self.shards.get(shard);
-            let here =
-                here.ok_or_else(|| Failure::internal(format!("shard {shard} is dealt to and not here")))?;
+            let lists = self.rows_here(*shard)?.lists().into_iter().zip(came.lists());
+            for ((here, came), held_out) in lists.zip([false, true]) {
+                let gets = came.rows() > 0 || owed.runs(*shard, held_out).next().is_some();
+                to_memory |= here.is_in_memory() && gets;
+            }
+        }
+        let (received, chunk) = if to_memory {
+            (received.in_memory()?, Some(owed.chunk(self)?))
+        } else {
+            (received, None)
+        };
+        u32::try_from(self.chunks.len() + 1 + received.chunks.len()).map_err(|_| super::uncountable())?;
+        for (shard, came) in &received.shards {
+            let here = self.rows_here(*shard)?;
             let one = |list: &List, came: &List, held_out: bool| {
-                let (List::Memory(came), id) = (came, (*shard, held_out)) else {
-                    return Err(Failure::internal("rows that came are on disk"));
+                let id = (*shard, held_out);
+                let came = Came {
+                    list: came,
+                    of: &received,
+                    owed: &owed,
                 };
-                let came = came.runs().map(|run| Run {
-                    place: (run.place.0 + first, run.place.1),
-                    ..run
-                });
-                let more: Vec<Run> = came.chain(owed.runs(*shard, held_out)).collect();
                 match (list, &anew) {
                     (List::Memory(list), _) => {
+                        let more = came.runs(id, first)?;
                         Ok(List::Memory(self.dealt_in_memory(list, &more, id, dealing)))
                     }
-                    (List::Disk(_), None) => Err(Failure::internal("rows on disk have no file")),
                     (List::Disk(list), Some(anew)) => {
-                        let chunk = |run: Run| match run.place.0.checked_sub(first) {
-                            Some(came) => &*received.chunks[came as usize],
-                            None => owed.chunk_of(self, run),
-                        };
-                        let rows = more.into_iter().map(|run| (chunk(run), run));
                         let anew = (Arc::clone(anew), id, dealing);
-                        Ok(List::Disk(self.dealt_on_disk(list, rows, anew)?))
+                        Ok(List::Disk(self.dealt_on_disk(list, &came, anew)?))
                     }
+                    (List::Disk(_), None) => Err(Failure::internal("rows on disk have no file")),
                 }
             };
             let rows = Rows {
@@ -280,14 +416,17 @@ impl Dataset {
             // The disk holds one list twice, not all of them. What is left where the next one fails ends the fit.
             self.shards.insert(*shard, rows);
         }
-        // Lists on disk have copies of their own.
-        let in_memory = |rows: &Rows| rows.lists().iter().any(|list| matches!(list, List::Memory(_)));
-        if self.shards.values().any(in_memory) {
-            self.chunks.push(Arc::new(owed.from_disk.1));
+        if let Some(chunk) = chunk {
+            self.chunks.push(Arc::new(chunk));
             self.chunks.extend(received.chunks);
         }
         self.recount();
         Ok(())
+    }
+
+    fn rows_here(&self, shard: u32) -> Result<&Rows, Failure> {
+        let here = self.shards.get(&shard);
+        here.ok_or_else(|| Failure::internal(format!("shard {shard} is dealt to and not here")))
     }
 
     /// A file for lists that are written anew, where there are some on disk.
@@ -295,9 +434,16 @@ impl Dataset {
         let mut lists = self.shards.values().flat_map(Rows::lists);
         let file = lists.find_map(|list| match list {
             List::Memory(_) => None,
-            List::Disk(list) => Some(list.file().spill().file(list.layout.fixed())),
+            List::Disk(list) => Some(list.file_beside()),
         });
         file.transpose()
+    }
+
+    /// Rows of the disk as a chunk, charged.
+    fn chunk_of(&self, bytes: &[u8], home: Option<Home>) -> Chunk {
+        let mut chunk = Layout::of(&self.shape).chunk(bytes, &self.shape, home);
+        chunk.charge = self.charge(Account::Rows, chunk.bytes());
+        chunk
     }
 
     fn dealt_in_memory(&self, list: &Shard, more: &[Run], (shard, _): ListId, dealing: Dealing) -> Shard {
@@ -313,10 +459,10 @@ impl Dataset {
     }
 
     /// The list is written anew, since its buckets follow from the number of its rows.
-    fn dealt_on_disk<'a>(
+    fn dealt_on_disk(
         &self,
         list: &DiskList,
-        more: impl Iterator<Item = (&'a Chunk, Run)>,
+        came: &Came<'_>,
         (file, id, dealing): (Arc<SpillFile>, ListId, Dealing),
     ) -> Result<DiskList, Failure> {
         let mut keeps: HashMap<u128, Copies> = HashMap::new();
@@ -330,20 +476,14 @@ impl Dataset {
                     rows = rows - in_all + here;
                     keeps.insert(run.hash, Copies { here, in_all });
                 }
-                true
+                Ok(true)
             },
         )?;
+        rows += came.rows(id);
         let layout = list.layout;
-        let mut bytes = Vec::new();
-        for (chunk, run) in more {
-            rows += run.copies.here;
-            layout.write(chunk, run.place.1 as usize, (id.0, run.copies), &mut bytes);
-        }
         let row_bytes = self.shape.format().row_bytes();
         let mut partition = Partition::new(layout, file, row_bytes, [(id, rows)])?;
-        for record in layout.records(&bytes) {
-            partition.push(id, record)?;
-        }
+        came.each(self, id, &mut |record| partition.push(id, record).map(drop))?;
         // Rows that are dealt are written once; what else there is of them is theirs who get it.
         let mut written: HashMap<u128, ()> = HashMap::new();
         let mut one = Vec::new();
@@ -355,7 +495,7 @@ impl Dataset {
                 return Ok(());
             }
             one.clear();
-            Layout::with_copies(record, *copies, &mut one);
+            Layout::dealt(record, (id.0, *copies), &mut one);
             partition.push(id, layout.row(&one)).map(drop)
         })?;
         let dealt = partition.finish()?.remove(&id);
@@ -364,15 +504,14 @@ impl Dataset {
 
     /// The same rows, none of them on disk: those that others have dealt, which are few that differ.
     fn in_memory(mut self) -> Result<Dataset, Failure> {
-        let layout = Layout::of(&self.shape);
-        let on_disk = |rows: &Rows| rows.lists().iter().any(|list| matches!(list, List::Disk(_)));
-        if !self.shards.values().any(on_disk) {
+        let of_memory = |rows: &Rows| rows.lists().into_iter().all(List::is_in_memory);
+        if self.shards.values().all(of_memory) {
             return Ok(self);
         }
         let (shards, none) = (self.shards(), ShardSet::default());
         let mut chunks = std::mem::take(&mut self.chunks);
         for (shard, rows) in &self.shards {
-            let home = Some(candlewick_protocol::shuffle::Home::of_one(*shard));
+            let home = Some(Home::of_one(*shard));
             for list in rows.lists() {
                 let List::Disk(list) = list else {
                     return Err(Failure::internal("rows of one round are in memory and on disk"));
@@ -382,7 +521,7 @@ impl Dataset {
                     bytes.extend_from_slice(record.bytes());
                     Ok(())
                 })?;
-                chunks.push(Arc::new(layout.chunk(&bytes, &self.shape, home)));
+                chunks.push(Arc::new(self.chunk_of(&bytes, home)));
             }
         }
         Dataset::build(self.shape.clone(), &shards, &none, chunks, 1)
@@ -405,193 +544,4 @@ impl Dataset {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing;
-    use super::*;
-    use crate::chunk::{Chunk, ChunkBuilder, Shape};
-    use candlewick_protocol::job::LabelKind;
-    use candlewick_protocol::shuffle::Home;
-    use candlewick_protocol::validation::Validation;
-    use std::sync::Arc;
-
-    const V: u32 = 4;
-
-    fn shape() -> Shape {
-        Shape {
-            features: 1,
-            encoding: Default::default(),
-            label: LabelKind::Real { width: 1 },
-            logical_shards: V,
-            validation: Some(Validation::fraction(0.4, 1)),
-        }
-    }
-
-    /// 20 rows, row i (i * i + 1) times, in chunks of `size`.
-    fn chunks(shape: &Shape, size: usize) -> Vec<Arc<Chunk>> {
-        let values: Vec<f32> = (0u8..20)
-            .flat_map(|row| vec![f32::from(row); usize::from(row) * usize::from(row) + 1])
-            .collect();
-        let chunk = |values: &[f32]| {
-            let mut builder = ChunkBuilder::new(shape, values.len());
-            for value in values {
-                builder
-                    .push([*value].into_iter(), [0.0].into_iter(), 1.0)
-                    .unwrap();
-            }
-            Arc::new(builder.finish())
-        };
-        values.chunks(size).map(chunk).collect()
-    }
-
-    fn only(chunks: &[Arc<Chunk>], owned: &ShardSet) -> Vec<Arc<Chunk>> {
-        let mine = |chunk: &Arc<Chunk>| {
-            Arc::new(chunk.only(&shape(), |row| owned.contains(shard_of(chunk.hashes[row], V))))
-        };
-        chunks.iter().map(mine).collect()
-    }
-
-    /// As a stream brings them.
-    fn sent(rows: Vec<Box<dyn RowSource + '_>>, shard: u32) -> Arc<Chunk> {
-        let shape = shape();
-        let mut builder = ChunkBuilder::new(&shape, 1).within(Some(Home::of_one(shard)));
-        let mut copies = Vec::new();
-        let mut at = 0;
-        for mut source in rows {
-            while let Some(row) = source.next().unwrap() {
-                let labels = row.labels.iter().copied();
-                builder.push_row(row.features, labels, row.weight, false).unwrap();
-                if row.copies != Copies::ONE {
-                    copies.push((at, row.copies));
-                }
-                at += 1;
-            }
-        }
-        builder.describe(copies).unwrap();
-        Arc::new(builder.finish())
-    }
-
-    fn values(data: &Dataset, shard: u32) -> Vec<(u32, Copies)> {
-        testing::rows(data, shard, |row| {
-            (testing::features(data, &row)[0] as u32, row.copies)
-        })
-    }
-
-    fn counts(data: &Dataset) -> Vec<u64> {
-        data.sums().iter().map(|sum| sum.rows).collect()
-    }
-
-    /// All shards on one trainer, as they were fed.
-    fn whole() -> Dataset {
-        let shape = shape();
-        let all = (0..V).into();
-        Dataset::build(shape.clone(), &all, &ShardSet::default(), chunks(&shape, 7), 2).unwrap()
-    }
-
-    /// These shards only.
-    fn part(owned: &ShardSet, size: usize) -> Dataset {
-        let rows = only(&chunks(&shape(), size), owned);
-        Dataset::build(shape(), owned, &ShardSet::default(), rows, 1).unwrap()
-    }
-
-    fn received(owned: &ShardSet, came: Vec<Arc<Chunk>>) -> Dataset {
-        Dataset::build(shape(), owned, &ShardSet::default(), came, 1).unwrap()
-    }
-
-    fn alike(data: &Dataset, owned: &ShardSet, expected: &Dataset) {
-        for shard in owned.iter() {
-            assert_eq!(values(data, shard), values(expected, shard), "shard {shard}");
-            let order = |data: &Dataset| testing::epoch(data, shard, 3, 1).features;
-            assert_eq!(order(data), order(expected));
-        }
-        let sums = expected.sums_of(owned);
-        assert_eq!(data.sums_of(owned), sums);
-    }
-
-    /// Adds up what was told of each number.
-    fn add(sums: &[ShardSum], number: u32) -> (u64, u128) {
-        let of = sums.iter().filter(|sum| sum.shard == number);
-        of.fold((0, 0), |(rows, hashes), sum| {
-            (rows + sum.rows, hashes.wrapping_add(sum.hash_sum))
-        })
-    }
-
-    #[test]
-    fn one_that_deals_alone_keeps_all_rows_and_has_shards_of_a_size() {
-        let mut alone = whole();
-        let heaped = counts(&alone);
-        alone.deal_alone().unwrap();
-        for list in alone.shards.values().flat_map(Rows::lists) {
-            let List::Memory(list) = list else { unreachable!() };
-            assert_eq!(list.rows.capacity(), list.rows.len(), "as much as is charged");
-        }
-        let dealt = counts(&alone);
-        let total = |rows: &[u64]| [rows[..4].iter().sum::<u64>(), rows[4..].iter().sum()];
-        assert_eq!(
-            total(&dealt),
-            total(&heaped),
-            "those that are put aside stay apart"
-        );
-        let most = |rows: &[u64]| rows[..4].iter().max().unwrap() * 400 / total(rows)[0];
-        assert!(most(&heaped) > 130 && most(&dealt) <= 105, "{heaped:?} {dealt:?}");
-    }
-
-    /// What two trainers hold that have dealt, and what they told before.
-    fn dealt_by_two(owned: &[ShardSet; 2], dealing: Dealing) -> ([Dataset; 2], Vec<ShardSum>, Vec<ShardSum>) {
-        let mut gang = [part(&owned[0], 11), part(&owned[1], 11)];
-        let (mut shares, mut heaps) = (Vec::new(), Vec::new());
-        let mut came = Vec::new();
-        for (rank, data) in gang.iter().enumerate() {
-            let owed = data.owed(&owned[rank], dealing).unwrap();
-            let to = &owned[1 - rank];
-            came.push(
-                to.iter()
-                    .map(|shard| sent(owed.rows(data, shard), shard))
-                    .collect(),
-            );
-            shares.extend(owed.shares(&(0..V).into()));
-            heaps.extend(owed.heaps(&(0..V).into()));
-        }
-        for (rank, came) in [1, 0].into_iter().zip(came) {
-            let came = received(&owned[rank], came);
-            gang[rank].deal(came, &owned[rank], dealing).unwrap();
-        }
-        (gang, shares, heaps)
-    }
-
-    #[test]
-    fn two_trainers_deal_what_one_deals_alone_and_a_lost_shard_comes_back_as_it_was() {
-        let mut alone = whole();
-        let fed = alone.sums();
-        let dealing = Dealing::of(counts(&alone).iter().sum(), V);
-        alone.deal_alone().unwrap();
-        let owned: [ShardSet; 2] = [(0..1).into(), (1..V).into()];
-        let (gang, shares, heaps) = dealt_by_two(&owned, dealing);
-        for (data, owned) in gang.iter().zip(&owned) {
-            alike(data, owned, &alone);
-            assert_eq!(
-                data.heaped(owned, dealing).unwrap(),
-                alone.heaped(owned, dealing).unwrap()
-            );
-            // As the coordinator counts.
-            for sum in data.sums() {
-                let (fed, heap, share) = (
-                    add(&fed, sum.shard),
-                    add(&heaps, sum.shard),
-                    add(&shares, sum.shard),
-                );
-                assert_eq!(sum.rows, fed.0 - heap.0 + share.0);
-                assert_eq!(sum.hash_sum, fed.1.wrapping_sub(heap.1).wrapping_add(share.1));
-            }
-        }
-
-        // The first one is lost: its shard is fed again, to the other, and the homes that live deal to it once more.
-        let (lost, [_, mut other]) = (&owned[0], gang);
-        other.absorb(part(lost, 5)).unwrap();
-        let all = (0..V).into();
-        other.deal(received(lost, Vec::new()), &all, dealing).unwrap();
-        alike(&other, &all, &alone);
-        // What is dealt is given up with its shard.
-        other.retain(lost);
-        alike(&other, lost, &alone);
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@ use crate::chunk::Shape;
 use crate::features::Features;
 use crate::memory::Charge;
 use crate::rows::{Gathered, Row};
-use crate::spill::{DiskList, Opened, Page, Sorting, in_order};
+use crate::spill::{DiskList, Layout, Opened, Page, Record, Sorting, in_order};
 use candlewick_protocol::Failure;
+use candlewick_protocol::dealing::Copies;
 use candlewick_protocol::order::{self, EpochKeys};
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -186,14 +187,11 @@ impl Dataset {
                 List::Memory(rows) => Box::new(InMemory(Box::new(rows.runs().map(|run| self.row(run))))),
                 List::Disk(list) => Box::new(OnDisk {
                     list,
-                    marked: self.shape.format().marked,
                     bucket: 0,
                     at: 0,
                     opened: None,
                     page: Page::default(),
-                    features: Features::default(),
-                    width: self.shape.features,
-                    labels: Vec::new(),
+                    one: OneByOne::new(&self.shape),
                 }),
             }
         });
@@ -454,14 +452,47 @@ impl RowSource for InMemory<'_> {
 /// Of a list on disk.
 struct OnDisk<'a> {
     list: &'a DiskList,
-    marked: bool,
     bucket: usize,
     at: u32,
     opened: Option<Opened>,
     page: Page,
-    features: Features,
+    one: OneByOne,
+}
+
+/// Memory for a row that comes from the disk.
+pub(super) struct OneByOne {
+    layout: Layout,
+    marked: bool,
     width: usize,
+    features: Features,
     labels: Vec<f64>,
+}
+
+impl OneByOne {
+    pub(super) fn new(shape: &Shape) -> Self {
+        OneByOne {
+            layout: Layout::of(shape),
+            marked: shape.format().marked,
+            width: shape.features,
+            features: Features::default(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// The row of a record, as often as `copies` says.
+    pub(super) fn row(&mut self, record: Record<'_>, (hash, copies): (u128, Copies)) -> Row<'_> {
+        self.labels.clear();
+        self.layout.alone(record, &mut self.features);
+        self.layout.labels(record, &mut self.labels);
+        Row {
+            features: self.features.row(0, self.width),
+            labels: &self.labels,
+            mark: self.marked.then(|| f64::from(u8::from(record.held_out()))),
+            weight: record.weight(),
+            hash,
+            copies,
+        }
+    }
 }
 
 impl OnDisk<'_> {
@@ -489,19 +520,9 @@ impl RowSource for OnDisk<'_> {
         let Some(opened) = &self.opened else {
             return Ok(None);
         };
-        let (hash, copies) = opened.run(self.at);
+        let run = opened.run(self.at);
         let record = self.list.row(opened, self.at, &mut self.page)?;
         self.at += 1;
-        self.labels.clear();
-        self.list.layout.alone(record, &mut self.features);
-        self.list.layout.labels(record, &mut self.labels);
-        Ok(Some(Row {
-            features: self.features.row(0, self.width),
-            labels: &self.labels,
-            mark: self.marked.then(|| f64::from(u8::from(record.held_out()))),
-            weight: record.weight(),
-            hash,
-            copies,
-        }))
+        Ok(Some(self.one.row(record, run)))
     }
 }

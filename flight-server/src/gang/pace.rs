@@ -87,8 +87,14 @@ impl Reduce for Timed {
         self.count(|inner| inner.exchange(step, sequence, own))
     }
 
-    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
-        self.count(|inner| inner.broadcast(what, root, mine))
+    fn broadcast(
+        &mut self,
+        what: &str,
+        root: usize,
+        mine: &[u8],
+        alive: &dyn Fn(),
+    ) -> Result<Vec<u8>, Interrupt> {
+        self.count(|inner| inner.broadcast(what, root, mine, alive))
     }
 
     fn exchanged(&self) -> Option<ExchangeUse> {

@@ -302,7 +302,10 @@ impl Runner {
         let mut gang = self.connect(formation, &place)?;
         candlewick_failpoint::reach("gang.form", place.generation)?;
         self.take_state(&place, &mut gang.reduce)?;
-        let session = self.session.as_ref().ok_or_else(|| early("FORM"))?;
+        // One that was halted before its first step has heard of that, and one that joins has not: their states are compared.
+        let steps = self.steps_per_epoch()?;
+        let session = self.session.as_mut().ok_or_else(|| early("FORM"))?;
+        session.of_epochs(steps)?;
         let (stands, state_hash) = (session.counter(), session.state_hash()?);
         let answer = self.seat.ready(place, stands, state_hash)?;
         self.gang = Some(gang);
@@ -350,6 +353,7 @@ impl Runner {
                 rank: place.rank,
                 members,
                 timeout,
+                patience: Duration::from_millis(job.progress_timeout_ms) + AFTER_BEATS,
                 shared_memory: true,
                 algorithm: set_algorithm(generation),
                 any_order: job.train.any_order,
@@ -381,7 +385,8 @@ impl Runner {
             Vec::new()
         };
         let mut charge = self.ledger.charge(Account::States, mine.len() as u64);
-        let file = reduce.broadcast(&format!("the state of trainer {root}"), root, &mine)?;
+        let what = format!("the state of trainer {root}");
+        let file = reduce.broadcast(&what, root, &mine, &|| self.state.tick())?;
         charge.set((mine.len() + file.len()) as u64);
         if place.takes(session.counter()) {
             tracing::info!("takes the state of trainer {root}");
@@ -533,21 +538,22 @@ impl Observer for GangObserver<'_> {
         if !self.tells {
             return Ok(());
         }
-        let saved = copy()?;
-        let bytes: usize = saved.tensors.iter().map(|tensor| tensor.values.len() * 4).sum();
-        let replaced = self.snapshots.put(Snapshot {
+        let alive = || self.state.tick();
+        if !self
+            .snapshots
+            .admits((counter, last), self.ledger, (self.halt, &alive))
+        {
+            return Ok(());
+        }
+        let file = copy()?.into_file()?;
+        self.snapshots.put(Snapshot {
             generation: self.generation,
             counter,
             last,
-            saved,
-            charge: self.ledger.charge(Account::States, bytes as u64),
+            charge: self.ledger.charge(Account::States, file.left()),
+            file,
             halt: self.halt.clone(),
         });
-        if replaced {
-            tracing::info!(
-                "the checkpoint before that at {counter} is left out: an earlier one is still on its way"
-            );
-        }
         Ok(())
     }
 

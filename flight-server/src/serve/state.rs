@@ -91,8 +91,8 @@ impl ServerState {
         if !fits {
             if inner.rows > 0 {
                 return Err(Failure::parameter(format!(
-                    "there are {} rows of another shape (features, label or logicalShards differ): send the action \
-                     \"reset\" first",
+                    "there are {} rows of another shape (features, label, logicalShards, validationFraction or the seed \
+                     that puts rows aside differ): send the action \"reset\" first",
                     inner.rows
                 )));
             }

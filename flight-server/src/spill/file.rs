@@ -1,6 +1,6 @@
 //! Files of rows without a name: whoever ends, however it ends, leaves nothing behind.
 
-use crate::memory::{Ledger, mib};
+use crate::memory::{Account, Charge, Ledger, mib};
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use candlewick_protocol::launch::TrainerMemory;
@@ -230,7 +230,7 @@ impl SpillFile {
             Some(cipher) => Some(self.sealed(cipher, number, rows)?),
             None => None,
         };
-        let rows = sealed.as_deref().unwrap_or(rows);
+        let rows = sealed.as_ref().map_or(rows, |(sealed, _)| sealed);
         let stored = u32::try_from(rows.len()).ok();
         let (Some(bytes), Some(stored)) = (bytes, stored) else {
             return Err(Failure::internal("rows of more than 4 GiB at once"));
@@ -252,10 +252,17 @@ impl SpillFile {
         })
     }
 
+    /// Memory for rows as they are on disk, for a moment.
+    fn scratch(&self, bytes: usize) -> Charge {
+        self.ledger().charge(Account::SpillBuffers, bytes as u64)
+    }
+
     /// The blocks of rows, each encrypted and with its tag.
-    fn sealed(&self, cipher: &Aes256Gcm, number: u64, rows: &[u8]) -> Result<Vec<u8>, Failure> {
+    fn sealed(&self, cipher: &Aes256Gcm, number: u64, rows: &[u8]) -> Result<(Vec<u8>, Charge), Failure> {
         let blocks = rows.len().div_ceil(self.block);
-        let mut sealed = Vec::with_capacity(rows.len() + blocks * TAG);
+        let bytes = rows.len() + blocks * TAG;
+        let charge = self.scratch(bytes);
+        let mut sealed = Vec::with_capacity(bytes);
         for (block, number) in rows.chunks(self.block).zip(number..) {
             let first = sealed.len();
             sealed.extend_from_slice(block);
@@ -264,7 +271,7 @@ impl SpillFile {
                 .map_err(|_| Failure::internal("rows cannot be encrypted"))?;
             sealed.extend_from_slice(&tag);
         }
-        Ok(sealed)
+        Ok((sealed, charge))
     }
 
     /// The rows of a block, decrypted in its place.
@@ -309,6 +316,7 @@ impl SpillFile {
         let Some(cipher) = &self.spill.cipher else {
             return part.file.read_exact_at(into, extent.offset).map_err(unread);
         };
+        let _charge = self.scratch(extent.stored as usize);
         let mut stored = vec![0; extent.stored as usize];
         part.file
             .read_exact_at(&mut stored, extent.offset)
@@ -363,6 +371,7 @@ impl SpillFile {
         let Some(cipher) = &self.spill.cipher else {
             return part.read(into, at).map_err(unread);
         };
+        let _charge = self.scratch(length);
         let mut stored = vec![0; length];
         let cached = part.read(&mut stored, at).map_err(unread)?;
         let whole = self.block + TAG;

@@ -113,9 +113,12 @@ impl DiskList {
         self
     }
 
-    /// The file of its rows.
-    pub(crate) fn file(&self) -> &Arc<SpillFile> {
-        &self.file
+    /// A new file for rows like its own.
+    ///
+    /// # Errors
+    /// As `Spill::file`.
+    pub(crate) fn file_beside(&self) -> Result<Arc<SpillFile>, Failure> {
+        self.file.spill().file(self.layout.fixed())
     }
 
     /// Calls `see` with every row on disk, in no order that means anything.
@@ -191,6 +194,7 @@ impl DiskList {
         ];
         let (mut hashes, mut many) = (Vec::with_capacity(of.records), Vec::new());
         let mut scratch = Vec::new();
+        let mut scratched = self.file.ledger().charge(Account::SpillBuffers, 0);
         let mut own = Vec::with_capacity(if fixed.is_none() { of.records + 1 } else { 0 });
         let (mut firsts, mut next) = (Vec::new(), 0);
         // All at once: one after another the disk would be waited for with each.
@@ -203,6 +207,7 @@ impl DiskList {
                 Some(pages) => &mut pages[next..next + bytes],
                 None => {
                     scratch.resize(bytes, 0);
+                    scratched.set(scratch.capacity() as u64);
                     scratch.as_mut_slice()
                 }
             };

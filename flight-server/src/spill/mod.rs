@@ -9,9 +9,11 @@ mod list;
 mod opened;
 mod partition;
 mod record;
+mod sequence;
 
 pub(crate) use file::{Extent, Spill, SpillFile};
 pub(crate) use list::{DiskList, Page, in_order};
 pub(crate) use opened::{Opened, Sorting};
 pub(crate) use partition::{ListId, Partition};
 pub(crate) use record::{Layout, Record};
+pub(crate) use sequence::{Sequence, SequenceReader};

@@ -238,10 +238,12 @@ fn spread(
     let mut writer = Writer::new(Arc::clone(file), 1 << step);
     let mut buckets = Filling::some(step);
     let mut bytes = Vec::new();
+    let mut charge = file.ledger().charge(Account::SpillBuffers, 0);
     let mut records = 0;
     for extent in &filling.extents {
         bytes.clear();
         file.read(extent, &mut bytes)?;
+        charge.set(bytes.capacity() as u64);
         for record in list.layout.records(&bytes) {
             let at = order::bucket_of(record.hash(), bits + step) & ((1 << step) - 1);
             let bucket = usize::try_from(at).ok().and_then(|at| buckets.get_mut(at));
@@ -258,7 +260,7 @@ fn spread(
         return Err(file.miscounted(first));
     }
     writer.finish(&mut buckets)?;
-    drop(writer);
+    drop((writer, bytes, charge));
     for (bucket, at) in buckets.into_iter().zip(0..) {
         spread(file, bucket, (number << step | at, bits + step), list)?;
     }

@@ -259,10 +259,16 @@ impl Layout {
         }
     }
 
-    /// The same row, as often as `copies` says.
-    pub(crate) fn with_copies(record: Record<'_>, copies: Copies, into: &mut Vec<u8>) {
+    /// The same row in another shard, as often as `copies` says.
+    pub(crate) fn dealt(record: Record<'_>, (shard, copies): (u32, Copies), into: &mut Vec<u8>) {
         let first = into.len();
         into.extend_from_slice(record.0);
+        let shard = if record.held_out() {
+            shard | HELD_OUT
+        } else {
+            shard
+        };
+        into[first + SHARD..][..4].copy_from_slice(&shard.to_le_bytes());
         into[first + HERE..][..8].copy_from_slice(&copies.here.to_le_bytes());
         into[first + IN_ALL..][..8].copy_from_slice(&copies.in_all.to_le_bytes());
     }

@@ -382,6 +382,42 @@ fn copies_are_dealt_on_disk_as_in_memory() {
     }
 }
 
+/// Runs in a process of its own, whose memory is looked at: that of others that run beside it would be counted.
+#[test]
+fn rows_that_are_dealt_on_disk_stay_there() {
+    const CHILD: &str = "CANDLEWICK_DEALS_ON_DISK";
+    if std::env::var_os(CHILD).is_none() {
+        let name = "spool::spilled::rows_that_are_dealt_on_disk_stay_there";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let run = child
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output();
+        let run = run.unwrap();
+        let told = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && told.contains("1 passed"), "{run:?}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(16_384, None);
+    let limit = 64 << 20;
+    let spill = testing::spill(limit, folder.path(), false);
+    // 131 MB of rows that differ, and all of them are dealt.
+    let mut data = sealed(&spill, &shape, (2_000, 250), &|_| 3);
+    let fed = data.sums();
+    crate::memory::give_back();
+    let before = crate::memory::resident_bytes();
+    // The peak is forgotten.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    data.deal_alone().unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak: u64 = peak.unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    assert_ne!(data.sums(), fed);
+    let grown = (peak << 10) - before;
+    assert!(grown < limit, "{} KiB more than before", grown >> 10);
+}
+
 #[test]
 fn a_budget_of_some_buckets_holds_while_all_rows_are_read() {
     const FEATURES: usize = 16_384;

@@ -384,8 +384,14 @@ impl Reduce for Courier<'_, '_> {
         self.after(|reduce| reduce.exchange(step, sequence, own))
     }
 
-    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
-        self.after(|reduce| reduce.broadcast(what, root, mine))
+    fn broadcast(
+        &mut self,
+        what: &str,
+        root: usize,
+        mine: &[u8],
+        alive: &dyn Fn(),
+    ) -> Result<Vec<u8>, Interrupt> {
+        self.after(|reduce| reduce.broadcast(what, root, mine, alive))
     }
 
     fn all_equal(&mut self, tag: &str, value: &str) -> Result<(), Interrupt> {

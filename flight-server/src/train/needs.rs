@@ -1,6 +1,6 @@
 //! What a job needs of memory beside rows (rule D).
 
-use crate::memory::{Account, Charge, Ledger};
+use crate::memory::{Account, Charge, Ledger, OneState};
 pub(super) use candlewick_model::memory::BATCHES;
 use candlewick_model::memory::TrainingMemory;
 use candlewick_protocol::Failure;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Needs {
     _charges: Vec<Charge>,
+    _state: OneState,
 }
 
 impl Needs {
@@ -57,6 +58,7 @@ impl Needs {
             _charges: charges
                 .map(|(account, bytes)| ledger.charge(account, bytes))
                 .into(),
+            _state: ledger.keep_for_state(memory.states),
         };
         ledger.check()?;
         Ok(needs)

@@ -82,7 +82,13 @@ pub trait Reduce: Send {
     ///
     /// # Errors
     /// As `sum`.
-    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt>;
+    fn broadcast(
+        &mut self,
+        what: &str,
+        root: usize,
+        mine: &[u8],
+        alive: &dyn Fn(),
+    ) -> Result<Vec<u8>, Interrupt>;
 
     /// How most of the gradients were exchanged so far, and how long that took; nothing of one trainer.
     fn exchanged(&self) -> Option<ExchangeUse> {
@@ -213,8 +219,14 @@ impl Reduce for Collective {
         Collective::all_gather_shards(self, step, sequence, &own).map_err(Interrupt::from)
     }
 
-    fn broadcast(&mut self, what: &str, root: usize, mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
-        Collective::broadcast(self, what, root, mine).map_err(Interrupt::from)
+    fn broadcast(
+        &mut self,
+        what: &str,
+        root: usize,
+        mine: &[u8],
+        alive: &dyn Fn(),
+    ) -> Result<Vec<u8>, Interrupt> {
+        Collective::broadcast(self, what, root, mine, alive).map_err(Interrupt::from)
     }
 
     fn exchanged(&self) -> Option<ExchangeUse> {
@@ -322,7 +334,13 @@ impl Reduce for SingleProcess {
         engine::Alone.gather(own).map_err(Interrupt::from)
     }
 
-    fn broadcast(&mut self, _what: &str, _root: usize, _mine: &[u8]) -> Result<Vec<u8>, Interrupt> {
+    fn broadcast(
+        &mut self,
+        _what: &str,
+        _root: usize,
+        _mine: &[u8],
+        _alive: &dyn Fn(),
+    ) -> Result<Vec<u8>, Interrupt> {
         Ok(Vec::new())
     }
 
@@ -412,7 +430,7 @@ mod tests {
             }
         }
 
-        fn broadcast(&mut self, _: &str, _: usize, _: &[u8]) -> Result<Vec<u8>, Interrupt> {
+        fn broadcast(&mut self, _: &str, _: usize, _: &[u8], _: &dyn Fn()) -> Result<Vec<u8>, Interrupt> {
             Ok(Vec::new())
         }
 

@@ -153,6 +153,15 @@ impl Session {
         self.state.hash()
     }
 
+    /// An epoch has so many steps. Before the first of them the state is that of any other trainer that has heard so; it is
+    /// said again by [`Session::run`].
+    ///
+    /// # Errors
+    /// `InvalidParameter` where the schedule does not fit the length of the training.
+    pub fn of_epochs(&mut self, steps_per_epoch: u64) -> Result<(), Failure> {
+        self.state.updates.begin(steps_per_epoch)
+    }
+
     /// The state as a file, for another trainer or a later time.
     ///
     /// # Errors

@@ -167,7 +167,7 @@ impl TrainState {
     /// The state as a safetensors file (format `candlewick.state/1`): tensors by the names of parameters and optimiser,
     /// with equal bits; the rest in its metadata.
     pub(super) fn save(&self, network: &Network) -> Result<Vec<u8>, Failure> {
-        self.copy(network)?.to_bytes()
+        Ok(self.copy(network)?.into_file()?.into_bytes())
     }
 
     /// The same before it is a file: a copy, made at the speed of memory.

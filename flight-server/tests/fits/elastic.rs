@@ -107,6 +107,33 @@ fn who_comes_is_taken_in_at_the_end_of_an_epoch_and_gets_its_rows_from_the_other
 }
 
 #[test]
+fn who_takes_a_place_before_the_first_step_knows_the_schedule_as_the_others_do() {
+    let plateau = json!({"type": "ReduceLROnPlateau", "patience": 0, "threshold": 0.9, "metric": "loss"});
+    let mut job = JobSpec {
+        min_trainers: 2,
+        ..spec()
+    };
+    job.train.lr_scheduler = Some(plateau);
+    let mut gang = Gang::start(job.clone(), 2);
+    let ledger = gang.feed_and_seal(&all_rows());
+    let expected = gang.train(ledger);
+    let gates = Gates::new().unwrap();
+    let (mut gang, ledger, hit) = standing(&gates, job, 2, 0);
+    gang.kill(1);
+    drop(hit);
+    gang.event_where("the loss", |event| event["event"] == "lost");
+    gang.join(None);
+    let asked = gang.event("needFeed");
+    gang.serve_feed(&asked, &all_rows(), |_, _| {});
+    pass(&gang, &gates, 0, "recovered");
+    let record = gang.event("recovered")["record"].clone();
+    assert_eq!(record["resumeStep"], 0, "{record}");
+    let fit = gang.rest(ledger);
+    assert_eq!((fit.steps, &fit.history), (expected.steps, &expected.history));
+    assert_eq!(fit.weights, expected.weights);
+}
+
+#[test]
 fn who_leaves_hands_its_rows_over_and_ends_in_order() {
     let gates = Gates::new().unwrap();
     let (gang, ledger, hit) = standing(&gates, spec(), 3, 12);

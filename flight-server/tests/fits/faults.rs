@@ -178,13 +178,13 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
         lo,
         hi: lo + 4,
     };
-    let victim = gang.trainers[0].listening.collective_port;
-    let stranger = member("stranger", listener.port(), 4);
+    let victim = member("trainer-0", gang.trainers[0].listening.collective_port, 0);
     let config = Config {
         generation: 1,
         rank: 1,
-        members: vec![member("trainer-0", victim, 0), stranger],
+        members: vec![victim, member("stranger", listener.port(), 4)],
         timeout: WAIT,
+        patience: WAIT,
         shared_memory: true,
         algorithm: Some(Algorithm::Direct),
         any_order: false,

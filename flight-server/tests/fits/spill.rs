@@ -176,8 +176,8 @@ fn rows_of_bytes_and_sparse_rows_have_the_bits_of_floats_on_disk_too_where_train
         if kind == FeatureType::UInt8 {
             job.data.feature_encoding.scale = 0.25;
         }
-        // Windows of streams leave no room for rows at first. What rows that are judged may take counts from the start.
-        let limit = if kind == FeatureType::UInt8 { 30 } else { 46 };
+        // Windows of streams leave no room for rows at first. What rows that are judged may take counts from the start, and a state for who joins.
+        let limit = if kind == FeatureType::UInt8 { 32 } else { 48 };
         let memory = memory(limit << 20, folder.path(), true);
         let mut gang = gang_of(&job, memory, Some((&gates, "train.step=20")));
         let ledger = gang.feed_and_seal(&rows);

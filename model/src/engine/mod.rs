@@ -121,6 +121,12 @@ impl Engine {
         Arc::clone(self.kernels.workers())
     }
 
+    /// Whether the loss is a sum over the rows of a step, and no mean.
+    #[must_use]
+    pub fn is_sum(&self) -> bool {
+        self.loss.sum
+    }
+
     /// What the loss and the gradient of a step are divided by, given the sum of its slices' denominators: that sum
     /// where the loss is a mean, 1 where its reduction is "sum"; 0 where no row counts.
     #[must_use]

@@ -105,6 +105,7 @@ impl Layout {
                 sums[at] -= weight * libm::log(own.clamp(f64::EPSILON, 1.0 - f64::EPSILON));
             }
             for (k, at) in &self.top {
+                // Of equal ones the lower class comes first, as it does where the class is told.
                 let before = |(class, p): (usize, &f64)| *p > own || *p == own && class < label;
                 if line.iter().enumerate().filter(|entry| before(*entry)).count() < *k {
                     sums[*at] += weight;

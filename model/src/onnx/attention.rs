@@ -65,23 +65,37 @@ fn attention(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
     let scores = graph.node("MatMul", &[&query, &key], &[]);
     #[expect(clippy::cast_precision_loss, reason = "a scale")]
     let scale = graph.real(1.0 / ((width / heads) as f32).sqrt());
-    let mut scores = graph.node("Mul", &[&scores, &scale], &[]);
+    let scores = graph.node("Mul", &[&scores, &scale], &[]);
+    let none = graph.real(0.0);
+    // Of each key: 0 where a query sees it.
+    let mut hidden = None;
     if layer.flag("is_causal") {
         let (queries, keys) = (time(0), time(1));
-        let hidden = |at: usize| at % keys > at / keys;
-        let mask: Vec<f32> = (0..queries * keys)
-            .map(|at| if hidden(at) { f32::MIN } else { 0.0 })
-            .collect();
-        let mask = graph.reals(&[queries, keys], &mask);
-        scores = graph.node("Add", &[&scores, &mask], &[]);
+        let later = |at: usize| f32::from(u8::from(at % keys > at / keys));
+        let later: Vec<f32> = (0..queries * keys).map(later).collect();
+        hidden = Some(graph.reals(&[queries, keys], &later));
     }
     if padded {
         let padding = graph.reshape(&layer.inputs[own], &[1, 1, time(1)]);
-        let (none, least) = (graph.real(0.0), graph.real(f32::MIN));
-        let seen = graph.node("Equal", &[&padding, &none], &[]);
-        scores = graph.node("Where", &[&seen, &scores, &least], &[]);
+        // A mask is 0 or 1; what is not 0 hides.
+        let padding = graph.node("Abs", &[&padding], &[]);
+        hidden = Some(match hidden {
+            Some(later) => graph.node("Add", &[&padding, &later], &[]),
+            None => padding,
+        });
     }
-    let shares = graph.node("Softmax", &[&scores], &[("axis", Attribute::Int(-1))]);
+    let softmax = &[("axis", Attribute::Int(-1))];
+    let shares = match hidden {
+        None => graph.node("Softmax", &[&scores], softmax),
+        Some(hidden) => {
+            let least = graph.real(f32::MIN);
+            let seen = graph.node("Equal", &[&hidden, &none], &[]);
+            let scores = graph.node("Where", &[&seen, &scores, &least], &[]);
+            let shares = graph.node("Softmax", &[&scores], softmax);
+            // A query that sees none has no shares, where softmax makes equal ones.
+            graph.node("Where", &[&seen, &shares, &none], &[])
+        }
+    };
     let mixed = graph.node("MatMul", &[&shares, &value], &[]);
     let mixed = graph.transpose(&mixed, &[0, 2, 1, 3]);
     let mixed = graph.reshape(&mixed, &[time(0), width]);

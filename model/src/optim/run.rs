@@ -40,7 +40,9 @@ impl Run<'_> {
             });
             let sums = norms::by_tensor(slices, self.tensors);
             for slice in &mut *slices {
-                if let (Some((group, step)), Some(sums)) = (own(slice), sums.get(slice.tensor)) {
+                if let (Some((group, step)), Some(sums)) = (own(slice), sums.get(slice.tensor))
+                    && group.rule.measures()
+                {
                     slice.ratio = group.rule.ratio(step, sums.map(libm::sqrt));
                 }
             }

@@ -4,7 +4,7 @@ use super::optimizer::Optimizer;
 use super::rules::{self, MOMENTUM_BUFFER, MU_PRODUCT};
 use crate::resident::Flat;
 use candlewick_protocol::Failure;
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -30,68 +30,12 @@ pub struct Saved {
     pub notes: Map<String, Value>,
 }
 
-/// One tensor at a time becomes bytes, so that a file does not take the memory of two while it is written.
-impl View for &SavedTensor {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
-    }
-
-    fn data_len(&self) -> usize {
-        size_of_val(&self.values[..])
-    }
-}
-
 /// Keys in a file's metadata.
-const COUNTERS: &str = "counters";
-const NOTES: &str = "notes";
+pub(super) const COUNTERS: &str = "counters";
+pub(super) const NOTES: &str = "notes";
 
 impl Saved {
-    /// The state as a safetensors file; counters stand in its metadata.
-    ///
-    /// ```
-    /// use candlewick_model::optim::{Saved, SavedTensor};
-    /// let tensor = SavedTensor { name: "0.bias.exp_avg".into(), shape: vec![2], values: vec![-0.0, 1.0] };
-    /// let saved = Saved { counters: vec![("step".into(), u64::MAX)], tensors: vec![tensor], ..Saved::default() };
-    /// assert_eq!(Saved::from_bytes(&saved.to_bytes()?)?, saved);
-    /// # Ok::<(), candlewick_protocol::Failure>(())
-    /// ```
-    ///
-    /// # Errors
-    /// `Internal` where a shape and its values do not agree.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Failure> {
-        let wrong = |error| Failure::internal(format!("a state cannot be written as safetensors: {error}"));
-        for tensor in &self.tensors {
-            if tensor.shape.iter().product::<usize>() != tensor.values.len() {
-                let (name, shape, values) = (&tensor.name, &tensor.shape, tensor.values.len());
-                return Err(Failure::internal(format!(
-                    "tensor {name:?} of a state has {values} values and shape {shape:?}"
-                )));
-            }
-        }
-        let views = self.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
-        let counters: Map<String, Value> = self
-            .counters
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(*value)))
-            .collect();
-        let notes = Value::Object(self.notes.clone()).to_string();
-        let metadata = [
-            (COUNTERS.to_owned(), Value::Object(counters).to_string()),
-            (NOTES.to_owned(), notes),
-        ]
-        .into();
-        safetensors::serialize(views, Some(metadata)).map_err(wrong)
-    }
-
-    /// Reads what [`Saved::to_bytes`] wrote. Tensors come in the order of the file's data.
+    /// Reads what [`Saved::into_file`] wrote. Tensors come in the order of the file's data.
     ///
     /// # Errors
     /// `InvalidParameter` where it is no such file.

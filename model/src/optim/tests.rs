@@ -260,7 +260,7 @@ fn accumulated_steps_are_one_step() {
     let saved = accumulator.state().unwrap();
     let mut again = Accumulator::new(3);
     again
-        .restore(&Saved::from_bytes(&saved.to_bytes().unwrap()).unwrap())
+        .restore(&Saved::from_bytes(&saved.clone().into_file().unwrap().into_bytes()).unwrap())
         .unwrap();
     for mut accumulator in [accumulator, again] {
         let mut gradient = [3.0, 4.0];

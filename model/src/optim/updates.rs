@@ -58,6 +58,8 @@ pub struct Updates {
     clip: Clip,
     accumulator: Accumulator,
     every: u64,
+    /// Whether the loss is a sum over rows.
+    sum: bool,
     epochs: u32,
     /// Document of the schedule, which is made once the length of an epoch is known.
     scheduler: Option<Value>,
@@ -95,6 +97,7 @@ impl Updates {
             },
             accumulator: Accumulator::new(every),
             every: u64::from(every),
+            sum: engine.is_sum(),
             epochs: train.epochs,
             scheduler: train.lr_scheduler.clone(),
             schedule: None,
@@ -186,9 +189,13 @@ impl Updates {
         if due.is_none() && in_epoch + 1 == self.steps_per_epoch {
             due = self.accumulator.flush_into(gradient_sum)?;
         }
-        let Some(denominator) = due else {
+        let Some(mut denominator) = due else {
             return Ok(());
         };
+        if self.sum && self.every > 1 && denominator != 0.0 {
+            // Of a sum each step said 1: one step over all of their rows is a sum too.
+            denominator = 1.0;
+        }
         self.apply_schedule(step)?;
         let counted = self
             .optimizer

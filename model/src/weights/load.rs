@@ -5,6 +5,7 @@ use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+use std::collections::HashMap;
 
 pub(super) fn values_of<'a>(parameter: &Parameter, weights: &'a [f32]) -> &'a [f32] {
     &weights[parameter.offset..parameter.offset + parameter.len()]
@@ -29,6 +30,20 @@ fn kind_of(parameter: &Parameter) -> (Dtype, usize) {
     }
 }
 
+/// Length and header of a safetensors file whose tensors come in this order.
+pub(crate) fn head_of_file(
+    metadata: HashMap<String, String>,
+    infos: Vec<(String, TensorInfo)>,
+) -> Result<Vec<u8>, SafeTensorError> {
+    let metadata = Metadata::new(Some(metadata), infos)?;
+    let mut text = serde_json::to_vec(&metadata)?;
+    // Every number is aligned.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut head = (text.len() as u64).to_le_bytes().to_vec();
+    head.append(&mut text);
+    Ok(head)
+}
+
 /// The safetensors file of weights, made as it is read: beside the weights there is no more of it than a piece.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -42,9 +57,6 @@ pub struct Outgoing<'a> {
 
 impl<'a> Outgoing<'a> {
     pub(crate) fn new(parameters: &'a [Parameter], weights: &'a [f32]) -> Result<Self, Failure> {
-        let wrong = |error: SafeTensorError| {
-            Failure::internal(format!("weights cannot be written as safetensors: {error}"))
-        };
         let mut tensors: Vec<&Parameter> = parameters.iter().collect();
         // As the crate's own writer has them: the widest first, so that every number is aligned.
         tensors.sort_by(|left, right| {
@@ -65,11 +77,9 @@ impl<'a> Outgoing<'a> {
         });
         let infos = infos.collect();
         let format = [("format".to_owned(), "pt".to_owned())].into();
-        let metadata = Metadata::new(Some(format), infos).map_err(wrong)?;
-        let mut text = serde_json::to_vec(&metadata).map_err(|error| wrong(error.into()))?;
-        text.resize(text.len().next_multiple_of(8), b' ');
-        let mut head = (text.len() as u64).to_le_bytes().to_vec();
-        head.append(&mut text);
+        let head = head_of_file(format, infos).map_err(|error| {
+            Failure::internal(format!("weights cannot be written as safetensors: {error}"))
+        })?;
         let total = head.len() as u64 + end as u64;
         Ok(Outgoing {
             head,

@@ -11,5 +11,6 @@ pub use hash::update_with_values;
 pub(crate) use hash::{hash, hash_of_file};
 pub use import::{Mismatch, Report};
 pub use load::Outgoing;
+pub(crate) use load::head_of_file;
 pub use loading::Loading;
 pub(crate) use loading::Rule;

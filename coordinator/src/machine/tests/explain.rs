@@ -31,7 +31,10 @@ fn every_phase_says_what_it_waits_for() {
     stage.done("a", "s");
     assert_eq!(stage.machine.explain(), format!("DONE from {B}"));
     stage.done("b", "s");
-    assert_eq!(stage.machine.explain(), "the rest of the weights from trainer 0");
+    assert_eq!(
+        stage.machine.explain(),
+        "the rest of the weights from trainer 0 (hostA, executor 9, pid 4711)"
+    );
     weights(&mut stage, "b");
     assert_eq!(stage.machine.explain(), "the driver, which takes the weights");
     let mut stage = Stage::recoverable_at("running");

@@ -222,6 +222,40 @@ fn one_that_ended_after_its_last_step_is_lost_to_a_gang_that_needs_it_again() {
 }
 
 #[test]
+fn who_still_owes_the_weights_is_watched_though_it_is_done() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.done("a", "s");
+    stage.done("b", "s");
+    stage.pass(64_000, &["a", "b"], false);
+    let told = stage.machine.recovery.as_ref().unwrap().told();
+    assert!(
+        told.starts_with("trainer 0 (hostA") && told.contains("made no progress for 60 s"),
+        "{told}"
+    );
+}
+
+#[test]
+fn who_has_taken_the_state_can_give_it_before_the_gang_goes_on() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.machine.phase = Phase::Forming { generation: 2 };
+    // As FORM leaves them, where "b" has joined.
+    for trainer in stage.machine.trainers.values_mut() {
+        trainer.ready = None;
+    }
+    stage.machine.trainers.get_mut("b").unwrap().has_state = false;
+    assert!(!stage.machine.has_state("b"));
+    let message = ToCoordinator::Ready {
+        generation: 2,
+        counter: ProgramCounter::default(),
+        state_hash: "s".into(),
+    };
+    stage.message("b", message);
+    // The next FORM asks anew who is ready.
+    stage.machine.trainers.get_mut("b").unwrap().ready = None;
+    assert!(stage.machine.has_state("b"));
+}
+
+#[test]
 fn one_that_does_not_halt_is_named_after_progress_timeout() {
     let mut stage = halting();
     halted(&mut stage, "a", 1, at(0, 8));

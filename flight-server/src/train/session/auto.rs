@@ -87,7 +87,7 @@ impl Session {
     fn take_choice(&mut self, root: usize, reduce: &mut dyn Reduce) -> Result<(), Interrupt> {
         let wrong = |error| Failure::internal(format!("{WHAT} cannot be told: {error}"));
         let mine = serde_json::to_vec(&self.state.choice).map_err(wrong)?;
-        let told = reduce.broadcast(WHAT, root, &mine)?;
+        let told = reduce.broadcast(WHAT, root, &mine, &|| ())?;
         if self.state.choice.is_none() {
             self.state.choice = serde_json::from_slice(&told).map_err(wrong)?;
         }
