@@ -496,6 +496,10 @@ exports! {
         with_scorer(handle, |scorer| Ok(address_of(scorer.row_mask())))
     }
 
+    fn scorerRowBytes<'l>(_env, handle: jlong) -> jlong {
+        with_scorer(handle, |scorer| Ok(jlong::try_from(scorer.row_bytes()).unwrap_or(jlong::MAX)))
+    }
+
     fn scorerPlaced<'l>(_env, handle: jlong) -> jint {
         with_scorer(handle, |scorer| Ok(scorer.placed() as jint))
     }

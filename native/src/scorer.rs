@@ -242,6 +242,8 @@ pub struct Scorer {
     /// Whether the block at hand is sparse.
     is_sparse: bool,
     block_rows: usize,
+    /// The same of sparse rows.
+    given_rows: usize,
     /// Of each row of the block that has a result, in order, its position in the batch and whether it has features.
     order: Vec<(usize, bool)>,
     /// Raw predictions and probabilities of one row.
@@ -291,6 +293,10 @@ impl Scorer {
         let types: Vec<OutputType> = slots.iter().map(|slot| slot.kind).collect();
         let compute = Compute::of(&model, &task)?;
         let most = compute.block_rows();
+        // What comes out of a row is held for a block, too.
+        let inner = task.outputs.iter().filter_map(inner_node);
+        let inner = inner.map(|node| model.network.inner_width(node));
+        let given = inner.sum::<Result<usize, _>>()? + model.network.output_width();
         Ok(Scorer {
             compute,
             encoder: Encoder::new(&types),
@@ -300,7 +306,8 @@ impl Scorer {
             features: Vec::new(),
             sparse: Csr::default(),
             is_sparse: false,
-            block_rows: (BLOCK_VALUES / width.max(1)).clamp(1, most),
+            block_rows: (BLOCK_VALUES / width.max(given).max(1)).clamp(1, most),
+            given_rows: (BLOCK_VALUES / given.max(1)).clamp(1, BLOCK_ROWS),
             order: Vec::with_capacity(most),
             raw: vec![0.0; head.width()],
             probabilities: vec![0.0; head.width()],
@@ -328,7 +335,7 @@ impl Scorer {
             let index = self.rows;
             self.rows += 1;
             if filled == 0 {
-                self.begin_block(row);
+                self.begin_block(row, count - position);
             }
             match self.decode(row, filled) {
                 Ok(()) => {
@@ -353,14 +360,14 @@ impl Scorer {
         self.block(filled)
     }
 
-    /// A block whose first row this is: sparse where that is by so much that it is faster, and the network can take it so. The bits
+    /// A block whose first row this is, of `left` that are left: sparse where that is by so much that it is faster, and the network can take it so. The bits
     /// are the same either way.
-    fn begin_block(&mut self, row: &[u8]) {
+    fn begin_block(&mut self, row: &[u8], left: usize) {
         self.sparse.clear();
         let sparse = self.compute.sparse_from().zip(self.decoder.given_of_sparse(row));
         self.is_sparse =
             sparse.is_some_and(|(from, given)| given.saturating_mul(from) <= self.decoder.width());
-        let values = self.block_rows * self.decoder.width();
+        let values = self.block_rows.min(left) * self.decoder.width();
         if !self.is_sparse && self.features.len() < values {
             self.features.resize(values, 0.0);
         }
@@ -368,7 +375,7 @@ impl Scorer {
 
     fn is_full(&self, rows: usize) -> bool {
         if self.is_sparse {
-            rows == BLOCK_ROWS || self.sparse.nonzeros() >= BLOCK_VALUES
+            rows == self.given_rows || self.sparse.nonzeros() >= BLOCK_VALUES
         } else {
             rows == self.block_rows
         }
@@ -491,6 +498,12 @@ impl Scorer {
             at += 1;
         }
         Ok(())
+    }
+
+    /// Bytes of a row of the result, with its frame.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.encoder.row_bytes()
     }
 
     /// Where rows are computed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
 from pyspark.ml.feature import StandardScaler, VectorAssembler
 from pyspark.ml.functions import vector_to_array
+from pyspark.ml.linalg import Vectors
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,6 +28,7 @@ from candlewick import (
     nn,
     optim,
 )
+from candlewick.errors import InvalidParameterError
 
 from .support import DEADLINE, blobs, classifier
 
@@ -50,6 +54,46 @@ def test_it_learns_and_appends_the_three_columns(data: DataFrame, model: NeuralC
         exp = np.exp(np.array(row.rawPrediction) - max(row.rawPrediction))
         assert np.allclose(row.probability, exp / exp.sum(), atol=1e-6)
         assert row.prediction == int(np.argmax(row.rawPrediction))
+
+
+def test_a_copy_that_is_refused_or_dropped_takes_nothing_along(
+    data: DataFrame, model: NeuralClassificationModel
+) -> None:
+    estimator = classifier(epochs=1)
+
+    def tried() -> None:
+        with pytest.raises(InvalidParameterError):
+            model.transform(data, {model.handleInvalid: "drop"})
+        with pytest.raises(InvalidParameterError):
+            estimator.fit(data, {estimator.epochs: -1})
+        other = copy.copy(model)
+        assert other.uid == model.uid and other.transform(data).columns == model.transform(data).columns
+        assert other.setPredictionCol("mine") is other and model.getPredictionCol() == "prediction"
+
+    # What went wrong is garbage once the function is left.
+    tried()
+    gc.collect()
+    assert model.transform(data).count() == 600 and model.numFeatures == 6
+    assert estimator.fit(data).numFeatures == 6
+
+
+def test_a_row_is_predicted_with_what_is_set_now(data: DataFrame, model: NeuralClassificationModel) -> None:
+    row = data.select("features").head()
+    assert row is not None
+    classes = [set(), set()]  # type: list[set[float]]
+    for only in range(3):
+        one = model.copy().setThresholds([1e-9 if at == only else 1.0 for at in range(3)])
+        classes[0].add(one.predict(row.features))
+        one.setThresholds([1e-9 if at == 2 - only else 1.0 for at in range(3)])
+        assert one.predict(row.features) == 2 - only
+    assert classes[0] == {0.0, 1.0, 2.0}
+
+
+def test_metrics_are_numbers_however_large(local2: SparkSession) -> None:
+    rows = [(Vectors.dense(0.0, 1.0), 1e200), (Vectors.dense(1.0, 0.0), 0.0)]
+    large = local2.createDataFrame(rows, ["features", "label"])
+    model = NeuralRegressor(network=nn.Sequential(nn.Linear(1)), epochs=0, verbose=False).fit(large)
+    assert model.evaluate(large)["mse"] == math.inf
 
 
 def test_summary(data: DataFrame, model: NeuralClassificationModel) -> None:

@@ -148,7 +148,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Range::Any,
             "The number to compare with.",
         )],
-        "1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `words.eq(0)` is the padding mask of \
+        "1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `Eq(0)` of the words is the padding mask of \
          sequences that are filled up with 0.",
     ),
     layer("Tanhshrink", &[], "x - tanh(x), element by element."),

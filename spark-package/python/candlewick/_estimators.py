@@ -121,6 +121,8 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
                 with translated():
                     watch = Watch(handle, display, callbacks, decides, interrupt)
                     model = self._copyValues(self._create_model(finished(handle, watch, interrupt)))
+                    # The JVM's own fit has copied them.
+                    model._untold = False
                 with interrupt.lifted():
                     callbacks.end(model)
             except BaseException as error:
@@ -258,10 +260,27 @@ class NeuralModel(
         with translated():
             return super()._transform(dataset)
 
+    #: Whether parameters were set of which the other half does not know.
+    _untold = False
+
+    def _set(self, **kwargs: Any) -> Self:
+        self._untold = True
+        return super()._set(**kwargs)
+
+    def _transfer_params_to_java(self) -> None:
+        super()._transfer_params_to_java()
+        self._untold = False
+
+    def _transfer_params_from_java(self) -> None:
+        super()._transfer_params_from_java()
+        self._untold = False
+
     def _call_java(self, name: str, *args: Any) -> Any:
-        # PySpark only asserts that there is a session.
         if not is_remote():
+            # PySpark only asserts that there is a session.
             running_context()
+            if self._untold:
+                self._transfer_params_to_java()
         return super()._call_java(name, *args)
 
     def _of_row(self, method: str, value: Row) -> Any:
@@ -291,9 +310,9 @@ class NeuralModel(
             values = json.loads(told["metrics"]) if told else {}
         else:
             with translated():
-                self._transfer_params_to_java()
                 values = json.loads(str(self._call_java("evaluateJson", dataset)))
-        return {name: math.nan if value is None else value for name, value in values.items()}
+        # What JSON has no number for comes as its name.
+        return {name: math.nan if value is None else float(value) for name, value in values.items()}
 
     @property
     def network(self) -> Sequential | Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +15,8 @@ from candlewick._remote import is_remote
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+#: Whether a shallow copy is asked for by Spark ML's copy() of this thread.
+_copying = threading.local()
 #: Longest text of a value in a repr.
 _SHOWN = 60
 
@@ -40,10 +43,28 @@ class NotPickled(Params):
         else:
             super().clear(param)
 
+    def copy(self, extra: dict[Param[Any], Any] | None = None) -> Self:
+        """Spark ML's copy, with its own half in the JVM.
+
+        Args:
+            extra: Parameters that it has beside, or instead of, those that are set.
+        """
+        _copying.shallow = True
+        try:
+            return super().copy(extra)
+        finally:
+            _copying.shallow = False
+
     def __copy__(self) -> Self:
-        """A shallow copy, of which Spark ML's own copy() is made."""
+        """A copy as :meth:`copy` makes one, since two stages that share their half would take it from each other."""
+        if not getattr(_copying, "shallow", False):
+            return self.copy()
+        # Spark ML's copy() begins with a shallow one. Where a value is refused that is its end: no half must go with it.
+        _copying.shallow = False
         made = object.__new__(type(self))
         vars(made).update(vars(self))
+        if not isinstance(self._java_obj, str):
+            made._java_obj = None
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -164,6 +164,11 @@ def _attention(module: Any, found: type[Module]) -> dict[str, Any]:
 
 def _transformer_layer(module: Any, found: type[Module]) -> dict[str, Any]:
     function = module.activation
+    if getattr(function, "approximate", "none") != "none":
+        raise InvalidParameterError(
+            f'approximate="{function.approximate}" of the activation of {type(module).__name__} is not known here; only the exact '
+            "GELU is"
+        )
     return {
         "d_model": module.linear1.in_features,
         "nhead": module.self_attn.num_heads,

@@ -10,6 +10,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,17 @@ def test_weights_that_are_shared_or_changed_on_the_way_are_refused() -> None:
     own = type("Linear", (type(shared),), {"__module__": "mine"})
     with pytest.raises(InvalidParameterError, match=r"the module \(mine.Linear\) has no counterpart"):
         nn.from_torch(own([], {}))
+
+
+def test_an_activation_that_is_only_near_to_one_that_is_known_is_refused() -> None:
+    recorded = dict(GOLDEN["layers"])
+    found = next(text for text in recorded if text.startswith("TransformerEncoderLayer("))
+    layer = module(recorded[found])
+    layer.activation = SimpleNamespace(approximate="tanh")
+    with pytest.raises(
+        InvalidParameterError, match=r'approximate="tanh" of the activation of TransformerEncoderLayer is not'
+    ):
+        nn.from_torch(layer)
 
 
 def test_what_is_no_module_is_told_where_it_belongs() -> None:

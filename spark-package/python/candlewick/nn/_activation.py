@@ -209,8 +209,8 @@ class Softshrink(Module):
 
 
 class Eq(Module):
-    """1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `words.eq(0)` is the
-    padding mask of sequences that are filled up with 0.
+    """1 where x equals other, 0 elsewhere, as torch.eq; its gradient is 0. In a graph `Eq(0)` of the words
+    is the padding mask of sequences that are filled up with 0.
 
     Args:
         other: The number to compare with. (number)

@@ -59,7 +59,7 @@ final class NeuralClassificationModel private[candlewick] (
     val names = Seq("prediction", "probability").map(name => s"candlewick_$name")
     val renamed = judge.setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
     val scored = renamed.transform(rows).select((keys ++ names).map(col): _*)
-    Evaluation.classifier(scored, numClasses, state.ignoredLabel)
+    Evaluation.classifier(scored, numClasses, state.ignoredLabel, skipsInvalid)
   }
 
   private def classes(features: Vector): (Vector, Double) = scored(features).classes.get

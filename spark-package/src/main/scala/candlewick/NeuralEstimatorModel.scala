@@ -98,7 +98,8 @@ final class NeuralEstimatorModel private[candlewick] (
     state.networkOutputs.map { output =>
       val name = if (output.name.isEmpty) "prediction" else output.name
       val (spec, field) = column(name)
-      name -> OneRow.score(spec, field, features)
+      // A row that is not valid is said to be none.
+      name -> OneRow.score(spec.copy(handleInvalid = "error"), field, features)
     }.toMap
   }
 
@@ -154,8 +155,8 @@ final class NeuralEstimatorModel private[candlewick] (
 
   private def metrics(output: NetworkOutput, scored: DataFrame): Map[String, Double] = {
     val found = output.classes match {
-      case Some(classes) => Evaluation.classifier(scored, classes, state.ignoredLabel)
-      case None => Evaluation.regressor(scored, output.width)
+      case Some(classes) => Evaluation.classifier(scored, classes, state.ignoredLabel, skipsInvalid)
+      case None => Evaluation.regressor(scored, output.width, skipsInvalid)
     }
     if (state.networkOutputs.length == 1) found
     else found.map { case (name, value) => s"${output.name}_$name" -> value }

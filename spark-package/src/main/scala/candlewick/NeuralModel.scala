@@ -111,8 +111,8 @@ trait NeuralModel[M <: NeuralModel[M]]
   def setLabelCol(value: String): this.type = set(labelCol, value)
 
   /** Scores rows whose label is known and compares: the metrics by the names and definitions of `metrics`. Rows weigh
-    * what weightCol says, where it is set. NaN where a metric is not defined. Invalid rows are left out where handleInvalid
-    * is "skip" or "keep".
+    * what weightCol says, where it is set. NaN where a metric is not defined. Invalid rows, and those whose label or weight
+    * is not valid, are left out where handleInvalid is "skip" or "keep".
     *
     * {{{
     * model.evaluate(test)("accuracy")
@@ -152,6 +152,9 @@ trait NeuralModel[M <: NeuralModel[M]]
     ColumnRules.checkLabel(label, classifier, "labelCol")
     Seq(label)
   }
+
+  /** Whether rows that are not valid do not count in [[evaluate]]. */
+  private[candlewick] def skipsInvalid: Boolean = $(handleInvalid) != "error"
 
   /** A copy that appends nothing but what evaluate asks for. Rows that would get null are left out: there is no prediction
     * to compare.
@@ -276,6 +279,10 @@ trait NeuralModel[M <: NeuralModel[M]]
   def dataContract: String = state.dataContract.toString
 
   private def features(schema: StructType, caseSensitive: Boolean): Seq[StructField] = {
+    if (isSet(featuresCol) && get(featuresCols).exists(_.nonEmpty))
+      throw Failures.parameter(
+        "featuresCol and featuresCols are both set: the model reads the columns of one of them; clear the other"
+      )
     val named = if (inputs.nonEmpty && !isSet(featuresCol)) Some(inputs.map(_.name)) else None
     val many = get(featuresCols).filter(_.nonEmpty).map(_.toSeq).orElse(named)
     val names = many.getOrElse(Seq($(featuresCol)))

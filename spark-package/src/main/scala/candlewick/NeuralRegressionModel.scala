@@ -46,7 +46,7 @@ final class NeuralRegressionModel private[candlewick] (
     val name = "candlewick_prediction"
     val scored =
       judge.setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)
-    Evaluation.regressor(scored, numOutputs)
+    Evaluation.regressor(scored, numOutputs, skipsInvalid)
   }
 
   /** Number of values of a prediction. */

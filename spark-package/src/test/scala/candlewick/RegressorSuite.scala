@@ -6,7 +6,9 @@ import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.evaluation.RegressionEvaluator
 import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.linalg.{SQLDataTypes, Vector}
-import org.apache.spark.sql.functions.{array, col, when}
+import org.apache.spark.ml.param.ParamMap
+import org.apache.spark.sql.Column
+import org.apache.spark.sql.functions.{array, col, lit, when}
 import org.apache.spark.sql.types.DoubleType
 
 class RegressorSuite extends SparkSuite {
@@ -42,7 +44,35 @@ class RegressorSuite extends SparkSuite {
     val holes = data.withColumn("label", array(col("y"), when(col("id") =!= 3, col("y"))))
     val error = intercept[Exception](model.evaluate(holes))
     val told = Failures.find(error).map(_.getMessage)
-    assert(told.contains("labelCol holds null; filter such rows out before evaluate"), error)
+    assert(told.exists(_.startsWith("labelCol holds null; filter such rows out before evaluate")), error)
+  }
+
+  test(
+    "evaluate leaves out rows whose label or weight is not valid where handleInvalid says so, and else names what it is"
+  ) {
+    val model =
+      regressor().setLabelCol("y").setWeightCol("w").setEpochs(1).fit(data.withColumn("w", lit(1.0)))
+    val weighed = data.withColumn("w", lit(1.0))
+    def broken(column: String, value: Column) =
+      weighed.withColumn(column, when(col("id") =!= 3, col(column)).otherwise(value))
+    val expected = model.evaluate(weighed.where("id <> 3"))
+    val cases = Seq(
+      ("y", lit(Double.NaN), "labelCol holds NaN"),
+      ("y", lit(Double.NegativeInfinity), "labelCol holds -Infinity"),
+      ("y", lit(null).cast("double"), "labelCol holds null"),
+      ("w", lit(-1.0), "weightCol holds -1.0"),
+      ("w", lit(Double.NaN), "weightCol holds NaN"),
+      ("w", lit(null).cast("double"), "weightCol holds null")
+    )
+    for ((column, value, words) <- cases) {
+      val rows = broken(column, value)
+      val error = intercept[Exception](model.evaluate(rows))
+      assert(Failures.find(error).exists(_.getMessage.contains(words)), error)
+      for (way <- Seq("skip", "keep")) {
+        val found = model.copy(ParamMap.empty).setHandleInvalid(way).evaluate(rows)
+        for ((name, value) <- found) assert(math.abs(value - expected(name)) < 1e-9, s"$words $way $name")
+      }
+    }
   }
 
   test("a loss that reads two outputs for a value gives a Vector of both") {

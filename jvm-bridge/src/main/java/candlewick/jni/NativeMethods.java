@@ -103,6 +103,8 @@ final class NativeMethods {
 
   static native long scorerKept(long handle);
 
+  static native long scorerRowBytes(long handle);
+
   static native int scorerPlaced(long handle);
 
   static native void scorerClose(long handle);

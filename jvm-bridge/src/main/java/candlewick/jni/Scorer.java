@@ -32,6 +32,15 @@ public final class Scorer extends NativeHandle {
   }
 
   /**
+   * Size of a row of the result.
+   *
+   * @return bytes, with those of its size
+   */
+  public long rowBytes() {
+    return NativeMethods.scorerRowBytes(handle());
+  }
+
+  /**
    * Scores rows.
    *
    * @param rows the rows, format of {@link NativeBuffer}

@@ -85,6 +85,14 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
     } finally fence()
   }
 
+  /** Copies the state to the driver, where it can be read. */
+  private def takeAlong(conf: Configuration): Unit = synchronized {
+    val scratch = Scratch.make()
+    save(conf, scratch.path)
+    val copy = new Path(scratch.path, FolderName)
+    if (copy.getFileSystem(conf).exists(new Path(copy, ManifestFile))) place = (copy, Some(scratch))
+  }
+
   /** Before the folder `model` is deleted, to be written anew: where the state lies in there it is copied to the driver.
     *
     * @param makeScratch
@@ -109,11 +117,21 @@ private[candlewick] object OptimizerState {
   private[checkpoint] val StateName = "state.safetensors"
   private[checkpoint] val ManifestFile = "manifest.json"
 
+  /** What Spark ML's folder of a stage has, and how far above that of a stage in it: `stages/0_uid`, `bestModel`. */
+  private val MetadataFolder = "metadata"
+  private val OuterFolders = 2
+
   /** That of a saved model, if it has one. Nothing of it is read but that it is there. */
   def of(conf: Configuration, model: Path): Option[OptimizerState] = {
     val folder = new Path(model, FolderName)
-    if (folder.getFileSystem(conf).exists(new Path(folder, ManifestFile)))
-      Some(new OptimizerState(folder, None))
-    else None
+    val files = folder.getFileSystem(conf)
+    if (!files.exists(new Path(folder, ManifestFile))) None
+    else {
+      val state = new OptimizerState(folder, None)
+      // Pipelines and the like delete their folder before they save their stages anew, which are not asked.
+      val outer = Iterator.iterate(model.getParent)(_.getParent).takeWhile(_ != null).take(OuterFolders)
+      if (outer.exists(one => files.exists(new Path(one, MetadataFolder)))) state.takeAlong(conf)
+      Some(state)
+    }
   }
 }

@@ -103,7 +103,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
           )
         val launched = phases.time("launch")(explained(link)(launch.run(places)))
         val roster = new Roster(launched.trainers, () => link.left.keySet)
-        val hold = HoldJob(sc, control, () => roster.executors)
+        val onGpus = prepared.device.gpus.isDefined
+        val hold = HoldJob(sc, control, () => roster.executors, () => !onGpus && mayBeNeeded(sc, state))
         control.onExecutorLost((executor, _) => hold.executorLost(executor))
         val gang = new RunningGang(roster, link, hold, ordered.add(_): Unit)
         val elastic =
@@ -226,6 +227,16 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     executors.distinct.forall(executor => all.slots(executor) > executors.count(_ == executor))
   }
 
+  /** Whether a job of a callback could wait for the fit's slots: there are no others, and Spark does not start executors for
+    * it, nor take those away on which no task runs.
+    */
+  private def mayBeNeeded(sc: SparkContext, state: DriverState): Boolean = {
+    val all = new Executors(sc)
+    val cores = all.active().map(_.cores).sum
+    val held = state.admission.holders.map { case (_, held) => held }.sum
+    !Capacity.of(sc, all.slotsOf, Nil).dynamic && all.slotsOf(cores - held) < 1
+  }
+
   private def tasksPerExecutor(sc: SparkContext, executors: Seq[Executor]): Int = {
     val slots = new Executors(sc)
     (1 +: executors.map(slots.slots)).max
@@ -245,7 +256,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     // From here on no task of the fit needs a slot: they are held, and a cancel meets a job.
     hold.maintain()
     feeding.tell(launched.members, ledgers)
-    feeding.await(hold, elastic, spare, "the trainers did not seal their rows")(link.ledger): Unit
+    val ledger = feeding.await(hold, elastic, spare, "the trainers did not seal their rows")(link.ledger)
+    val (skipped, spooled) = (ledger.path("rowsSkipped").asLong, ledger.path("rowsSpooled").asLong)
+    if (skipped > 0)
+      control.warn(
+        s"rows that are not valid and left out, as handleInvalid says: $skipped, beside $spooled that are valid; with " +
+          "handleInvalid = error the first one is named"
+      )
   }
 
   /** Training on GPUs begins when its tasks hold them: until then tasks of others may compute on them. */

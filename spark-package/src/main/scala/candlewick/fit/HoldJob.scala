@@ -14,8 +14,12 @@ import scala.util.Failure
   *
   * @param trainers
   *   the executors of the trainers that hold slots now, each as often as it has some
+  * @param needed
+  *   whether somebody else could need the slots, and get them back without harm to the trainers
   */
-private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Executor])(submit: HoldJob.Submit) {
+private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Executor], needed: () => Boolean)(
+    submit: HoldJob.Submit
+) {
   private val log = LoggerFactory.getLogger(classOf[HoldJob])
   private val clock = new Clock
 
@@ -60,7 +64,8 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
   /** Submits what is not held, and passes a cancel of a job on; to be called at every signal and each second. */
   def maintain(): Unit = synchronized(if (!released) {
     poll()
-    lend(control.decisions.waitedMs >= HoldJob.LendMs)
+    val late = control.decisions.waitedMs >= HoldJob.LendMs
+    lend(late && (lent || needed()))
     // Those that have gone need none.
     unheld = (unheld ++ jobs.flatMap(_.takeReturned())).intersect(trainers())
     if (unheld.nonEmpty && clock.ms >= nextMs && !lent) {
@@ -71,13 +76,16 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
   })
 
   /** A Spark job of a callback may wait for a slot that is held here, while all trainers wait for the callback: where it takes
-    * long, slots are given back until it has decided.
+    * long, slots are given back until it has decided. One of several stays asked for, so that a cancel meets a job.
     */
   private def lend(late: Boolean): Unit = {
     if (late && !lent) {
       control.note("its callbacks take long: the trainers' slots are free until they have decided")
       giveBack(jobs)
+      unheld = Nil
+      if (trainers().length > 1) jobs = Seq(new Submitted(trainers().take(1)))
     } else if (lent && !late) {
+      giveBack(jobs)
       unheld = trainers()
       nextMs = 0L
     }
@@ -174,8 +182,13 @@ private[fit] object HoldJob {
   type Submit = (Seq[(String, Seq[String])], Int => Unit) => FutureAction[Unit]
 
   /** Holds slots by Spark jobs. */
-  def apply(sc: SparkContext, control: FitControl, trainers: () => Seq[Executor]): HoldJob =
-    new HoldJob(control, trainers)((tasks, over) => {
+  def apply(
+      sc: SparkContext,
+      control: FitControl,
+      trainers: () => Seq[Executor],
+      needed: () => Boolean
+  ): HoldJob =
+    new HoldJob(control, trainers, needed)((tasks, over) => {
       sc.setJobDescription(Description)
       Jobs.submit(sc, tasks, ParkTask.hold)((index, _) => over(index))
     })

@@ -12,6 +12,7 @@ import org.apache.spark.sql.catalyst.plans.logical.{
   Sort,
   Union
 }
+import org.apache.spark.sql.execution.LogicalRDD
 import org.apache.spark.sql.execution.columnar.InMemoryRelation
 
 /** Rows of a DataFrame where Spark knows them without reading any. What it estimates only (a sample, a condition with its
@@ -30,6 +31,8 @@ private[fit] object KnownRows {
       if (all.forall(_.isDefined)) Some(all.flatten.sum) else None
     // Until it is filled it has the estimate of what it is made of.
     case cached: InMemoryRelation if !cached.cacheBuilder.isCachedColumnBuffersLoaded => None
+    // What checkpoint() has written keeps the estimates of the plan that it came from.
+    case _: LogicalRDD => None
     case leaf: LeafNode => leaf.stats.rowCount.filter(_.isValidLong).map(_.toLong)
     case _ => None
   }

@@ -86,7 +86,8 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
   /** What a task takes for a row until it is ready to be sent, by the feeder itself; none where the first partition has no rows. */
   private def sample(sc: SparkContext, prepared: Prepared): Sampled = CandlewickShim.lookAt(prepared.source) {
     rows =>
-      if (rows.getNumPartitions == 0) Sampled(None, 0.0, FoundMemory(None, None))
+      val partitions = rows.getNumPartitions
+      if (partitions == 0) Sampled(None, 0.0, 0, FoundMemory(None, None))
       else {
         val types = prepared.source.schema.map(_.dataType).toArray
         val feed = FeedSpec.document(prepared)
@@ -98,7 +99,8 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
         val clock = new Clock
         val tried = FedRows.of(sc.runJob(rows, task.run _, Seq(0)).head)
         val ofJob = math.max(0.0, clock.seconds - tried.taskNanos / 1e9)
-        Sampled(if (tried.rows == 0) None else Some(tried.nanos / 1e9 / tried.rows), ofJob, tried.room)
+        val ofRow = if (tried.rows == 0) None else Some(tried.nanos / 1e9 / tried.rows)
+        Sampled(ofRow, ofJob, partitions, tried.room)
       }
   }
 }
@@ -121,10 +123,17 @@ private[candlewick] object Planner {
   *   of one task
   * @param secondsOfJob
   *   what a job of Spark takes beside its task
+  * @param partitions
+  *   of the rows: as many tasks feed at most
   * @param room
   *   memory that the executor finds
   */
-private[fit] final case class Sampled(secondsPerRow: Option[Double], secondsOfJob: Double, room: FoundMemory)
+private[fit] final case class Sampled(
+    secondsPerRow: Option[Double],
+    secondsOfJob: Double,
+    partitions: Int,
+    room: FoundMemory
+)
 
 /** What a task that reads a little has found.
   *
@@ -329,7 +338,10 @@ private[fit] final class PlannedTime(
     step * amount.stepsPerEpoch + evaluation + tried.path("epoch").asDouble
   private val feed =
     sampled.secondsOfJob + sampled.secondsPerRow.fold(0.0) { ofTask =>
-      (ofTask / gang.tasks + amount.rowBytes * perByte / machines) * amount.rows
+      (ofTask / math.max(
+        1,
+        math.min(gang.tasks, sampled.partitions)
+      ) + amount.rowBytes * perByte / machines) * amount.rows
     }
   private val start = {
     val weights = Json.field(Json.field(asked, "memory"), "weights").asLong

@@ -34,6 +34,7 @@ private[candlewick] final class RowBatch(targetBytes: Long, maxRows: Int) extend
 
   /** Copies a row to the end. */
   def append(row: UnsafeRow): Unit = {
+    if (address == 0) throw new IllegalStateException("RowBatch is closed")
     val size = row.getSizeInBytes
     val padded = (size + 7L) & ~7L
     reserve(RowBatch.HeaderBytes + padded)
@@ -66,7 +67,10 @@ private[candlewick] final class RowBatch(targetBytes: Long, maxRows: Int) extend
     }
 
   /** Frees the memory. */
-  override def close(): Unit = memory.close()
+  override def close(): Unit = {
+    address = 0
+    memory.close()
+  }
 }
 
 private[candlewick] object RowBatch {

@@ -30,9 +30,16 @@ private[candlewick] object Evaluation {
     *   label, weight, prediction, probability
     * @param ignored
     *   the label of rows that do not count
+    * @param skips
+    *   whether rows whose label or weight is not valid are left out; else they are an error
     */
-  def classifier(scored: DataFrame, classes: Int, ignored: Option[Double]): Map[String, Double] = {
-    val rows = scored.rdd.map(judged(_, classes, ignored)).filter(_.weight > 0.0)
+  def classifier(
+      scored: DataFrame,
+      classes: Int,
+      ignored: Option[Double],
+      skips: Boolean
+  ): Map[String, Double] = {
+    val rows = scored.rdd.flatMap(row => valid(judged(row, classes, ignored), skips)).filter(_.weight > 0.0)
     rows.persist(StorageLevel.MEMORY_AND_DISK)
     try {
       def summed(part: Iterator[Judged]) = {
@@ -49,26 +56,41 @@ private[candlewick] object Evaluation {
     } finally rows.unpersist(false): Unit
   }
 
-  private def judged(row: Row, classes: Int, ignored: Option[Double]): Judged = {
-    val (label, weight) = labelled(row)((row.getDouble(0), row.getDouble(1)))
-    if (ignored.contains(label)) Judged(0, 0, 0.0, row.getAs[Vector](3))
+  private def judged(row: Row, classes: Int, ignored: Option[Double]): Either[String, Judged] =
+    labelled(row).flatMap { case (values, weight) =>
+      val label = values.head
+      if (ignored.contains(label)) Right(Judged(0, 0, 0.0, row.getAs[Vector](3)))
+      else if (label < 0.0 || label >= classes || label != math.rint(label))
+        Left(s"the label $label is no class of this model: expected a whole number from 0 to ${classes - 1}")
+      else Right(Judged(label.toInt, row.getDouble(2).toInt, weight, row.getAs[Vector](3)))
+    }
+
+  /** Label and weight of a row, which are its first columns; or what is wrong with them. */
+  private def labelled(row: Row): Either[String, (Array[Double], Double)] = {
+    def holds(param: String, what: Any, expected: String) =
+      Left(s"$param holds $what; $expected, or set handleInvalid to skip to leave such rows out")
+    val filter = "filter such rows out before evaluate"
+    val label = row.get(0)
+    if (holdsNull(label)) holds("labelCol", "null", filter)
+    else if (row.isNullAt(1)) holds("weightCol", "null", filter)
     else {
-      if (label < 0.0 || label >= classes || label != math.rint(label))
-        throw Failures.data(
-          s"the label $label is no class of this model: expected a whole number from 0 to ${classes - 1}"
-        )
-      Judged(label.toInt, row.getDouble(2).toInt, weight, row.getAs[Vector](3))
+      val values = numbers(label)
+      val weight = row.getDouble(1)
+      def finite(value: Double) = !value.isNaN && !value.isInfinite
+      if (weight < 0.0 || !finite(weight))
+        holds("weightCol", weight, "expected finite numbers of at least 0")
+      else
+        values.find(!finite(_)) match {
+          case Some(value) => holds("labelCol", value, s"expected finite numbers: $filter")
+          case None => Right(values -> weight)
+        }
     }
   }
 
-  /** Label and weight of a row, which are its first columns. */
-  private def labelled[T](row: Row)(values: => (T, Double)): (T, Double) = {
-    for ((param, at) <- Seq("labelCol", "weightCol").zipWithIndex if row.isNullAt(at))
-      throw Failures.data(s"$param holds null; filter such rows out before evaluate")
-    val (label, weight) = values
-    if (weight < 0.0 || weight.isNaN || weight.isInfinite)
-      throw Failures.data(s"weightCol holds $weight; expected finite numbers of at least 0")
-    label -> weight
+  private def valid[T](found: Either[String, T], skips: Boolean): Option[T] = found match {
+    case Right(value) => Some(value)
+    case Left(_) if skips => None
+    case Left(wrong) => throw Failures.data(wrong)
   }
 
   /** Means over the classes of the areas one class against the others; of two classes those of class 1. */
@@ -89,8 +111,10 @@ private[candlewick] object Evaluation {
     *
     * @param scored
     *   label, weight, prediction; label and prediction are doubles or Vectors
+    * @param skips
+    *   whether rows whose label or weight is not valid are left out; else they are an error
     */
-  def regressor(scored: DataFrame, outputs: Int): Map[String, Double] = {
+  def regressor(scored: DataFrame, outputs: Int, skips: Boolean): Map[String, Double] = {
     if (outputs > 1 && !ColumnRules.isMulti(scored.schema.head.dataType))
       throw Failures.parameter(
         s"evaluate compares every output with a value of the label, but the model has $outputs outputs and labelCol is " +
@@ -98,8 +122,7 @@ private[candlewick] object Evaluation {
       )
     def summed(part: Iterator[Row]) = {
       val tally = new ValueTally(outputs)
-      part.foreach { row =>
-        val (label, weight) = labelled(row)((numbers(row.get(0)), row.getDouble(1)))
+      for (row <- part; (label, weight) <- valid(labelled(row), skips)) {
         if (label.length != outputs)
           throw Failures.data(s"the label has ${label.length} values, but the model has $outputs outputs")
         tally.add(label, numbers(row.get(2)), weight)
@@ -118,9 +141,14 @@ private[candlewick] object Evaluation {
     case one => Array(number(one))
   }
 
+  private def holdsNull(value: Any): Boolean = value match {
+    case null => true
+    case items: scala.collection.Seq[_] => items.exists(_ == null)
+    case _ => false
+  }
+
   private def number(value: Any): Double = value match {
     case flag: Boolean => if (flag) 1.0 else 0.0
-    case null => throw Failures.data("labelCol holds null; filter such rows out before evaluate")
     case number => number.asInstanceOf[Number].doubleValue
   }
 }

@@ -39,10 +39,12 @@ private[score] final class ScoreTask(
       val started = System.nanoTime()
       val scorer = open(context)
       metrics.loadTime += System.nanoTime() - started
-      context.addTaskCompletionListener[Unit](_ => scorer.close())
-      val batch = ScoreTask.batch(onDevice = scorer.placed() != ScoreTask.OnProcessor)
-      context.addTaskCompletionListener[Unit](_ => batch.close())
-      new Rows(partition, scorer, batch)
+      val (bytes, most) = ScoreTask.batch(scorer)
+      val held = new ScoreMemory(scorer, bytes, most)
+      val rows = new Rows(partition, held)
+      // Most partitions have given it back before.
+      context.addTaskCompletionListener[Unit](_ => held.taskEnds(rows))
+      rows
     }
 
   private def open(context: TaskContext): Scorer = {
@@ -58,8 +60,9 @@ private[score] final class ScoreTask(
   /** The scored rows: fills the batch, has it scored in one native call, then joins each row to its result. Both sides
     * of the join point into native memory; the joined row is reused, as is usual among operators.
     */
-  private final class Rows(child: Iterator[InternalRow], scorer: Scorer, batch: RowBatch)
-      extends Iterator[InternalRow] {
+  private final class Rows(child: Iterator[InternalRow], held: ScoreMemory) extends Iterator[InternalRow] {
+    private val scorer = held.scorer
+    private val batch = held.batch
     private val unsafe = RowLayout.unsafe(types)
     private val join = RowJoin.create(shape)
     private val left = new UnsafeRow(types.length)
@@ -69,13 +72,16 @@ private[score] final class ScoreTask(
     private var kept = 0L
     private var index = 0
 
-    override def hasNext: Boolean = {
+    override def hasNext: Boolean = held.isOpen && {
       skip()
       while (index >= batch.rows && child.hasNext) {
         score()
         skip()
       }
-      index < batch.rows
+      val more = index < batch.rows
+      // A task may have many partitions, one after another: coalesce() makes such.
+      if (!more) held.close()
+      more
     }
 
     override def next(): InternalRow = {
@@ -126,8 +132,15 @@ private object ScoreTask {
   private val DeviceBatchBytes = 16 * BatchBytes
   private val DeviceBatchRows = 16384
 
-  private def batch(onDevice: Boolean): RowBatch =
-    if (onDevice) new RowBatch(DeviceBatchBytes, DeviceBatchRows) else new RowBatch(BatchBytes, BatchRows)
+  /** Bytes of results that a call may give: a row of a large catalogue of classes has hundreds of kilobytes. */
+  private val ResultBytes = 16L * 1024 * 1024
+
+  /** Bytes and rows of a batch. */
+  private def batch(scorer: Scorer): (Long, Int) = {
+    val (bytes, rows) =
+      if (scorer.placed() != OnProcessor) (DeviceBatchBytes, DeviceBatchRows) else (BatchBytes, BatchRows)
+    (bytes, math.max(1L, math.min(rows.toLong, ResultBytes / math.max(1L, scorer.rowBytes()))).toInt)
+  }
 
   /** What the native library says of a row whose outputs are null, because it is not valid. */
   val Nulls: Byte = 2

@@ -5,6 +5,7 @@ import candlewick.jni.{CancelledException, InvalidParameterException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.atomic.AtomicInteger
+import org.apache.spark.ml.{Pipeline, PipelineModel}
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{col, udf}
@@ -224,6 +225,17 @@ class ResumeOptimizerSuite extends ClusterSuite {
     model.write.overwrite().save(path)
     for (each <- Seq(model, NeuralClassificationModel.load(path)))
       same(further(3, each).fit(data), gang(3).fit(data))
+  }
+
+  test("so does one in a pipeline that is saved in its own place") {
+    start("local[2]")
+    val data = points()
+    val path = freshPath()
+    new Pipeline().setStages(Array(kept(2))).fit(data).write.save(path)
+    PipelineModel.load(path).write.overwrite().save(path)
+    val model = PipelineModel.load(path).stages.head.asInstanceOf[NeuralClassificationModel]
+    assert(model.hasOptimizerState)
+    same(further(3, model).fit(data), gang(3).fit(data))
   }
 
   test("a stage that was saved before there were these parameters loads") {

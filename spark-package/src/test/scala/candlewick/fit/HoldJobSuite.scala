@@ -37,7 +37,7 @@ class HoldJobSuite extends AnyFunSuite {
 
   test("a task that could not be placed is asked for again after a while, and no other") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors, () => true)(submitted.submit)
     hold.maintain()
     submitted.end(1)
     later {
@@ -50,7 +50,7 @@ class HoldJobSuite extends AnyFunSuite {
   test("whose slots are not held yet is told by where the job's tasks run") {
     val submitted = new Submitted
     val control = new FitControl("f")
-    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    val hold = new HoldJob(control, () => executors, () => true)(submitted.submit)
     assert(hold.waiting == executors, "nothing is asked for")
     hold.maintain()
     val job = submitted.jobs.last.jobIds.head
@@ -67,7 +67,7 @@ class HoldJobSuite extends AnyFunSuite {
   test("the slots of a job that failed are asked for again; it cancels nothing") {
     val submitted = new Submitted
     val control = new FitControl("f")
-    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    val hold = new HoldJob(control, () => executors, () => true)(submitted.submit)
     hold.maintain()
     submitted.jobs.last.fail(new IllegalStateException("executor lost"))
     later {
@@ -80,7 +80,7 @@ class HoldJobSuite extends AnyFunSuite {
 
   test("tasks that end by themselves are not killed, and nothing is asked for after that") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors, () => true)(submitted.submit)
     hold.maintain()
     val waiting = Thread.currentThread()
     val ending = new Thread(() => {
@@ -99,7 +99,7 @@ class HoldJobSuite extends AnyFunSuite {
 
   test("tasks that do not end are killed") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors, () => true)(submitted.submit)
     hold.maintain()
     hold.release(0L)
     assert(submitted.jobs.last.isCancelled)
@@ -111,7 +111,7 @@ class HoldJobSuite extends AnyFunSuite {
     val submitted = new Submitted
     val control = new FitControl("f")
     var there = executors
-    val hold = new HoldJob(control, () => there)(submitted.submit)
+    val hold = new HoldJob(control, () => there, () => true)(submitted.submit)
     hold.maintain()
     val answer = hold.without {
       assert(submitted.jobs.last.isCancelled)
@@ -130,26 +130,49 @@ class HoldJobSuite extends AnyFunSuite {
   test("slots are given back while callbacks take long to decide") {
     val submitted = new Submitted
     val control = new FitControl("f")
-    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    val hold = new HoldJob(control, () => executors, () => true)(submitted.submit)
     hold.maintain()
     control.decisions.ask(1)
     hold.maintain()
     assert(!submitted.jobs.last.isCancelled, "not at once")
     later {
       hold.maintain()
-      assert(submitted.jobs.last.isCancelled)
+      assert(submitted.jobs.head.isCancelled && !submitted.jobs.last.isCancelled)
       hold.maintain()
-      assert(submitted.jobs.length == 1, "nothing is asked for meanwhile")
+      assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 0")), "one that a cancel would meet")
       control.decisions.goOn(1)
       hold.maintain()
     }
-    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 0", "f 1")))
+    assert(submitted.orders.toSeq == Seq(Seq("f 0", "f 1"), Seq("f 0"), Seq("f 0", "f 1")))
     assert(control.cancelled.isEmpty && !submitted.jobs.last.isCancelled)
+  }
+
+  test("a cancel while slots are given back ends the fit") {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    val hold = new HoldJob(control, () => executors, () => true)(submitted.submit)
+    hold.maintain()
+    control.decisions.ask(1)
+    later(hold.maintain())
+    val job = submitted.jobs.last.jobIds.head
+    submitted.jobs.last.fail(new SparkException(s"Job $job cancelled part of cancelled job group g"))
+    later(hold.maintain())
+    assert(control.cancelled.exists(_.contains("was cancelled")), control.cancelled)
+  }
+
+  test("slots stay held where nobody waits for them") {
+    val submitted = new Submitted
+    val control = new FitControl("f")
+    val hold = new HoldJob(control, () => executors, () => false)(submitted.submit)
+    hold.maintain()
+    control.decisions.ask(1)
+    later(hold.maintain())
+    assert(submitted.jobs.length == 1 && !submitted.jobs.last.isCancelled)
   }
 
   test("a user's cancel that nobody has seen yet ends the fit before it feeds again") {
     val submitted = new Submitted
-    val hold = new HoldJob(new FitControl("f"), () => executors)(submitted.submit)
+    val hold = new HoldJob(new FitControl("f"), () => executors, () => true)(submitted.submit)
     hold.maintain()
     submitted.jobs.last.fail(new SparkException("[SPARK_JOB_CANCELLED] Job 7 cancelled by the user"))
     val error = intercept[CancelledException](hold.without(fail("it was fed")))
@@ -159,7 +182,7 @@ class HoldJobSuite extends AnyFunSuite {
   test("the tasks of a lost executor give back the slots that Spark tries them in again") {
     val submitted = new Submitted
     val control = new FitControl("f")
-    val hold = new HoldJob(control, () => executors)(submitted.submit)
+    val hold = new HoldJob(control, () => executors, () => true)(submitted.submit)
     hold.maintain()
     hold.executorLost("7")
     assert(!submitted.jobs.last.isCancelled, "it is none of ours")

@@ -20,6 +20,7 @@ class KnownRowsSuite extends SparkSuite {
     val some = numbers.where("id % 7 < 3")
     for (unknown <- Seq(some, some.limit(150), numbers.sample(0.5, 1L), some.union(numbers)))
       assert(KnownRows.of(unknown).isEmpty, unknown.queryExecution.optimizedPlan)
+    assert(KnownRows.of(numbers.where("id % 2 = 0").limit(150).localCheckpoint()).isEmpty)
     val train = numbers.randomSplit(Array(0.8, 0.2), 1L).head
     assert(KnownRows.of(train).isEmpty)
     spark.conf.set("spark.sql.cbo.enabled", "true")

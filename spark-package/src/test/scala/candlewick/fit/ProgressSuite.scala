@@ -172,7 +172,7 @@ class ProgressSuite extends AnyFunSuite {
   test("a HOLD job that completes while it is looked at is seen, not dropped") {
     val control = new FitControl("f")
     val job = new OneJob
-    val hold = new HoldJob(control, () => Seq(Executor("0", "h", 1)))((_, _) => job)
+    val hold = new HoldJob(control, () => Seq(Executor("0", "h", 1)), () => true)((_, _) => job)
     hold.maintain()
     // It completes, cancelled, at the moment it was asked whether it is completed.
     job.completeAtNextQuestion(new SparkException("[SPARK_JOB_CANCELLED] Job 7 cancelled by the user"))

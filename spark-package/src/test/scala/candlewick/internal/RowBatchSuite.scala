@@ -37,6 +37,14 @@ class RowBatchSuite extends AnyFunSuite {
     } finally batch.close()
   }
 
+  test("one that is closed takes no rows") {
+    val batch = new RowBatch(1024, 100)
+    batch.append(row(1, 5))
+    batch.close()
+    intercept[IllegalStateException](batch.append(row(2, 5)))
+    batch.close()
+  }
+
   test("a batch is full after its rows or its bytes") {
     val batch = new RowBatch(1 << 20, 2)
     try {

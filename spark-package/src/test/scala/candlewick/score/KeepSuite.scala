@@ -1,9 +1,10 @@
 package candlewick.score
 
-import candlewick.{nn, NeuralClassificationModel, NeuralRegressionModel, SparkSuite}
+import candlewick.{nn, NeuralClassificationModel, NeuralEstimator, NeuralRegressionModel, SparkSuite}
 import candlewick.internal.Failures
 import candlewick.jni.{InvalidDataException, InvalidParameterException}
 import org.apache.spark.ml.feature.StringIndexer
+import org.apache.spark.ml.linalg.Vectors
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{col, when}
@@ -58,6 +59,22 @@ class KeepSuite extends SparkSuite {
     for ((name, value) <- kept) assert(math.abs(value - others(name)) < 1e-9, name)
   }
 
+  test("evaluate leaves out what is no class, where that is asked for") {
+    val labels = data.withColumn("label", when(col("id") =!= 4, col("label")).otherwise(7.0))
+    val (kept, others) = (keeping.evaluate(labels), model.evaluate(data.where("id <> 4")))
+    for ((name, value) <- kept) assert(math.abs(value - others(name)) < 1e-9, name)
+    val message = told(model.evaluate(labels))
+    assert(message.contains("the label 7.0 is no class of this model"), message)
+  }
+
+  test("columns of two ways to say them are refused") {
+    val two = data.select(col("id"), col("label"), col("id").as("a"), (-col("id")).as("b"), col("features"))
+    val model = classifier().setFeaturesCols(Array("a", "b")).setEpochs(1).fit(two)
+    val both = model.copy(ParamMap.empty).setFeaturesCol("features")
+    val message = intercept[InvalidParameterException](both.transform(two)).getMessage
+    assert(message.contains("featuresCol and featuresCols are both set"), message)
+  }
+
   test("a fit refuses keep and says what to set") {
     val message =
       intercept[InvalidParameterException](classifier().setHandleInvalid("keep").fit(holes)).getMessage
@@ -83,6 +100,22 @@ class KeepSuite extends SparkSuite {
       .setNetwork(nn.Graph(Seq(age, city), "y" -> nn.Linear(1)(nn.Concat()("joined", age, place))))
       .setEpochs(1)
       .setLabelCol("label")
+  }
+
+  test("one row with an index that a table does not have is told, whatever handleInvalid says") {
+    val (age, city) = (nn.Input("age"), nn.Input("city"))
+    val place = nn.Flatten()("flat", nn.Embedding(cities, 2)("place", city))
+    val general = new NeuralEstimator()
+      .setNetwork(nn.Graph(Seq(age, city), "y" -> nn.Linear(1)(nn.Concat()("joined", age, place))))
+      .setLoss("y" -> nn.MSELoss())
+      .setLabelCols(Array("label"))
+      .setEpochs(0)
+      .fit(visits(unknown = false))
+    assert(general.predict(Vectors.dense(1.0, 2.0)).keySet == Set("y"))
+    for (way <- Seq("error", "skip", "keep")) {
+      val message = told(general.copy(ParamMap.empty).setHandleInvalid(way).predict(Vectors.dense(1.0, 99.0)))
+      assert(message.contains("99"), s"$way: $message")
+    }
   }
 
   private lazy val byCity: NeuralRegressionModel = embedding.fit(visits(unknown = false))
