@@ -51,6 +51,7 @@ pub(crate) use padding::Around;
 pub(crate) use padding::sides;
 pub(crate) use parameters::{Init, ParameterSpec, uniform_by_fan};
 pub(crate) use sequence::check_padding;
+pub(crate) use shape::nearest;
 pub use step::{Alone, Exchange, Slice};
 pub(crate) use step::{RowKey, Training};
 

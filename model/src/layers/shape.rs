@@ -207,9 +207,36 @@ fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
     Ok(Moved::made(from, input, output.clone()))
 }
 
+/// Of each place of one dimension of Upsample's output the place of the input that it shows: torch.nn.Upsample's "nearest"
+/// (UpSample.h, `nearest_idx`), whose quotients are of f32. `by_factor` where the output was said by a factor and not by a size.
+pub(crate) fn nearest(input: usize, output: usize, by_factor: bool) -> Vec<usize> {
+    #[expect(clippy::cast_precision_loss, reason = "as PyTorch computes")]
+    let (given, made) = (input as f32, output as f32);
+    let step = if by_factor {
+        1.0 / (made / given)
+    } else {
+        given / made
+    };
+    let from = |at: usize| {
+        if output == input || output == 2 * input {
+            return at / (output / input.max(1)).max(1);
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "as PyTorch computes"
+        )]
+        let place = (at as f32 * step).floor() as usize;
+        place.min(input.saturating_sub(1))
+    };
+    (0..output).map(from).collect()
+}
+
 fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<BuiltLayer, LayerError> {
     let (channels, [height, width]) = planes(input, 2)?;
-    let [down, across] = match (arguments.is_null("size"), arguments.is_null("scale_factor")) {
+    let by_factor = arguments.is_null("size");
+    let [down, across] = match (by_factor, arguments.is_null("scale_factor")) {
         (false, true) => pair(arguments, "size", 2, 1),
         (true, false) => {
             let factor = pair(arguments, "scale_factor", 2, 1);
@@ -219,9 +246,13 @@ fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<B
     };
     let output = vec![channels, down, across];
     check_output(&output)?;
+    let (lines, columns) = (
+        nearest(height, down, by_factor),
+        nearest(width, across, by_factor),
+    );
     let from = (0..channels * down * across).map(|at| {
         let (channel, y, x) = (at / (down * across), at / across % down, at % across);
-        (channel * height + y * height / down) * width + x * width / across
+        (channel * height + lines[y]) * width + columns[x]
     });
     Ok(Moved::made(from, input, output))
 }

@@ -1,7 +1,8 @@
 //! Changes of shape, and layers over the last dimension.
 
 use super::graph::ExportLayer;
-use super::graph::{Attribute, Graph, Layer, Name};
+use super::graph::{Attribute, Graph, Layer, Name, long};
+use crate::layers::nearest;
 use candlewick_protocol::Failure;
 
 pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
@@ -23,16 +24,17 @@ pub(super) const LAYERS: &[(&str, ExportLayer)] = &[
         Ok(graph.transpose(layer.input(), &order))
     }),
     ("Upsample", |graph, layer| {
-        // The factors, from the sizes: element i of the output is element floor(i / factor) of the input.
-        #[expect(clippy::cast_precision_loss, reason = "sizes of an image")]
-        let factor = |at: usize| layer.output[at] as f32 / layer.shape()[at] as f32;
-        let scales = graph.reals(&[4], &[1.0, 1.0, factor(1), factor(2)]);
-        let attributes = [
-            ("mode", Attribute::Text("nearest")),
-            ("coordinate_transformation_mode", Attribute::Text("asymmetric")),
-            ("nearest_mode", Attribute::Text("floor")),
-        ];
-        Ok(graph.node("Resize", &[layer.input(), "", &scales], &attributes))
+        // Not by Resize, whose quotients are others: what each place shows is known.
+        let by_factor = layer.arguments["size"].is_null();
+        let mut value = layer.input().to_owned();
+        for dim in [1, 2] {
+            let from = nearest(layer.shape()[dim], layer.output[dim], by_factor);
+            let from: Vec<i64> = from.into_iter().map(long).collect();
+            let from = graph.ints(&from);
+            let axis = Attribute::Int(long(dim + 1));
+            value = graph.node("Gather", &[&value, &from], &[("axis", axis)]);
+        }
+        Ok(value)
     }),
     ("Linear", linear),
     ("Bilinear", bilinear),

@@ -63,6 +63,9 @@ def main() -> None:
         layer_case("Unflatten", shapes, [
             {"type": "Linear", "out_features": 36}, {"type": "Unflatten", "dim": -1, "unflattened_size": [2, -1, 6]},
             {"type": "Conv2d", "out_channels": 3, "kernel_size": 2}], [8], rows=9),
+        case("Upsample", [1, 14, 11], size=(46, 13)),
+        case("Upsample", [1, 2, 14], size=(32, 32)),
+        case("Upsample", [1, 2, 3], scale_factor=(41, 1)),
     ]  # fmt: skip
     write("pooling", cases)
 

@@ -1,6 +1,8 @@
 //! Layers that change the shape, or move elements.
 
 use super::layer::{Answer, Layer, Lowering, dimension};
+use crate::layers::nearest;
+use crate::numbers::clamp_u32;
 
 pub(super) const LAYERS: &[(&str, Lowering)] = &[
     ("Flatten", view),
@@ -24,8 +26,8 @@ fn upsample(layer: &Layer<'_>) -> Answer {
     let mut value = layer.input().clone();
     for dim in [2, 3] {
         let (input, output) = (value.dims()[dim], layer.output[dim - 1]);
-        #[expect(clippy::cast_possible_truncation, reason = "a size of an image")]
-        let from: Vec<u32> = (0..output).map(|at| (at * input / output) as u32).collect();
+        let from = nearest(input, output, layer.arguments.is_null("size"));
+        let from: Vec<u32> = from.into_iter().map(clamp_u32).collect();
         value = value.contiguous()?.index_select(&layer.indices(&from)?, dim)?;
     }
     Ok(value)
