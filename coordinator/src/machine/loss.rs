@@ -3,7 +3,7 @@
 //! goes on, they are told with the recovery if they come in time.
 
 use super::recovery::Loss;
-use super::{Machine, Now, Output, Phase};
+use super::{Machine, Now, Output, Phase, Trainer};
 use crate::command::{Event, ExitReport};
 use candlewick_protocol::{ErrorKind, Failure};
 
@@ -154,7 +154,7 @@ impl Machine {
     }
 
     pub(super) fn on_executor_lost(&mut self, now: Now, executor: &str, reason: &str) {
-        let of_it = |trainer: &super::Trainer| trainer.info.executor == executor;
+        let of_it = |trainer: &Trainer| trainer.info.executor == executor;
         let ids: Vec<String> = self
             .trainers
             .values()
@@ -362,7 +362,7 @@ impl Machine {
             return;
         }
         let grace = self.timeouts.grace;
-        let due = |trainer: &super::Trainer| trainer.ended.is_some_and(|at| now >= at + grace);
+        let due = |trainer: &Trainer| trainer.ended.is_some_and(|at| now >= at + grace);
         let gone: Vec<String> = self
             .trainers
             .values()
@@ -407,6 +407,7 @@ impl Machine {
                 (self.rank_of(id).is_some() || self.still_moves(id)) && !self.has_answered(trainer)
             })
             .filter(|trainer| now.saturating_sub(trainer.progressed) > self.timeouts.progress)
+            .filter(|trainer| !self.waits_for_another(now, trainer))
             .min_by_key(|trainer| (trainer.progress.counter, trainer.progressed));
         if let Some(trainer) = stuck {
             let id = trainer.info.id.clone();
@@ -418,6 +419,19 @@ impl Machine {
             );
             self.lose_as_told(now, id, message);
         }
+    }
+
+    /// True where another member of a running gang is at the same point and gets on: it has more to compute, and is waited for.
+    fn waits_for_another(&self, now: Now, trainer: &Trainer) -> bool {
+        matches!(self.phase, Phase::Running { .. })
+            && self.trainers.values().any(|other| {
+                other.connected
+                    && other.info.id != trainer.info.id
+                    && self.rank_of(&other.info.id).is_some()
+                    && other.done.is_none()
+                    && other.progress.counter == trainer.progress.counter
+                    && now.saturating_sub(other.progressed) <= self.timeouts.progress
+            })
     }
 
     fn lose_as_told(&mut self, now: Now, trainer: String, how: String) {

@@ -66,7 +66,6 @@ fn attention(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
     #[expect(clippy::cast_precision_loss, reason = "a scale")]
     let scale = graph.real(1.0 / ((width / heads) as f32).sqrt());
     let scores = graph.node("Mul", &[&scores, &scale], &[]);
-    let none = graph.real(0.0);
     // Of each key: 0 where a query sees it.
     let mut hidden = None;
     if layer.flag("is_causal") {
@@ -88,7 +87,7 @@ fn attention(graph: &mut Graph, layer: &Layer<'_>) -> Result<Name, Failure> {
     let shares = match hidden {
         None => graph.node("Softmax", &[&scores], softmax),
         Some(hidden) => {
-            let least = graph.real(f32::MIN);
+            let (none, least) = (graph.real(0.0), graph.real(f32::MIN));
             let seen = graph.node("Equal", &[&hidden, &none], &[]);
             let scores = graph.node("Where", &[&seen, &scores, &least], &[]);
             let shares = graph.node("Softmax", &[&scores], softmax);

@@ -94,6 +94,12 @@ impl SavedFile {
         self.left
     }
 
+    /// Bytes that it holds: what is left, and what is read of the tensor at hand.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.left + (self.values_read * VALUE) as u64
+    }
+
     /// The next `size` bytes, a multiple of 4; fewer at the end, none after it.
     #[must_use]
     pub fn piece(&mut self, size: usize) -> Vec<u8> {
@@ -185,8 +191,15 @@ mod tests {
                 assert_eq!(piece.len(), size.min(total as usize - read.len()));
                 read.extend(piece);
                 assert_eq!(file.left(), total - read.len() as u64);
+                let there: usize = file
+                    .tensors
+                    .iter()
+                    .map(|tensor| tensor.values.len() * VALUE)
+                    .sum();
+                assert!(file.held() >= there as u64);
             }
             assert!(file.piece(size).is_empty() && file.tensors.is_empty());
+            assert_eq!(file.held(), 0);
             assert_eq!(
                 Saved::from_bytes(&read).unwrap().take("").counters,
                 saved().counters

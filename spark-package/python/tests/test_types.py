@@ -90,7 +90,9 @@ def test_one_row_goes_to_the_jvm_as_a_vector() -> None:
     assert [name for name, _ in model.asked] == ["predict"] * 3 + ["predictRaw", "predictProbability"]
 
 
-def test_evaluate_reads_null_as_nan_and_what_json_has_no_number_for_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_reads_null_as_nan_and_what_json_has_no_number_for_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(candlewick._estimators, "_require_dataframe", lambda method, dataset: None)
     frame: Any = object()
     model = answering(evaluateJson='{"accuracy": 0.5, "roc_auc": null, "mse": "Infinity"}')

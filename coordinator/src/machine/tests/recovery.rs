@@ -235,6 +235,20 @@ fn who_still_owes_the_weights_is_watched_though_it_is_done() {
 }
 
 #[test]
+fn who_waits_for_one_that_gets_on_is_not_stuck() {
+    let mut stage = Stage::recoverable_at("running");
+    // "b" evaluates for longer than progressTimeout, and says so.
+    for _ in 0..40 {
+        stage.pass(1_000, &["b"], true);
+        stage.pass(1_000, &["a"], false);
+    }
+    assert!(stage.machine.recovery.is_none() && stage.failures().is_empty());
+    stage.pass(64_000, &["a", "b"], false);
+    let told = stage.machine.recovery.as_ref().unwrap().told();
+    assert!(told.contains("made no progress for"), "{told}");
+}
+
+#[test]
 fn who_has_taken_the_state_can_give_it_before_the_gang_goes_on() {
     let mut stage = Stage::recoverable_at("running");
     stage.machine.phase = Phase::Forming { generation: 2 };

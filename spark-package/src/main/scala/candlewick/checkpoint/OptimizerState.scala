@@ -85,12 +85,20 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
     } finally fence()
   }
 
-  /** Copies the state to the driver, where it can be read. */
+  /** Copies the state to the driver, where it can be read and there is room. */
   private def takeAlong(conf: Configuration): Unit = synchronized {
-    val scratch = Scratch.make()
-    save(conf, scratch.path)
-    val copy = new Path(scratch.path, FolderName)
-    if (copy.getFileSystem(conf).exists(new Path(copy, ManifestFile))) place = (copy, Some(scratch))
+    try {
+      val scratch = Scratch.make()
+      save(conf, scratch.path)
+      val copy = new Path(scratch.path, FolderName)
+      if (copy.getFileSystem(conf).exists(new Path(copy, ManifestFile))) place = (copy, Some(scratch))
+    } catch {
+      case NonFatal(error) =>
+        log.warn(
+          s"the optimiser state in $path stays there: it is lost where that folder is written over",
+          error
+        )
+    }
   }
 
   /** Before the folder `model` is deleted, to be written anew: where the state lies in there it is copied to the driver.

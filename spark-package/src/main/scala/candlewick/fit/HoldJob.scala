@@ -66,14 +66,20 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
     poll()
     val late = control.decisions.waitedMs >= HoldJob.LendMs
     lend(late && (lent || needed()))
+    // The one that a cancel is to meet may have landed elsewhere, or its executor is lost.
+    if (lent && jobs.isEmpty && trainers().length > 1 && clock.ms >= nextMs) hold(trainers().take(1))
     // Those that have gone need none.
     unheld = (unheld ++ jobs.flatMap(_.takeReturned())).intersect(trainers())
     if (unheld.nonEmpty && clock.ms >= nextMs && !lent) {
-      jobs :+= new Submitted(unheld)
+      hold(unheld)
       unheld = Nil
-      nextMs = clock.ms + HoldJob.BackoffMs
     }
   })
+
+  private def hold(executors: Seq[Executor]): Unit = {
+    jobs :+= new Submitted(executors)
+    nextMs = clock.ms + HoldJob.BackoffMs
+  }
 
   /** A Spark job of a callback may wait for a slot that is held here, while all trainers wait for the callback: where it takes
     * long, slots are given back until it has decided. One of several stays asked for, so that a cancel meets a job.
@@ -83,7 +89,7 @@ private[fit] final class HoldJob(control: FitControl, trainers: () => Seq[Execut
       control.note("its callbacks take long: the trainers' slots are free until they have decided")
       giveBack(jobs)
       unheld = Nil
-      if (trainers().length > 1) jobs = Seq(new Submitted(trainers().take(1)))
+      nextMs = 0L
     } else if (lent && !late) {
       giveBack(jobs)
       unheld = trainers()

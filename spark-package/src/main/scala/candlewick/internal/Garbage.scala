@@ -2,7 +2,6 @@ package candlewick.internal
 
 import java.lang.ref.{PhantomReference, ReferenceQueue}
 import java.util.concurrent.ConcurrentHashMap
-import scala.util.control.NonFatal
 
 /** Runs what is left to do for objects that are garbage, on a thread of its own: what Java 9 has as Cleaner. */
 private[candlewick] object Garbage {
@@ -12,6 +11,8 @@ private[candlewick] object Garbage {
   private lazy val thread = {
     val thread = new Thread(() => run(), "candlewick-garbage")
     thread.setDaemon(true)
+    // That of whoever comes first would live as long.
+    thread.setContextClassLoader(null)
     thread.start()
     thread
   }
@@ -25,7 +26,7 @@ private[candlewick] object Garbage {
   private def run(): Unit = while (true) queue.remove() match {
     case last: Last =>
       try last.run()
-      catch { case NonFatal(_) => () } // the next ones are not to wait for ever
+      catch { case _: Throwable => () } // the next ones are not to wait for ever
       waiting.remove(last)
     case _ => ()
   }

@@ -41,7 +41,13 @@ private[score] final class ScoreTask(
       metrics.loadTime += System.nanoTime() - started
       val (bytes, most) = ScoreTask.batch(scorer)
       val held = new ScoreMemory(scorer, bytes, most)
-      val rows = new Rows(partition, held)
+      val rows =
+        try new Rows(partition, held)
+        catch {
+          case error: Throwable =>
+            held.close()
+            throw error
+        }
       // Most partitions have given it back before.
       context.addTaskCompletionListener[Unit](_ => held.taskEnds(rows))
       rows
