@@ -2,12 +2,14 @@
 
 The one before writes to the terminal, the one behind to the file, which follows on the terminal once the first has ended: what each
 said stays in one piece. Both run to their end, so that one run of the tests tells of all that fails. The exit status is that of the
-first of them that failed.
+first of them that failed. If the one behind did, the lines of its log that name what failed come once more, last of all: of a long
+log often only the end is kept.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -19,6 +21,10 @@ from pathlib import Path
 
 #: Seconds between looks at a log that may grow; its writer's end is heard of at once.
 LOOK = 0.2
+#: Lines that name what failed: those of ScalaTest, Maven, make, pytest and the guard.
+FAILED = re.compile(rb"\*\*\* |\[ERROR\]|^(FAILED|ERROR) |^bench-guard: | of the committed ")
+#: The most of them that are told: the first, since the later ones are often of the same cause.
+TOLD = 40
 USAGE = "usage: python -m tools.beside --log FILE --behind COMMAND... --before COMMAND..."
 
 
@@ -57,6 +63,13 @@ def show(log: Path, process: subprocess.Popen[bytes]) -> None:
                 process.wait(LOOK)
 
 
+def failures(log: Path) -> list[str]:
+    """The lines of a log that name what failed, the first TOLD of them."""
+    with log.open("rb") as text:
+        named = [line.decode(errors="replace").rstrip() for line in text if FAILED.search(line)]
+    return named[:TOLD]
+
+
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Ends the process and all that it has started."""
     if process.poll() is None:
@@ -78,6 +91,8 @@ def run(task: Task) -> int:
         print(f"beside: {shlex.join(task.before)} ended with {before}; {task.log} follows", flush=True)
         show(task.log, behind)
         print(f"beside: {shlex.join(task.behind)} ended with {behind.returncode}", flush=True)
+        if behind.returncode:
+            print(*(f"beside: {line}" for line in failures(task.log)), sep="\n", flush=True)
     finally:
         kill(behind)
     status = before or behind.returncode

@@ -65,6 +65,25 @@ def test_one_that_fails_fails_both_when_the_other_has_ended(
     assert all(end.exists() for end in ends)
 
 
+def test_what_failed_behind_is_told_once_more_at_the_end(tmp_path: Path) -> None:
+    said = [
+        "- holds what it was given (3 seconds)",
+        "- gives it back *** FAILED ***",
+        "  1 was not 2 (HoldSuite.scala:9)",
+        "[ERROR] There are test failures.",
+        "step                                  1,031,000 instructions   +3.10%",
+        "bench-guard: step: +3.1% of the committed 1,000,000 instructions",
+        "make[2]: *** [Makefile:1: run-jvm] Error 1",
+        "FAILED tests/house/test_docs.py::test_links",
+        "574 passed",
+    ]
+    process = beside_of(tmp_path / "log", f"print({chr(10).join(said)!r}); raise SystemExit(2)", "")
+    told, _ = process.communicate(timeout=DEADLINE)
+    after = told.splitlines()[-6:]
+    assert after[0].startswith("beside: ") and after[0].endswith(" ended with 2")
+    assert after[1:] == [f"beside: {said[line]}" for line in (1, 3, 5, 6, 7)]
+
+
 def test_ended_early_it_leaves_nothing(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     os.mkfifo(begun)

@@ -182,11 +182,18 @@ class GpuSuite extends ClusterSuite with AdaptiveSparkPlanHelper {
       "spark.executorEnv.CANDLEWICK_REHEARSAL_MEMORY" -> "40"
     )
     val expected = estimator.setNumTrainers(2).fit(points())
-    val handle = estimator.setNumTrainers(2).setEpochs(400).setVerbose(true).startFit(points())
-    val trains = new CountDownLatch(1)
-    handle.listenProgress(line => if (line.contains("epoch")) trains.countDown())
-    await(trains, "no epoch was over")
-    kill(executors().head)
+    val (trains, killed) = (new CountDownLatch(1), new CountDownLatch(1))
+    // The fit waits at the end of an epoch until the executor is gone.
+    val held = estimator.setNumTrainers(2).setEpochs(400).setCallbacks { (_: EpochRecord) =>
+      trains.countDown()
+      killed.await()
+      false
+    }
+    val handle = held.startFit(points())
+    try {
+      await(trains, "no epoch was over")
+      kill(executors().head)
+    } finally killed.countDown()
     val model = over(handle).result()
     assert(model.summary.device == "cuda" && model.summary.logicalShards == expected.summary.logicalShards)
     assert(model.summary.recoveryLog != "[]")

@@ -75,6 +75,14 @@ trait SparkSuite extends AnyFunSuite with BeforeAndAfterAll {
   protected def await(latch: CountDownLatch, late: String)(implicit at: Position): Unit =
     assert(latch.await(SparkSuite.EndMs, TimeUnit.MILLISECONDS), s"$late within ${SparkSuite.EndMs / 1000} s")
 
+  /** Metrics of the same rows: sums of partitions meet in any order. */
+  protected def sameMetrics(found: Map[String, Double], wanted: Map[String, Double])(implicit
+      at: Position
+  ): Unit = {
+    assert(found.keySet == wanted.keySet)
+    for ((name, value) <- found) assert(math.abs(value - wanted(name)) < 1e-9, name)
+  }
+
   protected def regressor(outputs: Int = 1): NeuralRegressor = new NeuralRegressor()
     .setNetwork(nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(outputs)))
     .setOptimizer(optim.AdamW(lr = 0.05))
