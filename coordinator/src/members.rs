@@ -7,12 +7,21 @@ use candlewick_protocol::{ErrorKind, Failure};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// What is known of a trainer when shards are dealt.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// What it takes for a shard of a step, seconds.
+    pub(crate) cost: Option<f64>,
+    /// Shards that it has memory for, where that is not all.
+    pub(crate) most_shards: Option<u32>,
+}
+
 /// Ranks the trainers (those of one host and executor adjacent) and gives each its contiguous range of shards: as many as the
-/// others, or where `cost` knows what some take for a shard, as many as let them end at the same time.
+/// others, or where it is `known` what some take for a shard, as many as let them end at the same time.
 pub(crate) fn rank(
     mut trainers: Vec<TrainerInfo>,
     logical_shards: u32,
-    cost: &dyn Fn(&TrainerInfo) -> Option<f64>,
+    known: &dyn Fn(&TrainerInfo) -> Known,
 ) -> Result<Vec<Member>, Failure> {
     if trainers.is_empty() {
         return Err(Failure::parameter("a gang needs at least one trainer"));
@@ -30,14 +39,15 @@ pub(crate) fn rank(
     one_device(&trainers)?;
     // Executor ids are numbers where Spark gives them; "driver" in local mode.
     trainers.sort_by(|a, b| order_key(a).cmp(&order_key(b)));
-    let known: Vec<f64> = trainers.iter().filter_map(cost).collect();
-    let ranges = if known.is_empty() {
+    let known: Vec<Known> = trainers.iter().map(known).collect();
+    let costs: Vec<f64> = known.iter().filter_map(|one| one.cost).collect();
+    let ranges = if costs.is_empty() {
         plan::ownership(logical_shards, trainers.len())
     } else {
         // One of which nothing is known is taken for one like the others.
-        let usual = mean(&known);
-        let costs: Vec<f64> = trainers.iter().map(|one| cost(one).unwrap_or(usual)).collect();
-        plan::shares(logical_shards, &costs)
+        let usual = mean(&costs);
+        let each = |one: &Known| (one.cost.unwrap_or(usual), one.most_shards.unwrap_or(u32::MAX));
+        plan::shares(logical_shards, &known.iter().map(each).collect::<Vec<_>>())
     };
     Ok(trainers
         .into_iter()
@@ -147,7 +157,7 @@ mod tests {
         };
         let ranked = |devices: [&str; 2]| {
             let trainers = vec![trainer("1", devices[0]), trainer("2", devices[1])];
-            rank(trainers, 2, &|_| None).map(|members| members.len())
+            rank(trainers, 2, &|_| Known::default()).map(|members| members.len())
         };
         assert_eq!(ranked(["cuda", "cuda"]), Ok(2));
         assert_eq!(ranked(["cpu", "cpu"]), Ok(2));
@@ -181,7 +191,7 @@ mod tests {
             trainer("x", "9", 0),
             trainer("x", "driver", 0),
         ];
-        let members = rank(trainers.clone(), 8, &|_| None).unwrap();
+        let members = rank(trainers.clone(), 8, &|_| Known::default()).unwrap();
         let ids: Vec<&str> = members.iter().map(|member| member.trainer.id.as_str()).collect();
         assert_eq!(ids, ["x-driver-0", "x-9-0", "x-9-1", "x-10-0", "y-1-0"]);
         let ranges: Vec<(u32, u32)> = owners(&members)
@@ -194,13 +204,17 @@ mod tests {
                 .then_some(3.0)
                 .or((one.executor == "10").then_some(1.0))
         };
-        let sizes: Vec<u32> = rank(trainers, 16, &slow)
-            .unwrap()
-            .iter()
-            .map(|member| member.hi - member.lo)
-            .collect();
-        assert_eq!(sizes, [3, 3, 3, 6, 1]);
-        assert!(rank(Vec::new(), 8, &|_| None).is_err());
+        let sizes = |most: Option<u32>| -> Vec<u32> {
+            let known = |one: &TrainerInfo| Known {
+                cost: slow(one),
+                most_shards: most.filter(|_| one.executor == "10"),
+            };
+            let members = rank(trainers.clone(), 16, &known).unwrap();
+            members.iter().map(|member| member.hi - member.lo).collect()
+        };
+        assert_eq!(sizes(None), [3, 3, 3, 6, 1]);
+        assert_eq!(sizes(Some(4)), [4, 3, 3, 4, 2]);
+        assert!(rank(Vec::new(), 8, &|_| Known::default()).is_err());
     }
 
     /// Members with a shard each, on hosts that are told by a character each; the ranks whose shards they keep.

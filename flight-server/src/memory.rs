@@ -259,6 +259,12 @@ impl Ledger {
         }
     }
 
+    /// What would be free of all but rows if `bytes` of that were given back; none without a limit.
+    pub(crate) fn free_beside(&self, bytes: u64) -> Option<u64> {
+        let used = self.others().saturating_sub(bytes);
+        (self.limit > 0).then(|| self.limit.saturating_sub(used))
+    }
+
     /// Refuses a limit that does not even hold what is needed beside rows.
     ///
     /// # Errors

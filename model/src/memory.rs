@@ -114,10 +114,24 @@ impl TrainingMemory {
     /// # Errors
     /// As there.
     pub fn judging(job: &JobSpec, shards: Range<u32>, aside: usize) -> Result<Self, Failure> {
+        let nodes = tree::cover(shards.start, shards.end, job.train.logical_shards).len() as u64;
+        TrainingMemory::with(job, &shards, nodes, aside)
+    }
+
+    /// What a trainer of at most so many shards needs, whichever they are; `aside` as known of those that it has.
+    ///
+    /// # Errors
+    /// As [`TrainingMemory::of`].
+    pub fn at_most(job: &JobSpec, shards: u32, aside: usize) -> Result<Self, Failure> {
+        let nodes = u64::from(tree::most_nodes(shards));
+        TrainingMemory::with(job, &(0..shards), nodes, aside.max(judged_rows(job)))
+    }
+
+    fn with(job: &JobSpec, shards: &Range<u32>, nodes: u64, aside: usize) -> Result<Self, Failure> {
         let (train, data) = (&job.train, &job.data);
         let network = Network::of_job(job)?;
         let optimizer = optim::state_size_of_job(train, &network)?.bytes();
-        let rows = step_rows(job, &shards);
+        let rows = step_rows(job, shards);
         let step = step_memory(&network, usize::try_from(rows).unwrap_or(usize::MAX), optimizer);
         let format = RowFormat::new(
             data.feature_width as usize,
@@ -127,9 +141,8 @@ impl TrainingMemory {
         );
         let copies = kept_weights(train);
         let sums = u64::from(train.gradient_accumulation_steps > 1);
-        let nodes = tree::cover(shards.start, shards.end, train.logical_shards).len() as u64;
         let bytes = |values: usize| values as u64 * size_of::<f32>() as u64;
-        let compressed = compressed(train, &network, &shards);
+        let compressed = compressed(train, &network, shards);
         // What is exchanged while the next step is computed, and the state to go back to.
         let late = u64::from(train.asynchrony.is_delayed());
         // Parts of them on their way, where a trainer has others.
@@ -139,7 +152,7 @@ impl TrainingMemory {
         let parts = u64::from(others && network.num_dense() > PART_VALUES && alone);
         let twice = late.max(parts);
         let copies = copies + compressed.states.max(late);
-        let local = local(train, nodes, &shards);
+        let local = local(train, nodes, shards);
         let own = own(train, others);
         let touched = touched(&network, data, rows);
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));

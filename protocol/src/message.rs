@@ -395,6 +395,9 @@ pub struct Pace {
     pub busy_seconds: f64,
     /// Seconds in exchanges with the others, waiting for them for the most part.
     pub waited_seconds: f64,
+    /// Logical shards that it has memory for beside rows, wherever they lie; none: for all but one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_shards: Option<u32>,
 }
 
 /// One entry of `summary.stragglerLog`: how long each trainer worked and waited in an epoch.

@@ -206,29 +206,38 @@ pub fn ownership(v: u32, trainers: usize) -> Vec<(u32, u32)> {
 const OF_ANY_STEP: f64 = 0.25;
 
 /// Who owns which shards where trainers are not equally fast: contiguous ranges, at least one shard each, in the way that makes
-/// the one that takes longest take the least time. `costs` are the times that each takes for a shard, in any unit; `v` is at
-/// least their number.
+/// the one that takes longest take the least time. `trainers` are the times that each takes for a shard, in any unit, and how many
+/// it has memory for; `v` is at least their number. Where all together have memory for fewer than `v` the memory says nothing.
 ///
 /// ```
 /// use candlewick_protocol::plan::shares;
-/// assert_eq!(shares(8, &[1.0, 1.0]), [(0, 4), (4, 8)]);
-/// assert_eq!(shares(9, &[1.0, 2.0]), [(0, 6), (6, 9)]);
-/// assert_eq!(shares(3, &[1.0, 50.0]), [(0, 2), (2, 3)]);
+/// let any = u32::MAX;
+/// assert_eq!(shares(8, &[(1.0, any), (1.0, any)]), [(0, 4), (4, 8)]);
+/// assert_eq!(shares(9, &[(1.0, any), (2.0, any)]), [(0, 6), (6, 9)]);
+/// assert_eq!(shares(3, &[(1.0, any), (50.0, any)]), [(0, 2), (2, 3)]);
 /// // Six shards of the one would take as long as three of the other.
-/// assert_eq!(shares(8, &[1.0, 2.0]), [(0, 6), (6, 8)]);
-/// assert_eq!(shares(8, &[2.0, 1.0]), [(0, 2), (2, 8)]);
+/// assert_eq!(shares(8, &[(1.0, any), (2.0, any)]), [(0, 6), (6, 8)]);
+/// assert_eq!(shares(8, &[(2.0, any), (1.0, any)]), [(0, 2), (2, 8)]);
+/// assert_eq!(shares(8, &[(2.0, any), (1.0, 5)]), [(0, 3), (3, 8)]);
+/// assert_eq!(shares(8, &[(2.0, 2), (1.0, 5)]), [(0, 2), (2, 8)]);
 /// ```
 #[must_use]
-pub fn shares(v: u32, costs: &[f64]) -> Vec<(u32, u32)> {
+pub fn shares(v: u32, trainers: &[(f64, u32)]) -> Vec<(u32, u32)> {
+    let room = trainers.iter().map(|(_, most)| u64::from((*most).max(1)));
+    let bounded = room.fold(0, u64::saturating_add) >= u64::from(v);
     // One more shard goes to whoever would take the least time with it; bits of times of at least 0 are in their order.
-    let time = |at: usize, shards: u32| (costs[at].max(0.0) * (f64::from(shards) + OF_ANY_STEP)).to_bits();
-    let mut sizes = vec![1u32; costs.len()];
+    let more = |at: usize, shards: u32| {
+        let (cost, most) = trainers[at];
+        let time = (cost.max(0.0) * (f64::from(shards) + OF_ANY_STEP)).to_bits();
+        (!bounded || shards <= most).then_some(Reverse((time, at)))
+    };
+    let mut sizes = vec![1u32; trainers.len()];
     let mut next: BinaryHeap<Reverse<(u64, usize)>> =
-        (0..costs.len()).map(|at| Reverse((time(at, 2), at))).collect();
-    for _ in costs.len()..v as usize {
+        (0..trainers.len()).filter_map(|at| more(at, 2)).collect();
+    for _ in trainers.len()..v as usize {
         let Some(Reverse((_, at))) = next.pop() else { break };
         sizes[at] += 1;
-        next.push(Reverse((time(at, sizes[at] + 1), at)));
+        next.extend(more(at, sizes[at] + 1));
     }
     let mut lo = 0;
     let range = |size: u32| {
@@ -483,6 +492,16 @@ mod tests {
             let trainers = 1 + random(0) % 3;
             let v = u32::try_from(trainers + random(1) % 9).unwrap();
             let costs: Vec<f64> = (0..trainers).map(|at| (1 + random(at + 2) % 20) as f64).collect();
+            let most: Vec<u32> = (0..trainers)
+                .map(|at| {
+                    u32::try_from(random(at + 5) % 12)
+                        .ok()
+                        .filter(|most| *most > 0)
+                        .unwrap_or(u32::MAX)
+                })
+                .collect();
+            let room = most.iter().fold(0u32, |sum, most| sum.saturating_add(*most));
+            let fits = |sizes: &[u32]| room < v || sizes.iter().zip(&most).all(|(size, most)| size <= most);
             let longest = |sizes: &[u32]| {
                 let times = sizes
                     .iter()
@@ -490,7 +509,8 @@ mod tests {
                     .map(|(size, cost)| f64::from(*size) * cost);
                 times.fold(0.0, f64::max)
             };
-            let ranges = shares(v, &costs);
+            let given: Vec<(f64, u32)> = costs.iter().copied().zip(most.iter().copied()).collect();
+            let ranges = shares(v, &given);
             assert_eq!((ranges[0].0, ranges[ranges.len() - 1].1), (0, v));
             assert!(
                 ranges.windows(2).all(|pair| pair[0].1 == pair[1].0) && ranges.iter().all(|(lo, hi)| lo < hi)
@@ -502,12 +522,16 @@ mod tests {
                     let rest = v.saturating_sub(one).saturating_sub(two);
                     let all = [one, two, rest];
                     let sum: u32 = all[..costs.len()].iter().sum();
-                    if sum == v && all[..costs.len()].iter().all(|size| *size > 0) {
+                    if sum == v
+                        && all[..costs.len()].iter().all(|size| *size > 0)
+                        && fits(&all[..costs.len()])
+                    {
                         best = best.min(longest(&all[..costs.len()]));
                     }
                 }
             }
-            assert_eq!(longest(&sizes), best, "{costs:?}, {v}");
+            assert!(fits(&sizes), "{sizes:?}, {most:?}");
+            assert_eq!(longest(&sizes), best, "{costs:?}, {most:?}, {v}");
         }
     }
 }

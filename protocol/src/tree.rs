@@ -20,6 +20,25 @@ pub const fn split(lo: u32, hi: u32) -> u32 {
     }
 }
 
+/// The most nodes that a range of at most so many shards consists of, wherever it lies: two of each size.
+///
+/// ```
+/// use candlewick_protocol::tree::{cover, most_nodes};
+/// assert_eq!(most_nodes(4), 3);
+/// assert_eq!(cover(3, 7, 8).len(), 3);
+/// ```
+#[must_use]
+pub fn most_nodes(shards: u32) -> u32 {
+    let (mut nodes, mut left, mut size) = (0, shards, 1);
+    while left >= size {
+        let fit = (left / size).min(2);
+        nodes += fit;
+        left -= fit * size;
+        size = size.saturating_mul(2);
+    }
+    nodes
+}
+
 /// The maximal nodes of the tree over `v` shards that lie wholly in `[lo_owned, hi_owned)`, in shard order: what the
 /// owner of that range sends.
 ///
@@ -181,6 +200,29 @@ mod tests {
         assert_eq!(splits, [1, 2, 2, 4, 4, 4, 4, 8]);
         assert_eq!(split(3, 4), 4);
         assert_eq!(split(0, u32::MAX), 1 << 31);
+    }
+
+    #[test]
+    fn no_range_has_more_nodes_than_its_size_allows() {
+        for v in 1..70 {
+            for lo in 0..v {
+                for hi in lo + 1..=v {
+                    assert!(
+                        cover(lo, hi, v).len() <= most_nodes(hi - lo) as usize,
+                        "{lo}..{hi} of {v}"
+                    );
+                }
+            }
+        }
+        let worst = |shards: u32| (0..=64 - shards).map(|lo| cover(lo, lo + shards, 64).len()).max();
+        for most in 1..33 {
+            let found = (1..=most).filter_map(worst).max();
+            assert_eq!(
+                found,
+                Some(most_nodes(most) as usize),
+                "some range of at most {most} has so many"
+            );
+        }
     }
 
     #[test]

@@ -53,8 +53,8 @@ type Held = BTreeMap<(Span, usize), Option<f32>>;
 
 fn shape(shards: u32, ranks: usize, round: u32) -> Shape {
     let shards = if round.is_multiple_of(3) && shards as usize >= ranks {
-        let costs: Vec<f64> = (0..ranks as u64)
-            .map(|rank| 1.0 + (mix(rank, 5, round) % 4) as f64)
+        let costs: Vec<(f64, u32)> = (0..ranks as u64)
+            .map(|rank| (1.0 + (mix(rank, 5, round) % 4) as f64, u32::MAX))
             .collect();
         uneven(shards, &costs)
     } else {

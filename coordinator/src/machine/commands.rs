@@ -2,7 +2,7 @@
 
 use super::{Machine, Now, Output, Phase};
 use crate::command::{Command, Limit};
-use crate::members::{owners, rank};
+use crate::members::{Known, owners, rank};
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::{ToTrainer, TrainerInfo};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -75,7 +75,7 @@ impl Machine {
                 None => return Err(Failure::unavailable(self.why_missing(id))),
             }
         }
-        self.members = rank(infos, self.job.train.logical_shards, &|_| None)?;
+        self.members = rank(infos, self.job.train.logical_shards, &|_| Known::default())?;
         for (number, member) in self.members.iter().enumerate() {
             if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
                 trainer.number = Some(number);

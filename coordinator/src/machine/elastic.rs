@@ -229,8 +229,8 @@ impl Machine {
             before.into_iter().filter(|one| !has.contains(&one.id)).collect(),
         );
         let rebalance = self.elastic.rebalance.take();
-        let cost = |one: &TrainerInfo| self.trainers.get(&one.id).and_then(|known| known.cost);
-        match rank(next, self.job.train.logical_shards, &cost) {
+        let known = |one: &TrainerInfo| self.trainers.get(&one.id).map(Trainer::known).unwrap_or_default();
+        match rank(next, self.job.train.logical_shards, &known) {
             Ok(members) => self.members = members,
             Err(failure) => return self.fail(failure),
         }

@@ -130,7 +130,8 @@ impl Machine {
     /// Why shards should move, where other shares would save enough of an epoch as long as the last one, `left` times.
     fn worth_moving(&self, left: f64) -> Option<String> {
         let paces = self.paces();
-        let costs: Vec<f64> = paces.iter().filter_map(|(_, trainer, _)| trainer.cost).collect();
+        let each = |trainer: &Trainer| Some((trainer.cost?, trainer.known().most_shards.unwrap_or(u32::MAX)));
+        let costs: Vec<(f64, u32)> = paces.iter().filter_map(|(_, trainer, _)| each(trainer)).collect();
         if costs.len() < self.members.len() || costs.len() < 2 {
             return None;
         }
@@ -139,7 +140,7 @@ impl Machine {
             let times = sizes
                 .iter()
                 .zip(&costs)
-                .map(|(size, cost)| f64::from(*size) * cost * steps);
+                .map(|(size, (cost, _))| f64::from(*size) * cost * steps);
             times.fold(0.0, f64::max)
         };
         let sizes = |ranges: &[(u32, u32)]| -> Vec<u32> { ranges.iter().map(|(lo, hi)| hi - lo).collect() };
@@ -149,7 +150,16 @@ impl Machine {
                 .map(|(member, _, _)| member.hi - member.lo)
                 .collect::<Vec<_>>(),
         );
-        let then = slowest(&sizes(&plan::shares(self.job.train.logical_shards, &costs)));
+        let ranges = plan::shares(self.job.train.logical_shards, &costs);
+        // Where all together have memory for fewer, one would get more than it has; what stays as it is fits as it is.
+        let held = |((member, trainer, _), range): (&(&Member, &Trainer, Pace), &(u32, u32))| {
+            let most = trainer.known().most_shards.unwrap_or(u32::MAX);
+            (member.lo, member.hi) == *range || range.1 - range.0 <= most
+        };
+        if !paces.iter().zip(&ranges).all(held) {
+            return None;
+        }
+        let then = slowest(&sizes(&ranges));
         if now < TELLS || then > now * WORTH || (now - then) * left < SAVES {
             return None;
         }

@@ -2,6 +2,7 @@
 
 use super::Now;
 use crate::command::ExitReport;
+use crate::members::Known;
 use candlewick_protocol::compression::CompressionUse;
 use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::exchange::ExchangeUse;
@@ -85,6 +86,14 @@ impl Trainer {
             ready: None,
             done: None,
             exit: None,
+        }
+    }
+
+    /// What of it matters where shards are dealt.
+    pub(super) fn known(&self) -> Known {
+        Known {
+            cost: self.cost,
+            most_shards: self.pace.and_then(|pace| pace.most_shards),
         }
     }
 

@@ -202,6 +202,7 @@ impl Stopwatch {
             steps: u32::try_from(step.saturating_sub(since.step)).unwrap_or(u32::MAX),
             busy_seconds: all.saturating_sub(waited).as_secs_f64(),
             waited_seconds: waited.as_secs_f64(),
+            most_shards: None,
         })
     }
 }

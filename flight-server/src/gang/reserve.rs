@@ -1,7 +1,7 @@
 //! What the job needs of memory beside rows, reserved before rows come (rule D).
 
 use crate::memory::Ledger;
-use crate::train::Needs;
+use crate::train::{Needs, most_shards};
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::shards::ShardSet;
@@ -18,6 +18,10 @@ struct Held {
     job: JobSpec,
     ledger: Arc<Ledger>,
     shards: Range<u32>,
+    /// Rows of one of them that are put aside, at most, once that is known.
+    aside: u64,
+    /// What [`Reserve::most_shards`] answered, of so much memory.
+    most: Option<(u64, Option<u32>)>,
     /// None only while another takes its place.
     needs: Option<Needs>,
 }
@@ -33,6 +37,8 @@ impl Reserve {
             job: job.clone(),
             ledger: Arc::clone(ledger),
             shards: 0..1,
+            aside: 0,
+            most: None,
             needs: Some(needs),
         });
         Ok(())
@@ -59,7 +65,33 @@ impl Reserve {
     pub(super) fn own(&self, shards: Range<u32>, aside: u64) -> Result<(), Failure> {
         self.hold(shards.clone(), |job, ledger| {
             Needs::judging(job, shards, aside, ledger)
-        })
+        })?;
+        if let Some(held) = self.lock().as_mut() {
+            (held.aside, held.most) = (aside, None);
+        }
+        Ok(())
+    }
+
+    /// How many shards the trainer could own beside others, wherever they lie: those that it has may be more, or lie better. None where
+    /// it could own all but one.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a document of the job is wrong.
+    pub(super) fn most_shards(&self) -> Result<Option<u32>, Failure> {
+        let mut held = self.lock();
+        let Some(held) = held.as_mut() else {
+            return Ok(None);
+        };
+        let Some(free) = held.needs.as_ref().and_then(|needs| needs.free(&held.ledger)) else {
+            return Ok(None);
+        };
+        // It is asked at the end of every epoch, and the network is built for an answer.
+        if let Some((_, most)) = held.most.filter(|(of, _)| *of == free) {
+            return Ok(most);
+        }
+        let most = most_shards(&held.job, held.aside, free)?;
+        held.most = Some((free, most));
+        Ok(most)
     }
 
     fn hold(
@@ -112,6 +144,48 @@ mod tests {
         assert_eq!(ledger.told().accounts["batches"], batches, "never both together");
         let refused = reserve.own(0..8, 0).unwrap_err();
         assert!(refused.message.contains("raise trainerMemory"), "{refused}");
+    }
+
+    /// Owns every range of so many shards as it says.
+    fn keeps_its_word(job: &JobSpec, limit: u64) -> u32 {
+        let ledger = Ledger::new(limit << 20);
+        let reserve = Reserve::default();
+        reserve.begin(job, &ledger).unwrap();
+        reserve.own(0..1, 0).unwrap();
+        let most = reserve.most_shards().unwrap().unwrap_or(7);
+        for lo in 0..=8 - most {
+            reserve.own(lo..lo + most, 0).unwrap();
+            assert_eq!(
+                reserve.most_shards().unwrap().unwrap_or(7),
+                most,
+                "whatever it owns"
+            );
+        }
+        most
+    }
+
+    #[test]
+    fn it_says_how_many_shards_it_could_own_and_is_never_refused_those() {
+        // Two batches of 8,000 rows of 4 KB are 64 MB, of which a shard has an eighth.
+        for limit in 11..80 {
+            let most = keeps_its_word(&job(0.0), limit);
+            assert!(
+                u64::from(most).abs_diff((limit / 8).clamp(1, 7)) <= 1,
+                "{limit} MiB, {most} shards"
+            );
+        }
+        // Gradients of nodes, of which a range has more where it lies badly; alone it would need less than beside others.
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 100_000, "params": {"logicalShards": 8,
+            "batchSize": 8, "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 10}]}}});
+        let wide = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+        let all: Vec<u32> = (42..80).map(|limit| keeps_its_word(&wide, limit)).collect();
+        assert!(
+            all.is_sorted() && all.contains(&1) && all.contains(&3) && all.contains(&7),
+            "{all:?}"
+        );
+        let reserve = Reserve::default();
+        reserve.begin(&job(0.0), &Ledger::new(0)).unwrap();
+        assert_eq!(reserve.most_shards().unwrap(), None, "without a limit");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use candlewick_protocol::feed::{ShardSum, Winner};
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::launch::TrainerConfig;
-use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, ToCoordinator};
+use candlewick_protocol::message::{BULK_CHUNK, EpochRecord, Pace, ToCoordinator};
 use candlewick_protocol::shards::ShardSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -521,6 +521,8 @@ impl Observer for GangObserver<'_> {
             });
         }
         if let Some(pace) = self.stopwatch.lap(record.epoch, record.step) {
+            let most_shards = self.state.reserve.most_shards()?;
+            let pace = Pace { most_shards, ..pace };
             self.state.tell(ToCoordinator::Pace {
                 generation: self.generation,
                 pace,

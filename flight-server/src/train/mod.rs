@@ -25,7 +25,7 @@ mod support;
 mod train_plan;
 mod validation;
 
-pub(crate) use needs::Needs;
+pub(crate) use needs::{Needs, most_shards};
 pub use reduce::{Reduce, SingleProcess};
 pub use session::{Session, Trained};
 pub use train_plan::TrainPlan;

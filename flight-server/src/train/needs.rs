@@ -8,11 +8,15 @@ use candlewick_protocol::job::JobSpec;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Left free where a trainer says for how many shards it has memory: batches of equally many shards differ by a row.
+const SPARE: u64 = 1 << 20;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Needs {
     _charges: Vec<Charge>,
     _state: OneState,
+    bytes: u64,
 }
 
 impl Needs {
@@ -46,6 +50,11 @@ impl Needs {
         Needs::charged(&TrainingMemory::judging(job, shards, aside)?, ledger)
     }
 
+    /// What is free beside rows if this is given back; none without a limit.
+    pub(crate) fn free(&self, ledger: &Ledger) -> Option<u64> {
+        ledger.free_beside(self.bytes)
+    }
+
     fn charged(memory: &TrainingMemory, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
         let charges = [
             (Account::Weights, memory.weights),
@@ -59,8 +68,35 @@ impl Needs {
                 .map(|(account, bytes)| ledger.charge(account, bytes))
                 .into(),
             _state: ledger.keep_for_state(memory.states),
+            bytes: memory.beside_rows(),
         };
         ledger.check()?;
         Ok(needs)
     }
+}
+
+/// For how many logical shards, whichever, so many bytes are enough beside rows where others have the rest; none where that is all but
+/// one. `aside` are the rows of one that are put aside, at most, as far as they are known.
+///
+/// # Errors
+/// `InvalidParameter` where a document of the job is wrong.
+pub(crate) fn most_shards(job: &JobSpec, aside: u64, free: u64) -> Result<Option<u32>, Failure> {
+    let aside = usize::try_from(aside).unwrap_or(usize::MAX);
+    let fits = |shards: u32| -> Result<bool, Failure> {
+        let memory = TrainingMemory::at_most(job, shards, aside)?;
+        Ok(memory.beside_rows().saturating_add(SPARE) <= free)
+    };
+    let (mut holds, mut refuses) = (0, job.train.logical_shards.saturating_sub(1));
+    if refuses == 0 || fits(refuses)? {
+        return Ok(None);
+    }
+    while holds + 1 < refuses {
+        let middle = holds.midpoint(refuses);
+        if fits(middle)? {
+            holds = middle;
+        } else {
+            refuses = middle;
+        }
+    }
+    Ok(Some(holds))
 }

@@ -49,18 +49,24 @@ fn paced(a: f64, b: f64) -> Stage {
 }
 
 fn paced_of(epochs: u32, a: f64, b: f64) -> Stage {
+    bounded(epochs, (a, None), (b, None))
+}
+
+/// The same, where they have memory for so many shards.
+fn bounded(epochs: u32, a: (f64, Option<u32>), b: (f64, Option<u32>)) -> Stage {
     let mut job = JobSpec {
         max_recoveries: 3,
         ..job()
     };
     job.train.epochs = epochs;
     let mut stage = Stage::gathered_for(job).led_to("running");
-    for (id, busy_seconds) in [("a", a), ("b", b)] {
+    for (id, (busy_seconds, most_shards)) in [("a", a), ("b", b)] {
         let pace = Pace {
             epoch: 0,
             steps: 2,
             busy_seconds,
             waited_seconds: 0.5,
+            most_shards,
         };
         stage.message(id, ToCoordinator::Pace { generation: 1, pace });
     }
@@ -136,6 +142,14 @@ fn shards_move_from_the_slow_trainer_to_the_fast_one_where_that_saves_time() {
 }
 
 #[test]
+fn no_shard_moves_to_a_trainer_that_has_no_memory_for_it() {
+    assert_eq!(halts(&bounded(10, (1.0, Some(3)), (3.5, None))), 2);
+    assert_eq!(halts(&bounded(10, (1.0, Some(2)), (3.5, None))), 0);
+    // Those that it has fit where they lie, but not elsewhere.
+    assert_eq!(halts(&bounded(10, (1.0, Some(1)), (3.5, Some(1)))), 0);
+}
+
+#[test]
 fn shards_move_back_where_steps_got_slower() {
     let mut stage = paced(1.0, 3.5);
     stage.machine.phase = Phase::Running { generation: 1 };
@@ -147,6 +161,7 @@ fn shards_move_back_where_steps_got_slower() {
                 steps: 2,
                 busy_seconds,
                 waited_seconds: 0.5,
+                most_shards: None,
             };
             stage.message(id, ToCoordinator::Pace { generation: 1, pace });
         }

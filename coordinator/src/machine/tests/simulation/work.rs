@@ -395,6 +395,7 @@ impl Simulation {
             steps: u32::try_from(STEPS_PER_EPOCH).unwrap(),
             busy_seconds: shards * if slow { 3.0 } else { 1.0 },
             waited_seconds: 0.0,
+            most_shards: None,
         };
         self.tell(id, ToCoordinator::Pace { generation, pace });
     }
