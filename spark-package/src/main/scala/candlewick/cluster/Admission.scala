@@ -16,6 +16,36 @@ private[candlewick] final case class Assignment(
 
   /** Cores that they keep busy. */
   def cores: Int = math.min(executor.cores, trainers * threads)
+
+  /** What they have of their executor, which runs so many tasks at a time. */
+  def share(slots: Int): Share = Share(trainers, cores, executor.cores, slots)
+}
+
+/** What the trainers of a fit have together of an executor. Other fits may have the rest of its cores, unless no task slot is left for
+  * them, and what goes with cores is divided as they are.
+  *
+  * @param cores
+  *   that they keep busy
+  * @param all
+  *   cores of the executor
+  * @param slots
+  *   tasks that it runs at a time: it has no more trainers
+  */
+private[candlewick] final case class Share(trainers: Int, cores: Int, all: Int, slots: Int) {
+  private val own = math.max(1, trainers)
+
+  /** So many trainers like one of these would have the whole executor. */
+  def parts: Double =
+    if (own >= slots) own.toDouble else own * math.max(1.0, all.toDouble / math.max(1, cores))
+
+  /** What one of them has of something that the executor has. */
+  def of(whole: Long): Long = (whole / parts).toLong
+
+  /** For messages that tell of the part: nothing where it is the whole. */
+  def text: String =
+    if (parts > own) s", for $trainers trainer(s) with $cores of the executor's $all cores"
+    else if (trainers > 1) s", for $trainers trainers"
+    else ""
 }
 
 /** Who may start: fits wait in a line, first come, first served, until cores and task slots for all their trainers are

@@ -36,6 +36,9 @@ private[candlewick] final class Executors(sc: SparkContext) {
   /** Tasks that an executor of `cores` cores runs at a time. */
   def slotsOf(cores: Int): Int = math.min(Executors.byCores(conf, cores), byResources)
 
+  /** Cores of an executor that is to come, by Spark's settings. */
+  def coresOfNew: Int = math.max(1, conf.getInt("spark.executor.cores", 1))
+
   /** Tasks that an executor runs at a time. */
   def slots(executor: Executor): Int = slotsOf(executor.cores)
 

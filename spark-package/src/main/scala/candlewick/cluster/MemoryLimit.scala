@@ -9,15 +9,15 @@ import org.apache.spark.SparkConf
   * @param source
   *   where the number comes from, for messages
   * @param overhead
-  *   trainers that share spark.executor.memoryOverhead, where that is what bounds them
+  *   so many trainers like it would share spark.executor.memoryOverhead, where that is what bounds them
   * @param group
-  *   whether a control group bounds them, which nothing of Spark raises
+  *   trainers that share a control group, where that is what bounds them: nothing of Spark raises it
   */
 private[candlewick] final case class MemoryLimit(
     bytes: Long,
     source: String,
-    overhead: Option[Int],
-    group: Boolean = false
+    overhead: Option[Double],
+    group: Option[Int] = None
 )
 
 /** What bounds the memory of trainers. A cluster manager with containers (YARN, Kubernetes) kills an executor that takes more
@@ -49,10 +49,12 @@ private[candlewick] object MemoryLimit {
       Some(overhead(conf, master.startsWith("k8s")) / 100 * OfOverhead)
     else None
 
-  /** What bounds a trainer among `trainers` of an executor, as far as the driver knows.
+  /** What bounds a trainer, as far as the driver knows.
     *
     * @param asked
     *   trainerMemory, 0 where it is not set
+    * @param share
+    *   what the trainers of its executor have of that
     * @param room
     *   memory where the trainers are, as far as that is known
     */
@@ -60,31 +62,32 @@ private[candlewick] object MemoryLimit {
       conf: SparkConf,
       master: String,
       asked: Long,
-      trainers: Int,
+      share: Share,
       room: FoundMemory
   ): Option[MemoryLimit] = {
-    val each = math.max(1, trainers)
+    val all = math.max(1, share.trainers) * sharers(master)
     val own = Some(asked).filter(_ > 0).map(MemoryLimit(_, "trainerMemory", None))
     def container = ofContainer(conf, master).map { room =>
-      val share = s"$OfOverhead % of $Overhead, which is ${overhead(conf, master.startsWith("k8s")) / Mib}m"
-      MemoryLimit(room / each, if (each > 1) s"$share, for $each trainers" else share, Some(each))
+      val source = s"$OfOverhead % of $Overhead, which is ${overhead(conf, master.startsWith("k8s")) / Mib}m"
+      MemoryLimit(share.of(room), source + share.text, Some(share.parts))
     }
     def here = room.memory.map { bytes =>
-      val all = each * sharers(master)
-      val share = s"$OfMachine % of this machine's memory"
-      MemoryLimit(ofMachine(bytes, all), if (all > 1) s"$share, for $all trainers" else share, None)
+      MemoryLimit(ofMachine(bytes, all), s"$OfMachine % of this machine's memory" + among(all), None)
     }
     // As trainers do: their control group goes before all, where it has less.
-    val bounded = room.group.map {
-      MemoryLimit(_, "the limit of the control group that the trainers are in", None, group = true)
+    val bounded = room.group.map { bytes =>
+      val source = "the limit of the control group that the trainers are in"
+      MemoryLimit(bytes / all, source + among(all), None, group = Some(all))
     }
     (own.orElse(container).orElse(here).toSeq ++ bounded).reduceOption { (told, found) =>
       if (found.bytes < told.bytes) found else told
     }
   }
 
-  /** What [[of]] would need the overhead to be for trainers of so many bytes, in MiB, rounded up a little. */
-  def overheadFor(bytes: Long, trainers: Int): Long = {
+  private def among(trainers: Int): String = if (trainers > 1) s", for $trainers trainers" else ""
+
+  /** What [[of]] would need the overhead to be for so many trainers of so many bytes, in MiB, rounded up a little. */
+  def overheadFor(bytes: Long, trainers: Double): Long = {
     val need = bytes.toDouble * trainers * 100 / OfOverhead / Mib
     (math.ceil(need / 64) * 64).toLong
   }

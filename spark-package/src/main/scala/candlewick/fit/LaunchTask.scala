@@ -74,12 +74,18 @@ private[fit] object LaunchTask {
     val (told, sharers) = (Json.field(node, "limit").asLong, Json.field(order, "sharers").asInt)
     val executor = Json.field(order, "executor").asText
     if (told == 0) room.memory.foreach(bytes => node.put("limit", MemoryLimit.ofMachine(bytes, sharers)))
+    // A trainer finds its control group itself, but not with whom it shares it.
+    val group = room.group.map(_ / math.max(1, sharers))
     val limit = Json.field(node, "limit").asLong
+    val lower = group.filter(_ < limit || limit == 0)
+    lower.foreach(node.put("limit", _))
     val share =
       s"${MemoryLimit.OfMachine} % of the memory of executor $executor's machine, for $sharers trainer(s)"
     val own = MemoryLimit(limit, if (told == 0) share else "what it was told", None)
-    val bounded = room.group.filter(_ < limit || limit == 0).map { bytes =>
-      MemoryLimit(bytes, s"the limit of the control group of executor $executor", None, group = true)
+    val bounded = lower.map { bytes =>
+      val among = if (sharers > 1) s", for $sharers trainers" else ""
+      val source = s"the limit of the control group of executor $executor$among"
+      MemoryLimit(bytes, source, None, Some(sharers))
     }
     bounded.orElse(Some(own).filter(_.bytes > 0)).foreach { found =>
       Needs.check(Needs.of(Json.field(order, "needs")), found)

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Assignment, Machine, MemoryLimit, FoundMemory}
+import candlewick.cluster.{Assignment, Executors, FoundMemory, Machine, MemoryLimit, Share}
 import candlewick.internal.{Bytes, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -15,18 +15,28 @@ private[fit] object MemoryCheck {
     MemoryLimit.ofContainer(sc.getConf, sc.master),
     MemoryLimit.sharers(sc.master),
     launch.spoolDirs,
-    sc.getConf.getBoolean("spark.io.encryption.enabled", defaultValue = false)
+    sc.getConf.getBoolean("spark.io.encryption.enabled", defaultValue = false),
+    new Executors(sc).slotsOf
   )
 
   /** Throws where what is beside the rows does not fit, with the setting to raise; tells where rows will go to disk. */
   def run(sc: SparkContext, prepared: Prepared, places: Seq[Assignment], needs: Needs)(
       tell: String => Unit
   ): Unit =
-    limit(sc, prepared.launch, places.map(_.trainers).max, here(sc)).foreach { limit =>
+    smallest(sc, prepared.launch, places).foreach { limit =>
       val trainers = places.map(_.trainers).sum
       Needs.check(needs, limit)
       spill(needs, limit, KnownRows.of(prepared.source), prepared, trainers).foreach(tell)
     }
+
+  /** What bounds the trainer that has least. */
+  private def smallest(sc: SparkContext, launch: LaunchSpec, places: Seq[Assignment]): Option[MemoryLimit] = {
+    val executors = new Executors(sc)
+    val shares = places.map(place => place.share(executors.slots(place.executor))).distinct
+    shares
+      .flatMap(limit(sc, launch, _, here(sc)))
+      .reduceOption((one, other) => if (other.bytes < one.bytes) other else one)
+  }
 
   /** What the largest of these trainers needs. */
   def of(sc: SparkContext, prepared: Prepared, places: Seq[Assignment]): Needs = {
@@ -41,9 +51,9 @@ private[fit] object MemoryCheck {
   def here(sc: SparkContext): FoundMemory =
     if (Hosts.loopback(sc)) Machine.room() else FoundMemory(None, None)
 
-  /** What bounds a trainer among so many of its executor. */
-  def limit(sc: SparkContext, launch: LaunchSpec, trainers: Int, room: FoundMemory): Option[MemoryLimit] =
-    MemoryLimit.of(sc.getConf, sc.master, launch.trainerMemoryBytes, trainers, room)
+  /** What bounds a trainer among those that have such a share of its executor. */
+  def limit(sc: SparkContext, launch: LaunchSpec, share: Share, room: FoundMemory): Option[MemoryLimit] =
+    MemoryLimit.of(sc.getConf, sc.master, launch.trainerMemoryBytes, share, room)
 
   /** What the native library is asked.
     *

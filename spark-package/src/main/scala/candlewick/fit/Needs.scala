@@ -60,9 +60,10 @@ private[fit] object Needs {
   def raise(bytes: Long, limit: MemoryLimit): String = {
     // Room for some rows too.
     val wanted = bytes / 4 * 5 + (16L << 20)
-    val least = s"at least ${(wanted >> 20) + 1}m"
-    def own =
-      if (limit.group) s"give that control group, a container's, $least" else s"set trainerMemory to $least"
+    def least(trainers: Int) = s"at least ${(wanted * trainers >> 20) + 1}m"
+    def own = limit.group.fold(s"set trainerMemory to ${least(1)}") { trainers =>
+      s"give that control group, a container's, ${least(math.max(1, trainers))}"
+    }
     limit.overhead.fold(own) { trainers =>
       s"set spark.executor.memoryOverhead to at least ${MemoryLimit.overheadFor(wanted, trainers)}m (or trainerMemory, where " +
         "the container has more)"

@@ -31,18 +31,22 @@ private[fit] final case class GangConfig(
   *   folders for rows that do not fit, none: those of Spark
   * @param encrypt
   *   whether Spark encrypts what it writes
+  * @param slots
+  *   tasks that an executor of so many cores runs at a time
   */
 private[fit] final case class MemoryOrder(
     asked: Long,
     room: Option[Long],
     machineShare: Int,
     spoolDirs: Seq[String],
-    encrypt: Boolean
+    encrypt: Boolean,
+    slots: Int => Int
 ) {
 
-  /** The document for one of so many trainers of an executor. What it leaves out (limit 0) the executor fills in. */
-  def document(trainers: Int): ObjectNode = {
-    val limit = if (asked > 0) asked else room.fold(0L)(bytes => math.max(1L, bytes / math.max(1, trainers)))
+  /** The document for one of these trainers. What it leaves out (limit 0) the executor fills in. */
+  def document(place: Assignment): ObjectNode = {
+    val share = place.share(slots(place.executor.cores))
+    val limit = if (asked > 0) asked else room.fold(0L)(bytes => math.max(1L, share.of(bytes)))
     Json.obj("limit" -> limit, "spoolDirs" -> spoolDirs, "encrypt" -> encrypt)
   }
 }
@@ -96,7 +100,8 @@ private[fit] final class Orders(config: GangConfig, needs: Needs, weightsBytes: 
         Placed(UUID.randomUUID().toString, place.executor, place.threads, free.next(), gpu)
       }
     val there = place.trainers + taken.size
-    val memory = config.memory.document(there)
+    // By their own cores: those that are there, of this fit or of others, have the others.
+    val memory = config.memory.document(place)
     val text = LaunchTask.order(
       config.job,
       place.executor.id,

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Executors, Machine, MemoryLimit, FoundMemory, Request}
+import candlewick.cluster.{Executor, Executors, FoundMemory, Machine, MemoryLimit, Request, Share}
 import candlewick.internal.{Clock, Json, RowBatch, RowLayout}
 import candlewick.jni.{Feeder, Native}
 import com.fasterxml.jackson.databind.JsonNode
@@ -37,7 +37,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val executors = new Executors(sc)
     val active = executors.active()
     val request = Search.request(found)
-    val gang = Gang.of(found.launch, request, active, executors.slots)
+    val gang = Gang.of(found.launch, request, active, executors)
     val prepared = found.settled(gang.trainers)
     val capacity = new SparkCluster(sc, control).capacity(active)
     val refusal = Search.refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
@@ -45,7 +45,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     control.check()
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
-    val limit = MemoryCheck.limit(sc, prepared.launch, gang.perExecutor, room)
+    val limit = MemoryCheck.limit(sc, prepared.launch, gang.share, room)
     // Where everything is on this machine the trainers share it.
     val machines = gang.machines(Hosts.loopback(sc))
     val near = (gang.trainers + machines - 1) / machines
@@ -220,10 +220,12 @@ private[fit] object FeedSample {
 
 /** The trainers that a fit would have.
   *
+  * @param share
+  *   what those of one executor have of it
   * @param tasks
   *   feed tasks at a time
   */
-private[fit] final case class Gang(trainers: Int, perExecutor: Int, threads: Int, tasks: Int, hosts: Int) {
+private[fit] final case class Gang(trainers: Int, share: Share, threads: Int, tasks: Int, hosts: Int) {
 
   /** Machines that trainers and tasks are on. */
   def machines(loopback: Boolean): Int = if (loopback) 1 else math.max(1, hosts)
@@ -232,20 +234,21 @@ private[fit] final case class Gang(trainers: Int, perExecutor: Int, threads: Int
 private[fit] object Gang {
 
   /** As many as are asked for, or one for each executor or GPU that is there. */
-  def of(launch: LaunchSpec, request: Request, executors: Seq[Executor], slots: Executor => Int): Gang = {
-    val there = math.max(1, executors.length)
-    val places = math.max(1, executors.map(request.hosts(_, slots)).sum)
+  def of(launch: LaunchSpec, request: Request, active: Seq[Executor], executors: Executors): Gang = {
+    val there = math.max(1, active.length)
+    val places = math.max(1, active.map(request.hosts(_, executors.slots)).sum)
     val wanted = if (launch.numTrainers > 0) launch.numTrainers else places
     val trainers = math.min(wanted, request.most)
     val each = (trainers + there - 1) / there
-    val cores = (1 +: executors.map(_.cores)).max
+    // Where none is up yet, as Spark's settings have them.
+    val cores = if (active.isEmpty) executors.coresOfNew else active.map(_.cores).max
     val threads = if (launch.threadsPerTrainer > 0) launch.threadsPerTrainer else math.max(1, cores / each)
     Gang(
       trainers,
-      each,
+      Share(each, math.min(cores, each * threads), cores, executors.slotsOf(cores)),
       threads,
-      math.max(1, executors.map(slots).sum),
-      executors.map(_.host).distinct.length
+      math.max(1, active.map(executors.slots).sum),
+      active.map(_.host).distinct.length
     )
   }
 }

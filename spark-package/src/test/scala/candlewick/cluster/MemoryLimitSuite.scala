@@ -17,8 +17,11 @@ class MemoryLimitSuite extends AnyFunSuite {
 
   private val nothing = FoundMemory(None, None)
 
+  /** Of so many trainers that have all of an executor. */
+  private def all(trainers: Int) = Share(trainers, 4, 4, 4)
+
   private def bytes(master: String, trainers: Int, settings: (String, String)*): Option[Long] =
-    MemoryLimit.of(conf(settings: _*), master, 0L, trainers, nothing).map(_.bytes)
+    MemoryLimit.of(conf(settings: _*), master, 0L, all(trainers), nothing).map(_.bytes)
 
   test("the overhead is what Spark makes of its settings") {
     def mib(kubernetes: Boolean, settings: (String, String)*) =
@@ -38,36 +41,43 @@ class MemoryLimitSuite extends AnyFunSuite {
     val set = "spark.executor.memoryOverhead" -> "1000m"
     assert(bytes("yarn", 1, set).exists(found => math.abs(found - 600 * Mib) < 1024))
     assert(bytes("k8s://https://here", 2, set).exists(found => math.abs(found - 300 * Mib) < 1024))
-    val shared = MemoryLimit.of(conf(set), "yarn", 0L, 2, FoundMemory(Some(64 * Gib), None)).get
+    val shared = MemoryLimit.of(conf(set), "yarn", 0L, all(2), FoundMemory(Some(64 * Gib), None)).get
     assert(shared.source.contains("60 % of spark.executor.memoryOverhead, which is 1000m, for 2 trainers"))
-    assert(shared.overhead.contains(2))
+    assert(shared.overhead.contains(2.0))
+    val part = MemoryLimit.of(conf(set), "yarn", 0L, Share(1, 1, 4, 4), nothing).get
+    assert(math.abs(part.bytes - 150 * Mib) < 1024 && part.overhead.contains(4.0))
+    assert(part.source.endsWith(", for 1 trainer(s) with 1 of the executor's 4 cores"))
   }
 
   test("elsewhere the machine bounds them, and what is asked for goes before all") {
     val set = "spark.executor.memoryOverhead" -> "1000m"
     def here(master: String, trainers: Int) =
-      MemoryLimit.of(conf(set), master, 0L, trainers, FoundMemory(Some(16 * Gib), None)).get.bytes
+      MemoryLimit.of(conf(set), master, 0L, all(trainers), FoundMemory(Some(16 * Gib), None)).get.bytes
     assert(math.abs(here("local[2]", 1) - 4 * Gib) < 1024 && math.abs(here("local[4]", 2) - 2 * Gib) < 1024)
     assert(math.abs(here("local-cluster[2,1,1024]", 1) - 2 * Gib) < 1024)
     assert(bytes("spark://here:7077", 1, set).isEmpty)
-    val asked = MemoryLimit.of(conf(set), "yarn", 5 * Gib, 2, nothing).get
+    val asked = MemoryLimit.of(conf(set), "yarn", 5 * Gib, all(2), nothing).get
     assert(asked == MemoryLimit(5 * Gib, "trainerMemory", None))
   }
 
   test("a control group that has less goes before all") {
-    def limit(asked: Long, group: Long) =
-      MemoryLimit.of(conf(), "local[2]", asked, 1, FoundMemory(Some(16 * Gib), Some(group))).get
+    def limit(asked: Long, group: Long, trainers: Int = 1) =
+      MemoryLimit.of(conf(), "local[2]", asked, all(trainers), FoundMemory(Some(16 * Gib), Some(group))).get
     assert(
       limit(5 * Gib, 3 * Gib).bytes == 3 * Gib && limit(5 * Gib, 3 * Gib).source.contains("control group")
     )
     assert(limit(2 * Gib, 3 * Gib) == MemoryLimit(2 * Gib, "trainerMemory", None))
+    val shared = limit(2 * Gib, 3 * Gib, 2)
+    assert(
+      shared.bytes == 3 * Gib / 2 && shared.source.endsWith("for 2 trainers") && shared.group.contains(2)
+    )
     assert(limit(0L, 3 * Gib).bytes == 3 * Gib && limit(0L, 9 * Gib).bytes < 5 * Gib)
   }
 
   test("the overhead that is told holds what it is told for") {
     for (bytes <- Seq(100 * Mib, 3 * Gib, 3 * Gib + 1); trainers <- 1 to 3) {
       val wanted = "spark.executor.memoryOverhead" -> s"${MemoryLimit.overheadFor(bytes, trainers)}m"
-      val found = MemoryLimit.of(conf(wanted), "yarn", 0L, trainers, nothing).get.bytes
+      val found = MemoryLimit.of(conf(wanted), "yarn", 0L, all(trainers), nothing).get.bytes
       assert(found >= bytes - 1024 && found < bytes + (128L << 20))
     }
   }

@@ -32,7 +32,7 @@ class ElasticSuite extends AnyFunSuite {
           "0",
           0L,
           loopback = true,
-          MemoryOrder(0L, None, 1, Nil, encrypt = false)
+          MemoryOrder(0L, None, 1, Nil, encrypt = false, identity)
         ),
         Needs(Nil, 0L, 0L),
         None

@@ -192,7 +192,7 @@ class ProgressSuite extends AnyFunSuite {
       "0",
       0L,
       loopback = true,
-      MemoryOrder(0L, None, 1, Nil, encrypt = false)
+      MemoryOrder(0L, None, 1, Nil, encrypt = false, identity)
     )
     assert(!config.toString.contains("5a5a"))
     val trainer = Placed("t", Executor("0", "h", 1), 1, 0)
