@@ -6,8 +6,8 @@ import org.apache.spark.sql.{CandlewickShim, Column, DataFrame}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan, Project, Union}
 import org.apache.spark.sql.catalyst.util.ArrayData
-import org.apache.spark.sql.functions.col
-import org.apache.spark.sql.types.{ArrayType, DataType, UserDefinedType}
+import org.apache.spark.sql.functions.{col, length, size}
+import org.apache.spark.sql.types.{ArrayType, BinaryType, DataType, UserDefinedType}
 import scala.util.control.NonFatal
 
 /** The first rows that have values in some columns. */
@@ -22,8 +22,8 @@ private[columns] object FirstRow {
     */
   final case class Seen(sizes: Seq[Int], nonzeros: Int)
 
-  /** The columns at the given positions in the first rows where none of them is null, `most` at most; none where there is no
-    * such row.
+  /** The columns at the given positions in the first rows where none of them is null or an empty array, `most` at most; none
+    * where there is no such row.
     *
     * @param check
     *   fails where nobody waits for it any more
@@ -69,6 +69,7 @@ private[columns] object FirstRow {
   ): Iterator[InternalRow] => Seq[Seq[(Seq[Int], Int)]] =
     _.filter(row => wanted.forall { case (at, _) => !row.isNullAt(at) })
       .map(row => wanted.toSeq.map { case (at, kind) => plain(seen(row.get(at, kind), kind)) })
+      .filter(_.forall { case (sizes, _) => sizes.forall(_ > 0) })
       .take(most)
       .toVector
 
@@ -81,8 +82,8 @@ private[columns] object FirstRow {
   }
 
   private def sizesOf(items: ArrayData, kind: DataType): Seq[Int] = kind match {
-    case ArrayType(inner: ArrayType, _) if items.numElements() > 0 && !items.isNullAt(0) =>
-      items.numElements() +: sizesOf(items.getArray(0), inner)
+    case ArrayType(inner: ArrayType, _) if items.numElements() > 0 =>
+      items.numElements() +: (if (items.isNullAt(0)) Seq(0) else sizesOf(items.getArray(0), inner))
     case _ => Seq(items.numElements())
   }
 
@@ -90,9 +91,23 @@ private[columns] object FirstRow {
   private[columns] def ask(rows: DataFrame, positions: Seq[Int], most: Int): Seq[Seq[Seen]] = {
     val named = rows.toDF(rows.columns.indices.map(at => s"c$at"): _*)
     val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
-    val present = wanted.map(_.isNotNull).reduce(_ && _)
+    val present = positions
+      .zip(wanted)
+      .map { case (at, column) => holds(column, rows.schema(at).dataType) }
+      .reduce(_ && _)
     val first = named.filter(present).select(wanted: _*).head(most).toSeq
     first.map(row => positions.indices.map(at => seenOf(row.get(at))))
+  }
+
+  private def holds(column: Column, kind: DataType): Column = kind match {
+    case ArrayType(inner, _) =>
+      val filled = column.isNotNull && size(column) > 0
+      inner match {
+        case _: ArrayType => filled && holds(column(0), inner)
+        case _ => filled
+      }
+    case BinaryType => column.isNotNull && length(column) > 0
+    case _ => column.isNotNull
   }
 
   private def seenOf(value: Any): Seen = value match {

@@ -223,7 +223,7 @@ private[candlewick] final class TrainingColumns private (
     if (selected.head(1).isEmpty) TrainingColumns.empty()
     else
       Failures.data(
-        s"every row of the DataFrame has null in ${choice.featuresParam} or ${choice.labelParam}: nothing to train on"
+        s"every row of the DataFrame has null, or an empty array, in ${choice.featuresParam} or ${choice.labelParam}: nothing to train on"
       )
 }
 

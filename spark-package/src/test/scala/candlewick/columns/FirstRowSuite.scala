@@ -20,14 +20,14 @@ class FirstRowSuite extends SparkSuite {
         array(array(lit(1.0), lit(2.0)), array(lit(3.0), lit(4.0)), array(lit(5.0), lit(6.0))).as("nested"),
         lit("12345").cast("binary").as("bytes"),
         late.as("late"),
-        array().cast("array<double>").as("empty"),
+        when(col("id") >= 33, array(lit(1.0), lit(2.0))).otherwise(array()).as("filled"),
         col("id").cast("double").as("number")
       )
   }
   private val all = 0 to 6
   private def look(rows: DataFrame, asked: Seq[Int], most: Int) = FirstRow.look(rows, asked, most)(() => ())
   private def sizes(seen: Seq[Seq[FirstRow.Seen]]) = seen.headOption.map(_.map(_.sizes))
-  private val known = Seq(Seq(3), Seq(1000), Seq(3, 2), Seq(5), Seq(4), Seq(0), Seq(1))
+  private val known = Seq(Seq(3), Seq(1000), Seq(3, 2), Seq(5), Seq(4), Seq(2), Seq(1))
 
   test("sizes of every kind of column, in a later partition too") {
     assert(sizes(look(rows, all, 1)).contains(known))
@@ -49,6 +49,16 @@ class FirstRowSuite extends SparkSuite {
       // The first row has a zero where the others have their number.
       assert(seen.map(_.map(_.nonzeros)) == Seq(Seq(2, 1), Seq(3, 1), Seq(3, 1), Seq(3, 1)))
     }
+  }
+
+  test("an array with nothing in it tells no width") {
+    val bytes = when(col("number") >= 38, lit("12").cast("binary")).otherwise(lit("").cast("binary"))
+    val inner = when(col("number") >= 35, array(lit(1.0))).otherwise(array().cast("array<double>"))
+    val made = rows.select(col("filled"), bytes.as("bytes"), array(inner, inner).as("nested"))
+    val wanted = Seq(Seq(2), Seq(2), Seq(2, 1))
+    for (seen <- Seq(look(made, 0 to 2, 1), FirstRow.read(made, 0 to 2, 1), FirstRow.ask(made, 0 to 2, 1)))
+      assert(sizes(seen).contains(wanted))
+    assert(look(rows.filter("number < 20"), Seq(5), 8).isEmpty)
   }
 
   test("no row that has the columns is none") {
