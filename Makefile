@@ -66,10 +66,10 @@ check: lint $(VENV)/.stamp ## fast: formatters, linters, unit tests that need no
 bench: $(JAR) .cache/bench-venv/.stamp ## side-by-side benchmarks (benchmarks/README.md)
 	$(PYTHON) benchmarks/run.py --python $(CURDIR)/.cache/bench-venv/bin/python
 
-bench-engine: $(VENV)/.stamp .cache/bench-venv/.stamp ## the engine next to PyTorch: training steps and forward passes
+bench-engine: $(VENV)/.stamp .cache/bench-venv/.stamp ## the engine next to PyTorch: training steps and forward passes (BF16=bf16_amx on processors with AMX)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-model --bench workloads
 	$(PYTHON) benchmarks/engine.py --python $(CURDIR)/.cache/bench-venv/bin/python \
-	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/workloads-* | grep -v '\.d$$' | head -n 1)"
+	  --bench "$$(ls -t target/$(TRIPLE)/release/deps/workloads-* | grep -v '\.d$$' | head -n 1)" --bf16 $(or $(BF16),bf16)
 
 bench-ops: $(VENV)/.stamp ## one benchmark for every hot operation of the engine (FILTER=lstm THREADS=2)
 	cargo-zigbuild build $(CARGO_TARGET) -p candlewick-model --bench operations

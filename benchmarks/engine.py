@@ -1,10 +1,10 @@
 """Training steps and forward passes of the engine next to PyTorch's, in f32 and in bf16, alternating, in one session.
 
-    python benchmarks/engine.py --python PY_WITH_TORCH --bench PROGRAM [--repeats 5] [--workloads mlp,cnn]
+    python benchmarks/engine.py --python PY_WITH_TORCH --bench PROGRAM [--repeats 5] [--workloads mlp,cnn] [--bf16 bf16_amx]
 
 `make bench-engine` builds PROGRAM (model/benches/workloads.rs) and an environment with PyTorch, and writes
-benchmarks/results/VERSION/engine.json. Every number is the median of its repeats' medians; the range is that of the
-repeats' medians, which shows the machine's noise.
+benchmarks/results/VERSION/engine.json (engine_bf16_amx.json where ours is that precision). Every number is the median of its
+repeats' medians; the range is that of the repeats' medians, which shows the machine's noise.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def compare(options: argparse.Namespace, name: str, threads: int, mode: str) -> 
     torch = [options.python, str(HERE / "torch_engine.py"), name, str(threads), runs, *extra]
     ours = [options.bench, name, str(threads), "8", runs, *extra]
     single = [options.bench, name, str(threads), "1", runs]
-    commands = {"torch": torch, "ours": ours, "torch_bf16": [*torch, "bf16"], "ours_bf16": [*ours, "bf16"]}
+    commands = {"torch": torch, "ours": ours, "torch_bf16": [*torch, "bf16"], "ours_bf16": [*ours, options.bf16]}
     if mode == "step":
-        commands |= {"one": single, "one_bf16": [*single, "bf16"]}
+        commands |= {"one": single, "one_bf16": [*single, options.bf16]}
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(options.repeats):
         for what, command in commands.items():
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--workloads", default=",".join(RUNS))
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--bf16", choices=["bf16", "bf16_amx"], default="bf16", help="ours, next to PyTorch's autocast")
     options = parser.parse_args()
     rows = []
     print(
@@ -90,7 +91,8 @@ def main() -> None:
     folder = HERE / "results" / options.version
     folder.mkdir(parents=True, exist_ok=True)
     made = {"machine": {"processor": platform.machine(), "system": platform.system()}, "rows": rows}
-    (folder / "engine.json").write_text(json.dumps(made, indent=1) + "\n")
+    name = "engine.json" if options.bf16 == "bf16" else f"engine_{options.bf16}.json"
+    (folder / name).write_text(json.dumps(made, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ TOKENS = nn.Sequential(
     nn.Flatten(),
     nn.Linear(10),
 )
+#: The precisions that are compared with f32.
+SHORT = ("bf16", "bf16_amx")
 #: Set, network, and what trains it.
 CASES: dict[str, tuple[Any, Any, Any]] = {
     "digits, convolutions": (load_digits, CONVOLUTIONS, NeuralClassifier),
@@ -57,19 +59,21 @@ def main() -> None:
     for name, (load, network, kind) in CASES.items():
         df = rows(spark, load)
         curves = {}
-        for precision in ("f32", "bf16"):
+        for precision in ("f32", *SHORT):
             made = kind(
                 network=network, precision=precision, epochs=epochs, batchSize=64, seed=3, numTrainers=1, verbose=False
             )
             curves[precision] = np.array(made.fit(df).summary.objectiveHistory)
-        differences = np.abs(curves["bf16"] - curves["f32"])
-        apart = differences / curves["f32"]
-        print(
-            f"{name:24} f32 {curves['f32'][0]:.4f} -> {curves['f32'][-1]:.4f}"
-            f"  bf16 -> {curves['bf16'][-1]:.4f}  largest difference {100 * apart.max():.2f} %"
-            f" (epoch {int(apart.argmax()) + 1}), {100 * differences.max() / curves['f32'][0]:.2f} % of the first loss",
-            flush=True,
-        )
+        first, last = curves["f32"][0], curves["f32"][-1]
+        print(f"{name:24} f32 {first:.4f} -> {last:.4f}", flush=True)
+        for precision in SHORT:
+            differences = np.abs(curves[precision] - curves["f32"])
+            apart = differences / curves["f32"]
+            print(
+                f"{'':24} {precision} -> {curves[precision][-1]:.4f}  largest difference {100 * apart.max():.2f} %"
+                f" (epoch {int(apart.argmax()) + 1}), {100 * differences.max() / first:.2f} % of the first loss",
+                flush=True,
+            )
     spark.stop()
 
 

@@ -1,7 +1,7 @@
 //! Time of products and of a training step: `cargo bench -p candlewick-model [-- THREADS] [-- step]`.
 
 use candlewick_model::engine::{Batch, Engine, NodeGradient, Predictor, Slice};
-use candlewick_model::kernels::{Accumulate, Kernels, Matrix, SimdLevel};
+use candlewick_model::kernels::{Accumulate, Kernels, Matrix, SimdLevel, has_amx};
 use candlewick_model::network::Network;
 use candlewick_model::optim::{Clip, Optimizer};
 use candlewick_model::philox::{Key, uniform};
@@ -50,7 +50,12 @@ fn products(threads: usize) -> Result<(), Failure> {
         {
             let mut kernels = Kernels::at(level, threads)?.with_precision(precision);
             // What is emulated is slow: it is for the same bits.
-            let emulated = precision == Precision::Bf16 && level != SimdLevel::Avx512Bf16;
+            let native = level == SimdLevel::Avx512Bf16;
+            let emulated = match precision {
+                Precision::Bf16 => !native,
+                Precision::Bf16Amx => !native || !has_amx(),
+                _ => false,
+            };
             if emulated && m * k * n > 1 << 27 {
                 continue;
             }

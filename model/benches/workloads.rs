@@ -156,11 +156,11 @@ fn main() -> Result<(), Failure> {
     };
     let (threads, shards, runs) = (number(1, 1), number(2, 8), number(3, 50));
     let document = json!({"format": "candlewick.network/1", "layers": work.layers});
-    let precision = if arguments.iter().any(|text| text == "bf16") {
-        Precision::Bf16
-    } else {
-        Precision::F32
-    };
+    let named = |one: &Precision| arguments.iter().any(|text| text == one.name());
+    let precision = Precision::ON_PROCESSORS
+        .into_iter()
+        .find(named)
+        .unwrap_or_default();
     let network = Network::from_document(&document, &work.shape)?.with_precision(precision);
     let times = if arguments.iter().any(|text| text == "forward") {
         forward(&network, &work, threads, runs)?

@@ -10,7 +10,7 @@ use crate::parameter::{SparseLayout, SparseParameter};
 use crate::summary::step_memory;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::feed::RowFormat;
-use candlewick_protocol::job::{DataSpec, JobSpec, Precision, SnapshotSpec, TrainSpec};
+use candlewick_protocol::job::{DataSpec, JobSpec, SnapshotSpec, TrainSpec};
 use candlewick_protocol::params::Complete;
 use candlewick_protocol::{Failure, tree};
 use std::ops::Range;
@@ -356,7 +356,7 @@ fn packed(network: &Network, rows: u64, training: bool) -> usize {
             _ => network.input_width(),
         };
         // In bf16 the gradient of a convolution's weights reads a copy of what the window slides over, as pairs.
-        if network.precision() == Precision::Bf16 && node.name.starts_with("Conv") {
+        if network.precision().is_bf16() && node.name.starts_with("Conv") {
             let output: usize = node.output.iter().product();
             pairs = pairs.max(rows.saturating_mul(match node.name.starts_with("ConvTranspose") {
                 true => output,

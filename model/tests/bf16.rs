@@ -17,10 +17,13 @@ use support::{Case, SHARDS, bits, content, floats};
 /// behind every layer.
 const TOLERANCE: [f32; 2] = [0.02, 0.1];
 
-fn in_bf16(value: &Value) -> Case {
+/// Both orders of sums.
+const BOTH: [Precision; 2] = [Precision::Bf16, Precision::Bf16Amx];
+
+fn in_bf16(value: &Value, precision: Precision) -> Case {
     let case = Case::of(value);
     Case {
-        network: case.network.with_precision(Precision::Bf16),
+        network: case.network.with_precision(precision),
         ..case
     }
 }
@@ -69,6 +72,12 @@ fn numbers<'a>(value: &'a Value, name: &str) -> &'a Value {
 
 /// Compares a family with autocast; and with the exact numbers, from which ours are hardly further away than autocast's are.
 fn family(name: &str, exact: &str) {
+    for precision in BOTH {
+        family_in(name, exact, precision);
+    }
+}
+
+fn family_in(name: &str, exact: &str, precision: Precision) {
     let all = content(include_str!("golden/bf16.json")).remove(0);
     let autocast = all[name].as_array().unwrap();
     let exact = content(exact);
@@ -79,7 +88,7 @@ fn family(name: &str, exact: &str) {
         if autocast["evaluated"].is_null() {
             continue;
         }
-        let case = in_bf16(exact);
+        let case = in_bf16(exact, precision);
         for (what, got) in computed(&case) {
             let (near, right) = (floats(numbers(autocast, &what)), floats(numbers(exact, &what)));
             let wrong = distance(&got, &near);
@@ -125,13 +134,15 @@ fn transformers_and_linear_layers() {
 #[test]
 fn bilinear() {
     for exact in content(include_str!("golden/bilinear.json")) {
-        let case = in_bf16(&exact);
-        let mut most = 0.0f32;
-        for (what, got) in computed(&case) {
-            most = most.max(distance(&got, &floats(numbers(&exact, &what))));
+        for precision in BOTH {
+            let case = in_bf16(&exact, precision);
+            let mut most = 0.0f32;
+            for (what, got) in computed(&case) {
+                most = most.max(distance(&got, &floats(numbers(&exact, &what))));
+            }
+            assert!(most > 1e-4 && most < 0.01, "{}: {most}", exact["name"]);
+            case.same_bits();
         }
-        assert!(most > 1e-4 && most < 0.01, "{}: {most}", exact["name"]);
-        case.same_bits();
     }
 }
 
@@ -182,14 +193,24 @@ fn multiply_add(a: f32, b: f32, sum: f32) -> f32 {
     }
 }
 
-/// The definition (rule B15): blocks as in f32; of each pair the odd index first.
-fn element(start: Option<f32>, terms: &[(f32, f32)]) -> f32 {
+/// The definitions: blocks as in f32; of each pair the odd index first (rule B15), or of 16 pairs the even and the odd indices by
+/// themselves (rule B16).
+fn element(precision: Precision, start: Option<f32>, terms: &[(f32, f32)]) -> f32 {
     let mut value = start;
+    let fused = |terms: &mut dyn Iterator<Item = &(f32, f32)>, sum: f32| {
+        terms.fold(sum, |sum, (a, b)| multiply_add(rounded(*a), rounded(*b), sum))
+    };
     for (from, to) in blocks(terms.len()) {
+        let mut terms = terms[from..to].to_vec();
+        terms.resize(terms.len().next_multiple_of(2), (0.0, 0.0));
         let mut chain = 0.0;
-        for pair in terms[from..to].chunks(2) {
-            for (a, b) in pair.iter().chain(&[(0.0, 0.0)][..2 - pair.len()]).rev() {
-                chain = multiply_add(rounded(*a), rounded(*b), chain);
+        for terms in terms.chunks(if precision == Precision::Bf16 { 2 } else { 32 }) {
+            if precision == Precision::Bf16 {
+                chain = fused(&mut terms.iter().rev(), chain);
+            } else {
+                let (evens, odds) = (terms.iter().step_by(2), terms.iter().skip(1).step_by(2));
+                let [evens, odds] = [fused(&mut { evens }, 0.0), fused(&mut { odds }, 0.0)];
+                chain = flushed(chain + flushed(evens + odds));
             }
         }
         value = Some(value.map_or(chain, |value| value + chain));
@@ -197,10 +218,23 @@ fn element(start: Option<f32>, terms: &[(f32, f32)]) -> f32 {
     value.unwrap_or(0.0)
 }
 
+fn flushed(value: f32) -> f32 {
+    if value.is_subnormal() {
+        0.0f32.copysign(value)
+    } else {
+        value
+    }
+}
+
 /// Equal bits, or both no numbers: which of two such is handed on is not defined.
 fn assert_same(got: f32, wanted: f32, what: &str) {
     let same = got.to_bits() == wanted.to_bits() || got.is_nan() && wanted.is_nan();
     assert!(same, "{what}: {got:e} and {wanted:e}");
+}
+
+fn both_at_every_level() -> impl Iterator<Item = (SimdLevel, Precision)> {
+    let levels = SimdLevel::available().into_iter();
+    levels.flat_map(|level| BOTH.map(|precision| (level, precision)))
 }
 
 #[test]
@@ -214,6 +248,8 @@ fn products_are_the_definition_at_every_level_for_all_kinds_of_values() {
             (29, 16, 530),
             (5, 7, 1_031),
             (14, 40, 2),
+            (33, 49, 31),
+            (16, 32, 1_024),
         ] {
             let (a, b) = (random.values(m * k, kind), random.values(n * k, kind));
             let bias = random.values(n, 0);
@@ -226,18 +262,16 @@ fn products_are_the_definition_at_every_level_for_all_kinds_of_values() {
                     1 => (a[t * m + i], b[t * n + j]),
                     _ => (a[i * k + t], b[j * k + t]),
                 };
-                for level in SimdLevel::available() {
+                for (level, precision) in both_at_every_level() {
                     for threads in [1, 3] {
-                        let mut kernels = Kernels::at(level, threads)
-                            .unwrap()
-                            .with_precision(Precision::Bf16);
+                        let mut kernels = Kernels::at(level, threads).unwrap().with_precision(precision);
                         let mut got = vec![0.0; m * n];
                         kernels.product(left, right, Accumulate::Bias(&bias), &mut got);
                         for (at, got) in got.iter().enumerate() {
                             let (i, j) = (at / n, at % n);
                             let terms: Vec<_> = (0..k).map(|t| term(i, j, t)).collect();
-                            let what = format!("{m}x{n}x{k}, values {kind}, {level:?}");
-                            assert_same(*got, element(Some(bias[j]), &terms), &what);
+                            let what = format!("{m}x{n}x{k}, values {kind}, {precision:?} at {level:?}");
+                            assert_same(*got, element(precision, Some(bias[j]), &terms), &what);
                         }
                     }
                 }
@@ -248,10 +282,16 @@ fn products_are_the_definition_at_every_level_for_all_kinds_of_values() {
 
 #[test]
 fn sums_over_a_tree_are_those_of_its_leaves_at_every_level() {
-    let mut random = Random(1_000_000);
-    let (m, n, unit) = (19, 35, 3);
     // Leaves of one row, of odd and even numbers, of more than a block.
-    let counts = [1, 0, 7, 4, 333, 2];
+    tree_of_leaves(3, [1, 0, 7, 4, 333, 2]);
+    // Leaves that are packed as one, of whole chunks of AMX.
+    tree_of_leaves(1, [32, 0, 64, 512, 32, 96]);
+    tree_of_leaves(16, [2, 0, 4, 64, 6, 2]);
+}
+
+fn tree_of_leaves(unit: usize, counts: [usize; 6]) {
+    let mut random = Random(1_000_000);
+    let (m, n) = (19, 35);
     let mut start = 0;
     let leaves = counts.map(|rows| {
         start += rows;
@@ -260,22 +300,22 @@ fn sums_over_a_tree_are_those_of_its_leaves_at_every_level() {
     let program = Program::of(0, 6, &|shard| leaves[shard as usize]);
     let k = start * unit;
     let (a, b) = (random.values(m * k, 0), random.values(n * k, 0));
-    let value = |i: usize, j: usize, (first, rows): (usize, usize)| {
+    let value = |precision: Precision, (i, j): (usize, usize), (first, rows): (usize, usize)| {
         let terms: Vec<_> = (first * unit..(first + rows) * unit)
             .map(|t| (a[t * m + i], b[t * n + j]))
             .collect();
-        element(None, &terms)
+        element(precision, None, &terms)
     };
-    for level in SimdLevel::available() {
-        let mut kernels = Kernels::at(level, 2).unwrap().with_precision(Precision::Bf16);
+    for (level, precision) in both_at_every_level() {
+        let mut kernels = Kernels::at(level, 2).unwrap().with_precision(precision);
         let mut got = vec![f32::NAN; m * n];
         let (left, right) = (Matrix::new(&a, k, m).transposed(), Matrix::new(&b, k, n));
         kernels.tree_product(left, right, &program, unit, &mut got);
         for (at, got) in got.iter().enumerate() {
-            let of = |shard: usize| value(at / n, at % n, leaves[shard]);
+            let of = |shard: usize| value(precision, (at / n, at % n), leaves[shard]);
             // Shard 1 has no rows: ((0 + (2 + 3)) + (4 + 5)).
             let wanted = (of(0) + (of(2) + of(3))) + (of(4) + of(5));
-            assert_same(*got, wanted, &format!("{level:?}, element {at}"));
+            assert_same(*got, wanted, &format!("{precision:?} at {level:?}, element {at}"));
         }
     }
 }
@@ -299,9 +339,10 @@ fn a_network_in_bf16_gives_other_bits_than_in_f32_and_the_same_again() {
                 .unwrap(),
         )
     };
-    let [f32s, bf16s] = Precision::ON_PROCESSORS.map(|precision| run(precision, 1));
-    assert_ne!(f32s, bf16s);
+    let [f32s, bf16s, amx] = Precision::ON_PROCESSORS.map(|precision| run(precision, 1));
+    assert!(f32s != bf16s && f32s != amx && bf16s != amx);
     assert_eq!(bf16s, run(Precision::Bf16, 3));
+    assert_eq!(amx, run(Precision::Bf16Amx, 3));
     assert_eq!(
         network.with_precision(Precision::Bf16).weights_hash(&weights),
         network.weights_hash(&weights)

@@ -16,11 +16,18 @@ pub(super) fn precision(params: &Complete, device: Option<DeviceKind>) -> Result
 
 /// Why a kind of device does not compute in a precision; none where it does.
 fn refusal(precision: Precision, device: DeviceKind) -> Option<String> {
-    (precision == Precision::Fp16 && device == DeviceKind::Cpu).then(|| {
-        "precision = \"fp16\" is for GPUs only, and processors have no fast products of it: set precision to \"bf16\", which is as \
-         short and has the range of f32, or to \"f32\""
-            .to_owned()
-    })
+    let why = match (precision, device) {
+        (Precision::Fp16, DeviceKind::Cpu) => {
+            "precision = \"fp16\" is for GPUs only, and processors have no fast products of it: set precision to \"bf16\", which is as \
+             short and has the range of f32, or to \"f32\""
+        }
+        (Precision::Bf16Amx, DeviceKind::Cuda) => {
+            "precision = \"bf16_amx\" is for processors only, in whose order it adds: set precision to \"bf16\" for GPUs, or device to \
+             \"cpu\""
+        }
+        _ => return None,
+    };
+    Some(why.to_owned())
 }
 
 /// The kinds of devices that do not compute in a precision, each with why: the driver chooses among the others.
@@ -99,6 +106,17 @@ mod tests {
                 assert_eq!(with(&more, &json!({"device": device})).unwrap().1, json!({}));
             }
         }
+    }
+
+    #[test]
+    fn the_order_of_amx_is_for_processors() {
+        let on = |device: &str| with(&json!({"precision": "bf16_amx"}), &json!({"device": device}));
+        assert_eq!(on("cpu").unwrap().0, Precision::Bf16Amx);
+        let told = on("cuda").unwrap_err();
+        assert!(
+            told.contains("is for processors only") && told.contains("set precision to \"bf16\""),
+            "{told}"
+        );
     }
 
     #[test]

@@ -67,6 +67,30 @@ macro_rules! with_isa {
                 type $isa = $crate::kernels::bf16::EmulatedGeneric;
                 $body
             }
+            #[cfg(target_arch = "x86_64")]
+            (candlewick_protocol::job::Precision::Bf16Amx, $crate::kernels::SimdLevel::Avx512Bf16)
+                if $crate::kernels::bf16::has_amx() =>
+            {
+                type $isa = $crate::kernels::bf16::Amx;
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            (
+                candlewick_protocol::job::Precision::Bf16Amx,
+                $crate::kernels::SimdLevel::Avx512 | $crate::kernels::SimdLevel::Avx512Bf16,
+            ) => {
+                type $isa = $crate::kernels::bf16::AmxAvx512;
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            (candlewick_protocol::job::Precision::Bf16Amx, $crate::kernels::SimdLevel::Avx2) => {
+                type $isa = $crate::kernels::bf16::AmxAvx2;
+                $body
+            }
+            (candlewick_protocol::job::Precision::Bf16Amx, _) => {
+                type $isa = $crate::kernels::bf16::AmxGeneric;
+                $body
+            }
         }
     }};
 }

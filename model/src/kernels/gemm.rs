@@ -1,6 +1,7 @@
 //! Matrix products: blocking, packing, threads.
 
 use super::arithmetic::{Arithmetic, with_isa};
+use super::isa::Isa;
 use super::matrix::{Accumulate, Matrix, blocks};
 use super::packed::Packing;
 use super::program::Program;
@@ -243,6 +244,7 @@ impl Kernels {
         let work = m.saturating_mul(n).saturating_mul(k);
         let threads = (work / WORK_PER_THREAD).clamp(1, self.workers.threads());
         let (down, across) = grid(m, n, threads);
+        let (tall, wide) = with_isa!(self.arithmetic(), I => (I::ROWS, I::COLS));
         let cut = |length: usize, parts: usize, at: usize, unit: usize| {
             let size = length.div_ceil(parts).next_multiple_of(unit);
             ((at * size).min(length), ((at + 1) * size).min(length))
@@ -250,8 +252,8 @@ impl Kernels {
         self.workers
             .each(&mut self.scratch[..down * across], |index, scratch| {
                 let part = Part {
-                    rows: cut(m, down, index / across, if down > 1 { 14 } else { 1 }),
-                    cols: cut(n, across, index % across, if across > 1 { 32 } else { 1 }),
+                    rows: cut(m, down, index / across, if down > 1 { tall } else { 1 }),
+                    cols: cut(n, across, index % across, if across > 1 { wide } else { 1 }),
                 };
                 if part.rows.0 < part.rows.1 && part.cols.0 < part.cols.1 {
                     body(part, &mut scratch.tile);

@@ -11,17 +11,32 @@ const COLS: usize = 16;
 
 impl Isa for Generic {
     const LEVEL: SimdLevel = SimdLevel::Generic;
+    type Held = ();
     const ROWS: usize = ROWS;
     const COLS: usize = COLS;
     const HALF: usize = COLS;
     const BLOCK_ROWS: usize = 64;
 
-    unsafe fn tile(rows: usize, _half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
+    unsafe fn tile(
+        (): &mut (),
+        (rows, _): (usize, bool),
+        depth: usize,
+        a: *const f32,
+        b: *const f32,
+        store: &Store,
+    ) {
         // SAFETY: the caller keeps the contract of `Isa::tile`, which is that of the function.
         unsafe { tile(rows, depth, Packed(a), b, store) }
     }
 
-    unsafe fn gather_tile(rows: usize, _half: bool, depth: usize, a: Gather, b: *const f32, store: &Store) {
+    unsafe fn gather_tile(
+        (): &mut (),
+        (rows, _): (usize, bool),
+        depth: usize,
+        a: Gather,
+        b: *const f32,
+        store: &Store,
+    ) {
         // SAFETY: the caller keeps the contract of `Isa::gather_tile`, which is that of the function.
         unsafe { tile(rows, depth, a, b, store) }
     }

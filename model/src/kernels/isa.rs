@@ -86,8 +86,12 @@ pub(crate) const ROW_PANELS: usize = 4;
 pub(crate) trait Isa {
     /// Which instruction set.
     const LEVEL: SimdLevel;
+    /// What a thread keeps from tile to tile while it computes some one after another, and gives back behind them.
+    type Held: Default;
     /// Values of a sum in an element of a packed operand: one f32, or two bf16.
     const VALUES: usize = 1;
+    /// Values of a sum at whose multiples a packed left operand may be cut.
+    const STEP: usize = Self::VALUES;
     /// Rows of a full tile.
     const ROWS: usize;
     /// Columns of a full tile.
@@ -128,15 +132,27 @@ pub(crate) trait Isa {
         pack::panel(Self::LEVEL, matrix, rows, depth, height, into);
     }
 
+    /// Packs `rows.1 - rows.0` rows of a left operand and columns `depth.0..depth.1` of it, as tiles read them.
+    fn left(matrix: &Matrix<'_>, rows: (usize, usize), depth: (usize, usize), into: &mut [f32]) {
+        Self::panel(matrix, rows, depth, rows.1 - rows.0, into);
+    }
+
     /// Packs lines of `wide` values in place, a line for each value of a sum.
     fn fold(_lines: &mut [f32], _wide: usize) {}
 
-    /// Computes a tile of `rows` (1..=ROWS) rows and COLS (HALF where `half`) columns over `depth` packed columns.
+    /// Computes a tile of `shape.0` (1..=ROWS) rows and COLS (HALF where `shape.1`) columns over `depth` packed columns.
     ///
     /// # Safety
-    /// The processor has the instruction set; `a` holds `depth * rows` values, `b` `depth` times the tile's columns;
-    /// `store` describes writable memory of `rows` rows, and a bias holds `store.cols` values.
-    unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store);
+    /// The processor has the instruction set; `a` holds `depth * shape.0` values, `b` `depth` times the tile's columns;
+    /// `store` describes writable memory of `shape.0` rows, and a bias holds `store.cols` values.
+    unsafe fn tile(
+        held: &mut Self::Held,
+        shape: (usize, bool),
+        depth: usize,
+        a: *const f32,
+        b: *const f32,
+        store: &Store,
+    );
 
     /// As [`Isa::tile`], of one row and [`ROW_PANELS`] full panels, which lie one after another: sums of one panel alone
     /// would wait for each other.
@@ -144,7 +160,7 @@ pub(crate) trait Isa {
     /// # Safety
     /// As [`Isa::tile`], for all these panels and `ROW_PANELS * COLS` columns.
     #[inline]
-    unsafe fn row(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+    unsafe fn row(held: &mut Self::Held, depth: usize, a: *const f32, b: *const f32, store: &Store) {
         for panel in 0..ROW_PANELS {
             let store = Store {
                 c: store.c.wrapping_add(panel * Self::COLS),
@@ -153,16 +169,32 @@ pub(crate) trait Isa {
                 ..*store
             };
             // SAFETY: the caller promises what a tile of each of the panels needs.
-            unsafe { Self::tile(1, false, depth, a, b.add(panel * depth * Self::COLS), &store) };
+            unsafe {
+                Self::tile(
+                    held,
+                    (1, false),
+                    depth,
+                    a,
+                    b.add(panel * depth * Self::COLS),
+                    &store,
+                )
+            };
         }
     }
 
     /// As [`Isa::tile`], with the left operand read where it lies.
     ///
     /// # Safety
-    /// As [`Isa::tile`]; `a` holds `rows` row offsets and `depth` column offsets, and the sum of any two leads to a
+    /// As [`Isa::tile`]; `a` holds `shape.0` row offsets and `depth` column offsets, and the sum of any two leads to a
     /// readable value.
-    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store);
+    unsafe fn gather_tile(
+        held: &mut Self::Held,
+        shape: (usize, bool),
+        depth: usize,
+        a: Gather,
+        b: *const f32,
+        store: &Store,
+    );
 
     /// `left += right` for a tile of `cols` columns whose rows lie `strides` apart.
     ///

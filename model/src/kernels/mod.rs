@@ -70,3 +70,17 @@ pub use simd::SimdLevel;
 pub(crate) use simd::simd_dispatch;
 pub(crate) use sparse_memory::SparseMemory;
 pub use workers::Workers;
+
+/// Whether this processor computes `precision="bf16_amx"` by its instructions: an Intel Xeon since Sapphire Rapids whose system lets
+/// this process use them. Elsewhere the same bits come out, slowly.
+#[must_use]
+pub fn has_amx() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        bf16::has_amx()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}

@@ -150,6 +150,7 @@ impl PackedValues<'_> {
 
 fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Accumulate<'_>, c: Target) {
     let length = a.len() / (part.rows.1 - part.rows.0);
+    let mut held = I::Held::default();
     let store_at = |row: usize, col: usize, cols: usize| Store {
         c: c.at(row, col),
         stride: c.stride(),
@@ -169,7 +170,7 @@ fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Acc
         let panels = &b[col * length..][..ROW_PANELS * I::COLS * length];
         let store = store_at(part.rows.0, col, ROW_PANELS * I::COLS);
         // SAFETY: as below, for as many panels as were sliced.
-        unsafe { I::row(length, a.as_ptr(), panels.as_ptr(), &store) };
+        unsafe { I::row(&mut held, length, a.as_ptr(), panels.as_ptr(), &store) };
     }
     let mut right = together * length;
     for col in (together..part.cols.1).step_by(I::COLS) {
@@ -184,7 +185,16 @@ fn tiles<I: Isa>((a, height): (&[f32], usize), b: &[f32], part: Part, start: Acc
             let store = store_at(row, col, cols);
             // SAFETY: the operand was packed for I, which is the level of the processor or below; both panels were
             // sliced to the lengths the tile reads; `product` checked that the result has these rows and columns.
-            unsafe { I::tile(rows, half, length, left.as_ptr(), panel.as_ptr(), &store) };
+            unsafe {
+                I::tile(
+                    &mut held,
+                    (rows, half),
+                    length,
+                    left.as_ptr(),
+                    panel.as_ptr(),
+                    &store,
+                )
+            };
         }
     }
 }

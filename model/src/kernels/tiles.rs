@@ -85,8 +85,8 @@ impl Target {
     }
 }
 
-/// Packs the panels of rows `rows` of `matrix` one after another. A last panel has its own height, or that of a
-/// narrow tile where `half` is given.
+/// Packs the panels of rows `rows` of `matrix` one after another. The height of narrow tiles (`height.1`) is that of right operands, of
+/// which a last panel has it or the whole one; that of a left operand has as many rows as are left.
 pub(super) fn pack_panels<I: Isa>(
     matrix: &Matrix<'_>,
     rows: (usize, usize),
@@ -98,8 +98,23 @@ pub(super) fn pack_panels<I: Isa>(
     let mut at = 0;
     for (first, last, tall) in panels(rows, height) {
         let into = &mut into[at..at + tall * length];
-        I::panel(matrix, (first, last), depth, tall, into);
+        pack_panel::<I>(matrix, (first, last), depth, (tall, height.1.is_none()), into);
         at += tall * length;
+    }
+}
+
+/// Packs a panel of so many rows, of a left operand or of a right one.
+fn pack_panel<I: Isa>(
+    matrix: &Matrix<'_>,
+    rows: (usize, usize),
+    depth: (usize, usize),
+    (tall, left): (usize, bool),
+    into: &mut [f32],
+) {
+    if left {
+        I::left(matrix, rows, depth, into);
+    } else {
+        I::panel(matrix, rows, depth, tall, into);
     }
 }
 
@@ -133,7 +148,8 @@ fn pack_leaves<I: Isa>(
             for (from, to) in blocks(count * unit) {
                 let size = tall * I::elements(to - from);
                 let depth = (start * unit + from, start * unit + to);
-                I::panel(matrix, (first, last), depth, tall, &mut into[at..at + size]);
+                let shape = (tall, height.1.is_none());
+                pack_panel::<I>(matrix, (first, last), depth, shape, &mut into[at..at + size]);
                 at += size;
             }
         }
@@ -240,6 +256,7 @@ pub(super) fn product_part<I: Isa>(
 /// whole result.
 pub(super) fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: Accumulate<'_>, target: Target) {
     let length = a.len() / (part.rows.1 - part.rows.0);
+    let mut held = I::Held::default();
     let mut right = 0;
     for col in (part.cols.0..part.cols.1).step_by(I::COLS) {
         let cols = (part.cols.1 - col).min(I::COLS);
@@ -263,7 +280,16 @@ pub(super) fn block<I: Isa>(a: &[f32], b: &[f32], part: Part, start: Accumulate<
             };
             // SAFETY: I is the level of the processor or below; both panels were sliced to the lengths the tile
             // reads; rows row..row + rows and columns col..col + cols lie in this thread's part of the result.
-            unsafe { I::tile(rows, half, length, left.as_ptr(), panel.as_ptr(), &store) };
+            unsafe {
+                I::tile(
+                    &mut held,
+                    (rows, half),
+                    length,
+                    left.as_ptr(),
+                    panel.as_ptr(),
+                    &store,
+                )
+            };
         }
     }
 }
@@ -320,11 +346,11 @@ impl<'a> Tree<'a> {
     fn of<I: Isa>(program: &'a Program, unit: usize) -> Option<Self> {
         let (first, last) = (program.leaves().next()?, program.leaves().last()?);
         let depth = (first.0 * unit, (last.0 + last.1) * unit);
-        // Leaves lie one after another in the batch: they are packed as one range of columns, unless an element would then hold
-        // values of two blocks.
+        // Leaves lie one after another in the batch: they are packed as one range of columns, unless what lies together would then
+        // hold values of two blocks.
         let whole = program
             .leaves()
-            .all(|(_, rows)| blocks(rows * unit).all(|(from, to)| (to - from).is_multiple_of(I::VALUES)));
+            .all(|(_, rows)| blocks(rows * unit).all(|(from, to)| (to - from).is_multiple_of(I::STEP)));
         let elements = |(_, rows)| I::elements_of(rows * unit);
         let length = match whole {
             true => I::elements(depth.1 - depth.0),
@@ -355,6 +381,7 @@ impl<'a> Tree<'a> {
 }
 
 fn tree_block<I: Isa>(a: &[f32], b: &[f32], part: Part, tree: &Tree<'_>, target: Target, tiles: &mut [f32]) {
+    let mut held = I::Held::default();
     let mut right = 0;
     for col in (part.cols.0..part.cols.1).step_by(I::COLS) {
         let cols = (part.cols.1 - col).min(I::COLS);
@@ -372,7 +399,7 @@ fn tree_block<I: Isa>(a: &[f32], b: &[f32], part: Part, tree: &Tree<'_>, target:
                 c: target.at(row, col),
                 stride: target.1,
             };
-            tree_tile::<I>(left, panel, tile, tree, tiles);
+            tree_tile::<I>(&mut held, (left, panel), tile, tree, tiles);
         }
     }
 }
@@ -390,7 +417,13 @@ struct Tile {
 }
 
 /// Runs the program for one tile. The bottom of its stack is the result itself; the levels above lie in `tiles`.
-fn tree_tile<I: Isa>(a: &[f32], b: &[f32], tile: Tile, tree: &Tree<'_>, tiles: &mut [f32]) {
+fn tree_tile<I: Isa>(
+    held: &mut I::Held,
+    (a, b): (&[f32], &[f32]),
+    tile: Tile,
+    tree: &Tree<'_>,
+    tiles: &mut [f32],
+) {
     let Tile {
         rows,
         cols,
@@ -437,8 +470,8 @@ fn tree_tile<I: Isa>(a: &[f32], b: &[f32], tile: Tile, tree: &Tree<'_>, tiles: &
             // reads; the level holds `rows` rows of `cols` values.
             unsafe {
                 I::tile(
-                    rows,
-                    wide == I::HALF,
+                    held,
+                    (rows, wide == I::HALF),
                     length,
                     left.as_ptr(),
                     right.as_ptr(),

@@ -69,7 +69,7 @@ pub(super) fn transpose(
 /// # Safety
 /// The processor has AVX-512; rows that are there have 16 readable values, columns as many writable ones as there are rows.
 #[target_feature(enable = "avx512f")]
-unsafe fn transpose16<const FULL: usize>(
+pub(super) unsafe fn transpose16<const FULL: usize>(
     from: *const f32,
     stride: usize,
     to: *mut f32,

@@ -16,8 +16,8 @@ pub(crate) struct Avx2;
 
 /// Calls a tile for its number of rows and its width.
 macro_rules! dispatch {
-    ($tile:ident, $rows:expr, $half:expr, ($depth:expr, $a:expr, $b:expr, $store:expr), $($count:literal)*) => {
-        match ($rows, $half) {
+    ($tile:ident, $shape:expr, ($depth:expr, $a:expr, $b:expr, $store:expr), $($count:literal)*) => {
+        match $shape {
             $(
                 // SAFETY: the caller keeps the contract of `Isa::tile`, which is that of the function.
                 ($count, false) => unsafe { $tile::<$count, 2, _>($depth, $a, $b, $store) },
@@ -33,25 +33,40 @@ pub(super) use dispatch;
 
 impl Isa for Avx512 {
     const LEVEL: SimdLevel = SimdLevel::Avx512;
+    type Held = ();
     const ROWS: usize = 14;
     const COLS: usize = 32;
     const HALF: usize = 16;
     const BLOCK_ROWS: usize = 336;
 
     #[inline]
-    unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
-        dispatch!(tile512, rows, half, (depth, Packed(a), b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    unsafe fn tile(
+        (): &mut (),
+        shape: (usize, bool),
+        depth: usize,
+        a: *const f32,
+        b: *const f32,
+        store: &Store,
+    ) {
+        dispatch!(tile512, shape, (depth, Packed(a), b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
 
     #[inline]
-    unsafe fn row(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+    unsafe fn row((): &mut (), depth: usize, a: *const f32, b: *const f32, store: &Store) {
         // SAFETY: the caller keeps the contract of `Isa::row`, which is that of the function.
         unsafe { row512(depth, a, b, store) }
     }
 
     #[inline]
-    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store) {
-        dispatch!(tile512, rows, half, (depth, a, b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    unsafe fn gather_tile(
+        (): &mut (),
+        shape: (usize, bool),
+        depth: usize,
+        a: Gather,
+        b: *const f32,
+        store: &Store,
+    ) {
+        dispatch!(tile512, shape, (depth, a, b, store), 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
     }
 
     #[inline]
@@ -63,25 +78,40 @@ impl Isa for Avx512 {
 
 impl Isa for Avx2 {
     const LEVEL: SimdLevel = SimdLevel::Avx2;
+    type Held = ();
     const ROWS: usize = 6;
     const COLS: usize = 16;
     const HALF: usize = 8;
     const BLOCK_ROWS: usize = 96;
 
     #[inline]
-    unsafe fn tile(rows: usize, half: bool, depth: usize, a: *const f32, b: *const f32, store: &Store) {
-        dispatch!(tile256, rows, half, (depth, Packed(a), b, store), 1 2 3 4 5 6);
+    unsafe fn tile(
+        (): &mut (),
+        shape: (usize, bool),
+        depth: usize,
+        a: *const f32,
+        b: *const f32,
+        store: &Store,
+    ) {
+        dispatch!(tile256, shape, (depth, Packed(a), b, store), 1 2 3 4 5 6);
     }
 
     #[inline]
-    unsafe fn row(depth: usize, a: *const f32, b: *const f32, store: &Store) {
+    unsafe fn row((): &mut (), depth: usize, a: *const f32, b: *const f32, store: &Store) {
         // SAFETY: the caller keeps the contract of `Isa::row`, which is that of the function.
         unsafe { row256(depth, a, b, store) }
     }
 
     #[inline]
-    unsafe fn gather_tile(rows: usize, half: bool, depth: usize, a: Gather, b: *const f32, store: &Store) {
-        dispatch!(tile256, rows, half, (depth, a, b, store), 1 2 3 4 5 6);
+    unsafe fn gather_tile(
+        (): &mut (),
+        shape: (usize, bool),
+        depth: usize,
+        a: Gather,
+        b: *const f32,
+        store: &Store,
+    ) {
+        dispatch!(tile256, shape, (depth, a, b, store), 1 2 3 4 5 6);
     }
 
     #[inline]

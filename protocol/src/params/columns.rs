@@ -105,9 +105,9 @@ pub(super) const PARAMS: &[Param] = &[
         "scorePrecision",
         Scope::All,
         ValueType::Text,
-        Range::OneOf(&["f32", "bf16"]),
+        Range::OneOf(&["f32", "bf16", "bf16_amx"]),
         Some("\"f32\""),
-        "What products of matrices round their operands to when a model scores: \"f32\" or \"bf16\", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise.",
+        "What products of matrices round their operands to when a model scores: \"f32\", \"bf16\", or \"bf16_amx\" for Intel's AMX (GPUs take that for bf16), as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise.",
     ),
     param(
         "scoreDevice",

@@ -180,7 +180,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Bytes,
         Range::Any,
         None,
-        "Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it.",
+        "Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it.",
     ),
     param(
         "spoolDir",

@@ -145,9 +145,9 @@ pub(super) const PARAMS: &[Param] = &[
         "precision",
         Scope::Estimator,
         ValueType::Text,
-        Range::OneOf(&["f32", "bf16", "fp16"]),
+        Range::OneOf(&["f32", "bf16", "bf16_amx", "fp16"]),
         Some("\"f32\""),
-        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on processors with avx512_bf16, and on others the same bits come out, slower; on GPUs they go through TF32; \"fp16\", on GPUs only, with a loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
+        "What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: \"f32\", nothing is rounded; \"bf16\", as torch.autocast does, where products take about half the time on AMD's processors with avx512_bf16, and on others the same bits come out, slower; on GPUs they go through TF32; \"bf16_amx\", the same with sums in the order of Intel's AMX, which has products three times as fast as those of f32 (Xeon since Sapphire Rapids) and bits of its own: elsewhere they come out slower, and GPUs do not compute in it; \"fp16\", on GPUs only, with a loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision.",
     ),
     standalone(
         "allowTF32",

@@ -32,7 +32,7 @@ impl Products {
         match precision {
             Precision::F32 if allow_tf32 => Products::Tf32,
             Precision::F32 => Products::F32,
-            Precision::Bf16 => Products::Bf16,
+            Precision::Bf16 | Precision::Bf16Amx => Products::Bf16,
             Precision::Fp16 => Products::Fp16,
         }
     }

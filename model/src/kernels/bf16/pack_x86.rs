@@ -102,7 +102,7 @@ fn mask(count: usize) -> __mmask16 {
 /// Pairs 16 values of two lines.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn pairs_of(even: __m512, odd: __m512) -> __m512 {
+pub(super) fn pairs_of(even: __m512, odd: __m512) -> __m512 {
     // Values of the lines in turn: the first line's are the lower half of what is converted.
     const IN_TURN: [u16; 32] = {
         let (mut order, mut at) = ([0; 32], 0);

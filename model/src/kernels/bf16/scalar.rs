@@ -53,12 +53,44 @@ fn flush_edge(left: f32, right: f32, sum: f32, value: f32) -> f32 {
     }
 }
 
+/// The odd and the even values of a pair of each operand.
+#[inline(always)]
+fn values(left: u32, right: u32) -> [(f32, f32); 2] {
+    [0xFFFF_0000, 0xFFFF].map(|half| {
+        let value = |pair: u32| f32::from_bits((pair & half) << if half == 0xFFFF { 16 } else { 0 });
+        (value(left), value(right))
+    })
+}
+
 /// The sum after a pair.
 #[inline(always)]
 pub(in crate::kernels) fn add_pair(left: u32, right: u32, sum: f32) -> f32 {
-    let [odd, even] = [0xFFFF_0000, 0xFFFF].map(|half| {
-        let value = |pair: u32| f32::from_bits((pair & half) << if half == 0xFFFF { 16 } else { 0 });
-        (value(left), value(right))
-    });
+    let [odd, even] = values(left, right);
     multiply_add(even.0, even.1, multiply_add(odd.0, odd.1, sum))
+}
+
+/// Pairs whose products AMX adds up before it adds them to a sum.
+pub(in crate::kernels) const CHUNK: usize = 16;
+
+/// The products of the even values and those of the odd ones of a chunk of pairs, each added up, with a further pair.
+#[inline(always)]
+pub(in crate::kernels) fn add_in_chunk(left: u32, right: u32, (evens, odds): (f32, f32)) -> (f32, f32) {
+    let [odd, even] = values(left, right);
+    (
+        multiply_add(even.0, even.1, evens),
+        multiply_add(odd.0, odd.1, odds),
+    )
+}
+
+/// The sum after a chunk. Where a sum of two values is subnormal it is exact.
+#[inline(always)]
+pub(in crate::kernels) fn add_chunk((evens, odds): (f32, f32), sum: f32) -> f32 {
+    let flushed = |value: f32| {
+        if value.is_subnormal() {
+            0.0f32.copysign(value)
+        } else {
+            value
+        }
+    };
+    flushed(sum + flushed(evens + odds))
 }

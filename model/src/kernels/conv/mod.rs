@@ -133,7 +133,11 @@ impl Kernels {
         let threads = (work / WORK_PER_THREAD).clamp(1, self.workers.threads());
         // Parts of the filters pack nothing twice.
         let by_filters = filters >= threads * LANES;
-        let unit = if by_filters { LANES } else { 14 };
+        let unit = if by_filters {
+            LANES
+        } else {
+            with_isa!(arithmetic, I => I::ROWS)
+        };
         let length = if by_filters { filters } else { depth };
         let each = length.div_ceil(threads).next_multiple_of(unit);
         let part = |index: usize| {

@@ -103,6 +103,7 @@ fn leaf_block<I: Isa>(
 ) {
     let most = |offsets: &[usize]| offsets.iter().max().copied().unwrap_or(0);
     assert!(most(taps) + most(places) < input.len() && sums.len() >= taps.len() * cols);
+    let mut held = I::Held::default();
     let mut panel = 0;
     for first in (0..cols).step_by(I::COLS) {
         let count = (cols - first).min(I::COLS);
@@ -124,7 +125,16 @@ fn leaf_block<I: Isa>(
             };
             // SAFETY: I is the level of the processor or below; no sum of offsets leaves the input and all lines of
             // the tile lie in `sums`, both by the assertion above; the panel was sliced to the length the tile reads.
-            unsafe { I::gather_tile(rows.len(), half, places.len(), left, right.as_ptr(), &store) };
+            unsafe {
+                I::gather_tile(
+                    &mut held,
+                    (rows.len(), half),
+                    places.len(),
+                    left,
+                    right.as_ptr(),
+                    &store,
+                )
+            };
         }
     }
 }

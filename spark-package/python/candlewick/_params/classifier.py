@@ -140,9 +140,10 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 "digit", "digit.probability", "digit.rawPrediction"; of a network with one output
                 "prediction", "probability" and "rawPrediction". (an object of at least one name with a
                 text, such as {"embed": "embedding"})
-            scorePrecision: What products of matrices round their operands to when a model scores: "f32" or
-                "bf16", as precision does while training. A model that was trained in bf16 scores in f32 too
-                unless this says otherwise. ("f32" or "bf16")
+            scorePrecision: What products of matrices round their operands to when a model scores: "f32",
+                "bf16", or "bf16_amx" for Intel's AMX (GPUs take that for bf16), as precision does while
+                training. A model that was trained in bf16 scores in f32 too unless this says otherwise.
+                ("f32" or "bf16" or "bf16_amx")
             scoreDevice: Where a model's transform, evaluate and SQL score: "cpu", on processors, where a
                 row's bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark
                 gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of
@@ -223,11 +224,14 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 the same weights bit for bit, on any number of trainers. (whole number of 64 bits)
             precision: What products of matrices (linear layers, convolutions, recurrent layers, attention)
                 round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast
-                does, where products take about half the time on processors with avx512_bf16, and on others
-                the same bits come out, slower; on GPUs they go through TF32; "fp16", on GPUs only, with a
-                loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums,
-                weights, the optimizer and everything else stay in f32. What a model computes in is
-                scorePrecision. ("f32" or "bf16" or "fp16")
+                does, where products take about half the time on AMD's processors with avx512_bf16, and on
+                others the same bits come out, slower; on GPUs they go through TF32; "bf16_amx", the same
+                with sums in the order of Intel's AMX, which has products three times as fast as those of
+                f32 (Xeon since Sapphire Rapids) and bits of its own: elsewhere they come out slower, and
+                GPUs do not compute in it; "fp16", on GPUs only, with a loss that is scaled by the rules of
+                torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else
+                stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "bf16_amx" or
+                "fp16")
             allowTF32: Whether products of f32 may be computed in TF32 where trainers compute on GPUs, as
                 torch.backends.cuda.matmul.allow_tf32: operands have 11 bits then instead of 24, and
                 products go through tensor cores. Processors have none of it, and "bf16" and "fp16"
@@ -321,9 +325,9 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
             trainerMemory: Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it
                 are on disk (spoolDir), with the same model; a fit whose network and batch alone need more
                 is refused before it starts. Not set: on YARN and Kubernetes 60 % of
-                spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the
-                memory of the machine divided by the trainers on it. A lower limit of the container goes
-                before it. (size such as "64m" or "1g")
+                spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of
+                all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower
+                limit of the container goes before it. (size such as "64m" or "1g")
             spoolDir: Folder that exists on each executor, for rows that trainerMemory does not hold;
                 several with commas between, used in turn. Not set: those that Spark has for its own files
                 (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without

@@ -92,12 +92,12 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     scorePrecision: Param[str] = Param(
         Params._dummy(),
         "scorePrecision",
-        'What products of matrices round their operands to when a model scores: "f32" or "bf16", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. ("f32" or "bf16")',
+        'What products of matrices round their operands to when a model scores: "f32", "bf16", or "bf16_amx" for Intel\'s AMX (GPUs take that for bf16), as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. ("f32" or "bf16" or "bf16_amx")',
         typeConverter=Legal(
             "scorePrecision",
             TypeConverters.toString,
-            '"f32" or "bf16"',
-            one_of("f32", "bf16"),
+            '"f32" or "bf16" or "bf16_amx"',
+            one_of("f32", "bf16", "bf16_amx"),
         ),
     )
 
@@ -234,9 +234,9 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         return self.getOrDefault(self.scorePrecision)
 
     def setScorePrecision(self, value: str) -> Self:
-        """What products of matrices round their operands to when a model scores: "f32" or "bf16", as
-        precision does while training. A model that was trained in bf16 scores in f32 too unless this says
-        otherwise. ("f32" or "bf16")
+        """What products of matrices round their operands to when a model scores: "f32", "bf16", or
+        "bf16_amx" for Intel's AMX (GPUs take that for bf16), as precision does while training. A model that
+        was trained in bf16 scores in f32 too unless this says otherwise. ("f32" or "bf16" or "bf16_amx")
         """
         return self._set(scorePrecision=value)
 

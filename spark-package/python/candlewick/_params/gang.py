@@ -267,7 +267,7 @@ class GangParams(Params):
     trainerMemory: Param[str] = Param(
         Params._dummy(),
         "trainerMemory",
-        'Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or "1g")',
+        'Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or "1g")',
         typeConverter=Legal(
             "trainerMemory",
             TypeConverters.toString,
@@ -571,9 +571,9 @@ class GangSetters(GangParams):
     def setTrainerMemory(self, value: str) -> Self:
         """Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk
         (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it
-        starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the
-        trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it.
-        A lower limit of the container goes before it. (size such as "64m" or "1g")
+        starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead, divided as the cores
+        of the executor are among trainers of all fits; elsewhere 25 % of the memory of the machine divided
+        by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or "1g")
         """
         return self._set(trainerMemory=value)
 

@@ -22,6 +22,19 @@ class PrecisionSuite extends SparkSuite {
     assert(losses.forall { case (rounded, loss) => math.abs(rounded - loss) < 0.02 * loss })
   }
 
+  test("the order of AMX gives weights and scores of its own, the same on two trainers") {
+    // Batches large enough for sums whose order matters.
+    def asked(precision: String) = classifier().setBatchSize(300).setPrecision(precision)
+    def amx = asked("bf16_amx")
+    val one = amx.fit(data)
+    assert(!Seq("f32", "bf16").map(asked(_).fit(data).weightsHash).contains(one.weightsHash))
+    assert(amx.setNumTrainers(2).fit(data.repartition(5)).weightsHash == one.weightsHash)
+    val scores = Seq("f32", "bf16_amx").map { precision =>
+      probabilities(one.copy(org.apache.spark.ml.param.ParamMap.empty).setScorePrecision(precision))
+    }
+    assert(scores.distinct.length == 2, "the same scores")
+  }
+
   test("a model scores in f32 unless scorePrecision says otherwise, saved and loaded too") {
     assert(model.getScorePrecision == "f32")
     val before = probabilities(model)
@@ -42,7 +55,7 @@ class PrecisionSuite extends SparkSuite {
   test("values that are none, and fp16 on processors") {
     for (set <- Seq[String => Any](classifier().setPrecision, classifier().setScorePrecision)) {
       val failure = intercept[Exception](set("int8"))
-      assert(failure.getMessage.contains("\"f32\" or \"bf16\""), failure.getMessage)
+      assert(failure.getMessage.contains("\"f32\" or \"bf16\" or \"bf16_amx\""), failure.getMessage)
     }
     val failure = intercept[InvalidParameterException](classifier().setPrecision("fp16").fit(data))
     assert(failure.getMessage.contains("precision = \"fp16\" is for GPUs only"), failure.getMessage)

@@ -106,16 +106,17 @@ trait ColumnParams
   /** @group setParam */
   def setOutputCols(value: String): this.type = set(outputCols, value)
 
-  /** What products of matrices round their operands to when a model scores: "f32" or "bf16", as
-    * precision does while training. A model that was trained in bf16 scores in f32 too unless this
-    * says otherwise. ("f32" or "bf16")
+  /** What products of matrices round their operands to when a model scores: "f32", "bf16", or
+    * "bf16_amx" for Intel's AMX (GPUs take that for bf16), as precision does while training. A
+    * model that was trained in bf16 scores in f32 too unless this says otherwise. ("f32" or "bf16"
+    * or "bf16_amx")
     * @group param
     */
   final val scorePrecision: Param[String] = new Param[String](
     this,
     "scorePrecision",
-    "What products of matrices round their operands to when a model scores: \"f32\" or \"bf16\", as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. (\"f32\" or \"bf16\")",
-    Legal[String]("scorePrecision", "\"f32\" or \"bf16\"", ParamValidators.inArray(Array("f32", "bf16")))
+    "What products of matrices round their operands to when a model scores: \"f32\", \"bf16\", or \"bf16_amx\" for Intel's AMX (GPUs take that for bf16), as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. (\"f32\" or \"bf16\" or \"bf16_amx\")",
+    Legal[String]("scorePrecision", "\"f32\" or \"bf16\" or \"bf16_amx\"", ParamValidators.inArray(Array("f32", "bf16", "bf16_amx")))
   )
   setDefault(scorePrecision, "f32")
 

@@ -357,16 +357,16 @@ trait GangParams extends Params {
 
   /** Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk
     * (spoolDir), with the same model; a fit whose network and batch alone need more is refused
-    * before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead
-    * divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided
-    * by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or
-    * "1g")
+    * before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead,
+    * divided as the cores of the executor are among trainers of all fits; elsewhere 25 % of the
+    * memory of the machine divided by the trainers on it. A lower limit of the container goes
+    * before it. (size such as "64m" or "1g")
     * @group param
     */
   final val trainerMemory: Param[String] = new Param[String](
     this,
     "trainerMemory",
-    "Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead divided by the trainers of the executor; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as \"64m\" or \"1g\")",
+    "Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as \"64m\" or \"1g\")",
     Legal[String]("trainerMemory", "a size such as \"64m\" or \"1g\"", Legal.matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"))
   )
 

@@ -84,6 +84,8 @@ class LaunchSpecSuite extends AnyFunSuite {
 
   test("what a device does not compute is known before one is chosen") {
     assert(launch("precision" -> "bf16").deviceRefusals.isEmpty)
+    val amx = launch("precision" -> "bf16_amx").deviceRefusals
+    assert(amx.keySet == Set("cuda") && amx("cuda").contains("is for processors only"), amx)
     val refusals = launch("precision" -> "fp16").deviceRefusals
     assert(refusals.keySet == Set("cpu") && refusals("cpu").contains("set precision to \"bf16\""), refusals)
   }
