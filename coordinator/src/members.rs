@@ -12,7 +12,7 @@ use std::ops::Range;
 pub(crate) struct Known {
     /// What it takes for a shard of a step, seconds.
     pub(crate) cost: Option<f64>,
-    /// Shards that it has memory for, where that is not all.
+    /// Shards that it has memory for, where that is not all but one.
     pub(crate) most_shards: Option<u32>,
 }
 

@@ -27,7 +27,7 @@ fn advice(precision: Precision, level: SimdLevel, amx: bool) -> Option<String> {
         Precision::Bf16 if amx => {
             return Some(
                 "precision is \"bf16\", for which this processor's AMX has no products: they take longer than those of f32; \
-                 \"bf16_amx\" takes a third, where all hosts have AMX"
+                 set precision to \"bf16_amx\", whose products take a third, where all hosts have AMX"
                     .to_owned(),
             );
         }
@@ -66,7 +66,7 @@ mod tests {
         }
         assert_eq!(advice(Precision::Bf16, SimdLevel::Avx512Bf16, false), None);
         let said = advice(Precision::Bf16, SimdLevel::Avx512Bf16, true).unwrap();
-        assert!(said.contains("\"bf16_amx\" takes a third"), "{said}");
+        assert!(said.contains("set precision to \"bf16_amx\""), "{said}");
         assert_eq!(advice(Precision::Bf16Amx, SimdLevel::Avx512Bf16, true), None);
         let said = advice(Precision::Bf16Amx, SimdLevel::Avx512Bf16, false).unwrap();
         assert!(

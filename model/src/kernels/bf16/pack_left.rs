@@ -1,22 +1,17 @@
 //! Left operands as the tiles of AMX read them: for every chunk of sixteen pairs a line of its pairs for each row. The last chunk of
 //! a panel has lines of as many pairs as are left.
 
-use super::pack_x86::pairs_of;
+use super::pack_x86::{mask, pairs_of};
 use super::scalar::{CHUNK, pair};
 use crate::kernels::isa::Gather;
 use crate::kernels::matrix::Matrix;
 use crate::kernels::transpose::transpose16;
 use std::arch::x86_64::{
-    __m512, __m512bh, __mmask16, _mm256_storeu_ps, _mm512_cvtne2ps_pbh, _mm512_i64gather_ps, _mm512_loadu_ps,
+    __m512, __m512bh, _mm256_storeu_ps, _mm512_cvtne2ps_pbh, _mm512_i64gather_ps, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_permutex2var_ps,
     _mm512_setzero_ps, _mm512_storeu_ps,
 };
 use std::mem::transmute;
-
-/// The first so many of 16.
-fn mask(count: usize) -> __mmask16 {
-    if count >= 16 { !0 } else { (1 << count) - 1 }
-}
 
 /// Packs rows of a matrix.
 pub(super) fn pack_left(matrix: &Matrix<'_>, rows: (usize, usize), depth: (usize, usize), into: &mut [f32]) {

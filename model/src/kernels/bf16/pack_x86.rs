@@ -95,7 +95,7 @@ unsafe fn square256(from: *const f32, stride: usize, count: usize, into: &mut [f
 }
 
 /// The first so many of 16.
-fn mask(count: usize) -> __mmask16 {
+pub(super) fn mask(count: usize) -> __mmask16 {
     if count >= 16 { !0 } else { (1 << count) - 1 }
 }
 
