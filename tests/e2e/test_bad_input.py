@@ -153,6 +153,10 @@ def test_more_trainers_than_shards(data: DataFrame) -> None:
         ({"failureTimeout": "soon"}, ["failureTimeout", "soon"]),
         ({"inputShape": [4]}, ["features", "6", "4"]),
         ({"dataReplicas": 3}, ["dataReplicas", "3", "2"]),
+        (
+            {"dataReplicas": 2, "numTrainers": 0},
+            ["dataReplicas", "only one trainer", "give the application a second executor"],
+        ),
         ({"dataReplicas": 2, "numTrainers": 1}, ["dataReplicas", "only one trainer", "numTrainers to at least 2"]),
     ],
 )

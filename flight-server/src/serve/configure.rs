@@ -115,6 +115,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_every_key() {
+        let page = include_str!("../../../docs/flight.md");
+        let keys = page
+            .split("### `")
+            .find(|part| part.starts_with("configure`"))
+            .unwrap();
+        for param in params::all().filter(|param| param.standalone) {
+            assert!(keys.contains(&format!("`{}`", param.name)), "{}", param.name);
+        }
+    }
+
+    #[test]
     fn defaults_are_the_estimators() {
         let configured = configure(request().to_string().as_bytes()).unwrap();
         let train = &configured.job.train;

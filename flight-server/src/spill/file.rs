@@ -1,18 +1,20 @@
 //! Files of rows without a name: whoever ends, however it ends, leaves nothing behind.
 
+use super::unnamed::unnamed;
 use crate::memory::{Account, Charge, Ledger, mib};
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::{ErrorKind, Failure};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use tempfile::TempDir;
 
 /// Bytes that encryption adds to a block.
 const TAG: usize = 16;
@@ -86,7 +88,7 @@ impl Spill {
     /// `JobFailed` naming the folder.
     pub(crate) fn file(self: &Arc<Self>, row: Option<usize>) -> Result<Arc<SpillFile>, Failure> {
         let part = |folder: &PathBuf| {
-            let file = unnamed(folder).map_err(|error| {
+            let (file, own) = unnamed(folder).map_err(|error| {
                 fatal(format!(
                     "the folder {} cannot take the rows that this trainer's memory does not hold: {error}; name one that \
                      is there on every executor, and that may be written, with spoolDir, or raise trainerMemory",
@@ -95,6 +97,7 @@ impl Spill {
             })?;
             Ok(Part {
                 file,
+                _own: own,
                 folder: folder.clone(),
                 end: AtomicU64::new(0),
                 tells: AtomicBool::new(true),
@@ -114,29 +117,6 @@ fn fatal(message: String) -> Failure {
     Failure::new(ErrorKind::JobFailed, message)
 }
 
-/// A file that no folder lists.
-fn unnamed(folder: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    match options
-        .clone()
-        .custom_flags(libc::O_TMPFILE | libc::O_EXCL)
-        .open(folder)
-    {
-        Ok(file) => Ok(file),
-        // The file system does not know such files, or the kernel does not.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
-            let own = folder.join(format!("candlewick-{}", std::process::id()));
-            DirBuilder::new().mode(0o700).create(&own)?;
-            let path = own.join("rows");
-            let file = options.create_new(true).open(&path);
-            let removed = std::fs::remove_dir_all(&own);
-            file.and_then(|file| removed.map(|()| file))
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// What was written at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
@@ -153,6 +133,8 @@ pub(crate) struct Extent {
 #[derive(Debug)]
 struct Part {
     file: File,
+    /// Dropped after the file.
+    _own: Option<TempDir>,
     folder: PathBuf,
     end: AtomicU64,
     /// Whether the file system says what it has to fetch from the disk first.

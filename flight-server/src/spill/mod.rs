@@ -10,6 +10,7 @@ mod opened;
 mod partition;
 mod record;
 mod sequence;
+mod unnamed;
 
 pub(crate) use file::{Extent, Spill, SpillFile};
 pub(crate) use list::{DiskList, Page, in_order};

@@ -185,14 +185,14 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
         "network is not set; set it with setNetwork, for example nn.Sequential(nn.Linear(64), nn.ReLU(), nn.Linear(10))"
       )
     val start = optional(initialWeights).filter(_.nonEmpty).map { value =>
-      InitialWeights.resolved(value, initialModel.map(model => model.uid -> model.state.weights))
+      InitialWeights.resolved(value, startModel.map(model => model.uid -> model.state.weights))
     }
     FitSpec(choice, paramsJson, defaultsJson, start, resumed)
   }
 
   /** The state of the initial model, where training is to go on from it. */
   private def resumed: Option[OptimizerState] = if ($(resumeOptimizer)) {
-    val model = initialModel.filter(_ => isSet(initialWeights)).getOrElse {
+    val model = startModel.getOrElse {
       throw Failures.parameter(
         "resumeOptimizer is true, but there is no model to go on from: set it with setInitialModel (a saved estimator does " +
           "not hold it), or set resumeOptimizer to false"
@@ -236,8 +236,13 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
   /** The document of the network where it is a graph. */
   private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
 
-  // Whose weights initialWeights are; what a parameter cannot hold is its optimiser's state, and weights beyond its limit.
-  private var initialModel = Option.empty[NeuralModel[_]]
+  // A model, and the value of initialWeights that stands for it: what a parameter cannot hold is its optimiser's state, and
+  // weights beyond its limit.
+  private var initialModel = Option.empty[(String, NeuralModel[_])]
+
+  /** Whose weights initialWeights are: whoever sets that parameter in any other way starts from no model. */
+  private def startModel: Option[NeuralModel[_]] =
+    initialModel.collect { case (text, model) if get(initialWeights).contains(text) => model }
 
   /** Starts training from the weights of a trained model; see initialWeights. With resumeOptimizer it goes on where the
     * training of the model ended. A saved estimator has the weights of the model, unless they are more than 1 GiB: then set
@@ -253,12 +258,8 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
   }
 
   /** Whose weights initialWeights are, for Python, which sets them itself; null where they are those of no model. */
-  private[candlewick] def rememberModel(model: NeuralModel[_]): Unit = initialModel = Option(model)
-
-  override def setInitialWeights(value: String): this.type = {
-    initialModel = None
-    super.setInitialWeights(value)
-  }
+  private[candlewick] def rememberModel(model: NeuralModel[_]): Unit =
+    initialModel = for (one <- Option(model); text <- get(initialWeights)) yield text -> one
 
   override protected def copyValues[T <: Params](to: T, extra: ParamMap): T = {
     to match {

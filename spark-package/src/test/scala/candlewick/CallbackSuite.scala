@@ -1,6 +1,6 @@
 package candlewick
 
-import candlewick.jni.JobFailedException
+import candlewick.jni.{CancelledException, JobFailedException, TrainerHost}
 import java.util.concurrent.{ConcurrentLinkedQueue, CountDownLatch}
 import org.apache.spark.ml.param.ParamMap
 
@@ -63,6 +63,31 @@ class CallbackSuite extends SparkSuite {
     )
     assert(error.getCause.getMessage == "no")
     assert(seen.told == Seq("begin", "epoch 0", "exception") && seen.failed.contains(error))
+  }
+
+  test("a fit that fails does not wait for a callback that is stuck") {
+    val (there, go) = (new CountDownLatch(1), new CountDownLatch(1))
+    val stuck = new Callback {
+      override def onEpochEnd(epoch: EpochRecord, fit: FitInfo): Boolean = {
+        there.countDown()
+        go.await()
+        false
+      }
+    }
+    val seen = new Seen
+    val handle = endless.setMaxRecoveries(0).setCallbacks(stuck, seen).startFit(data)
+    try {
+      await(there, "no epoch ended")
+      TrainerHost.stop(handle.id)
+      val error = intercept[Exception](over(handle).result())
+      assert(!error.isInstanceOf[CancelledException] && seen.failed.contains(error), error)
+      assert(seen.told == Seq("begin", "exception"))
+      assert(
+        handle
+          .progressLines()
+          .exists(_.contains("does not wait for the callback number 1 in onEpochEnd of epoch 0"))
+      )
+    } finally go.countDown()
   }
 
   test("whatever a callback throws fails the fit") {

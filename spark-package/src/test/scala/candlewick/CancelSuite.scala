@@ -2,6 +2,8 @@ package candlewick
 
 import candlewick.jni.{CancelledException, TrainerHost}
 import java.util.concurrent.CountDownLatch
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
+import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.functions.{col, udf}
 import org.scalatest.concurrent.Eventually
 import org.scalatest.time.{Millis, Seconds, Span}
@@ -110,6 +112,28 @@ class CancelSuite extends SparkSuite with Eventually {
     }
   }
 
+  test("a cancel that comes while Spark plans the feed ends the job that starts then") {
+    val blocking = udf { (label: Double) => CancelSuite.pass(label) }
+    val (planned, plan) = (new CountDownLatch(1), new CountDownLatch(1))
+    val (there, go) = (new CountDownLatch(1), new CountDownLatch(1))
+    CancelSuite.gates = Some(there -> go)
+    val before = spark.experimental.extraOptimizations
+    spark.experimental.extraOptimizations = Seq(new CancelSuite.Gate(planned, plan))
+    try {
+      val handle = classifier().setInputShape(Array(4)).startFit(data.where(blocking(col("label")) >= 0))
+      await(planned, "the feed was not planned")
+      handle.cancel("no patience")
+      plan.countDown()
+      // Its tasks would not end by themselves.
+      cancelled(handle): Unit
+    } finally {
+      spark.experimental.extraOptimizations = before
+      plan.countDown()
+      go.countDown()
+    }
+    gone()
+  }
+
   test("by the job group, while the first row is looked at") {
     val blocking = udf { (label: Double) => CancelSuite.pass(label) }
     val (there, go) = (new CountDownLatch(1), new CountDownLatch(1))
@@ -139,6 +163,17 @@ class CancelSuite extends SparkSuite with Eventually {
 }
 
 private object CancelSuite {
+
+  /** Says that a feed is being planned, and lets it go on. */
+  final class Gate(planned: CountDownLatch, plan: CountDownLatch) extends Rule[LogicalPlan] {
+    override def apply(found: LogicalPlan): LogicalPlan = {
+      if (found.nodeName.startsWith("Feed")) {
+        planned.countDown()
+        plan.await()
+      }
+      found
+    }
+  }
 
   /** Says that a function is there, and lets it go on. */
   @volatile var gates = Option.empty[(CountDownLatch, CountDownLatch)]

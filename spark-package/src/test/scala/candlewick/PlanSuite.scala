@@ -123,6 +123,12 @@ class PlanSuite extends SparkSuite with Eventually {
     val told = intercept[InvalidParameterException](large.fit(rows)).getMessage
     assert(plan.numTrainers == 3 && plan.advice.head == s"it will be refused: $told")
     assert(!classifier().setNumTrainers(2).plan(rows).advice.exists(_.contains("will be refused")))
+    // The one executor of this session has one trainer, and a copy of its rows has no place.
+    val alone = classifier().setDataReplicas(2)
+    val one = intercept[InvalidParameterException](alone.fit(rows)).getMessage
+    assert(one.contains("there is only one trainer: set numTrainers to at least 2"), one)
+    assert(alone.plan(rows).advice.head == s"it will be refused: $one")
+    assert(!alone.setMaxTrainers(2).plan(rows).advice.exists(_.contains("will be refused")))
   }
 
   test("times in the table have no exponents") {

@@ -6,7 +6,7 @@ import org.apache.spark.sql.{CandlewickShim, Column, DataFrame}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan, Project, Union}
 import org.apache.spark.sql.catalyst.util.ArrayData
-import org.apache.spark.sql.functions.{col, length, size}
+import org.apache.spark.sql.functions.{col, length, size, udf}
 import org.apache.spark.sql.types.{ArrayType, BinaryType, DataType, UserDefinedType}
 import scala.util.control.NonFatal
 
@@ -22,7 +22,7 @@ private[columns] object FirstRow {
     */
   final case class Seen(sizes: Seq[Int], nonzeros: Int)
 
-  /** The columns at the given positions in the first rows where none of them is null or an empty array, `most` at most; none
+  /** The columns at the given positions in the first rows where none of them is null or empty, `most` at most; none
     * where there is no such row.
     *
     * @param check
@@ -107,8 +107,11 @@ private[columns] object FirstRow {
         case _ => filled
       }
     case BinaryType => column.isNotNull && length(column) > 0
+    case _: UserDefinedType[_] => column.isNotNull && filledVector(column)
     case _ => column.isNotNull
   }
+
+  private val filledVector = udf((vector: Vector) => vector.size > 0)
 
   private def seenOf(value: Any): Seen = value match {
     case vector: Vector => Seen(Seq(vector.size), vector.numNonzeros)

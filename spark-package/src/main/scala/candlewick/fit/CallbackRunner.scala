@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick._
-import candlewick.internal.Json
+import candlewick.internal.{Clock, Json}
 import candlewick.jni.JobFailedException
 import com.fasterxml.jackson.databind.JsonNode
 import org.slf4j.LoggerFactory
@@ -15,6 +15,10 @@ private[candlewick] final class CallbackRunner(
 ) {
   private val log = LoggerFactory.getLogger(classOf[CallbackRunner])
   @volatile private var over = false
+  // Nobody waits for it any more.
+  @volatile private var left = false
+  // What it calls.
+  @volatile private var at = ""
   private val thread = new Thread(() => run(), s"candlewick-callbacks-${control.id}")
   thread.setDaemon(true)
 
@@ -26,7 +30,12 @@ private[candlewick] final class CallbackRunner(
       thread.start()
       val model =
         try fit
-        finally finish()
+        catch {
+          case error: Throwable =>
+            leave()
+            throw error
+        }
+      finish(Long.MaxValue)
       // The callbacks have seen the last epoch only now.
       control.check()
       each("onFitEnd")(_.onFitEnd(model, asked))
@@ -43,10 +52,20 @@ private[candlewick] final class CallbackRunner(
     }
 
   /** Waits for the callbacks to have seen everything; a fit that was cancelled does not wait for one that is stuck. */
-  private def finish(): Unit = {
+  private def finish(mostMs: Long): Unit = {
+    val clock = new Clock
     over = true
     control.events.end()
-    while (thread.isAlive && control.cancelled.isEmpty) thread.join(CallbackRunner.LookMs)
+    while (thread.isAlive && control.cancelled.isEmpty && clock.ms < mostMs)
+      thread.join(CallbackRunner.LookMs)
+  }
+
+  /** The fit has failed: its error does not wait for a callback that is stuck, which then sees nothing more. */
+  private def leave(): Unit = {
+    finish(FitControl.LastLinesMs)
+    left = true
+    if (thread.isAlive && control.cancelled.isEmpty)
+      control.warn(s"the fit has failed, and does not wait for $at, which has not returned")
   }
 
   private def run(): Unit =
@@ -55,7 +74,7 @@ private[candlewick] final class CallbackRunner(
       while (!last) {
         last = over
         control.events.take(if (last) 0L else CallbackRunner.LookMs).foreach { event =>
-          if (control.cancelled.isEmpty) pass(event)
+          if (control.cancelled.isEmpty && !left) pass(event)
         }
       }
     } catch {
@@ -84,14 +103,16 @@ private[candlewick] final class CallbackRunner(
   private def each(what: String)(action: Callback => Unit): Unit =
     callbacks.zipWithIndex.foreach { case (callback, index) => call(callback, index, what)(action) }
 
-  private def call[T](callback: Callback, index: Int, what: String)(action: Callback => T): T =
+  private def call[T](callback: Callback, index: Int, what: String)(action: Callback => T): T = {
+    val named = s"the callback ${CallbackRunner.name(callback, index)}"
+    at = s"$named in $what"
     try action(callback)
     catch {
       // A class that is missing or too old for the callback, and a `return` out of it, are the callback's failures too.
       case error: Throwable =>
-        val message = s"the callback ${CallbackRunner.name(callback, index)} failed in $what: $error"
-        throw new JobFailedException(message).initCause(error)
+        throw new JobFailedException(s"$named failed in $what: $error").initCause(error)
     }
+  }
 }
 
 private[fit] object CallbackRunner {

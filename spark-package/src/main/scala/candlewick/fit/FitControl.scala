@@ -27,6 +27,7 @@ private[candlewick] final class FitControl(
   private val lossActions = new CopyOnWriteArrayList[(String, String) => Unit]()
   private val lost = new ConcurrentHashMap[String, String]()
   private val jobs = ConcurrentHashMap.newKeySet[Int]()
+  @volatile private var refusal = Option.empty[Int => Unit]
   // Of jobs that hold slots: the job of a stage, and where the tasks of a job run, by their index.
   private val holdStages = new ConcurrentHashMap[Int, Int]()
   private val holdTasks = new ConcurrentHashMap[(Int, Int), String]()
@@ -91,9 +92,15 @@ private[candlewick] final class FitControl(
   /** Why Spark removed the executor, if it did since the fit began. Its id never comes back. */
   def lossOf(executor: String): Option[String] = Option(lost.get(executor))
 
+  /** Jobs of the fit that start from now on are ended by `cancel`: while Spark plans a query there is no job yet that a
+    * cancel would meet.
+    */
+  def refuseJobs(cancel: Int => Unit): Unit = refusal = Some(cancel)
+
   /** A Spark job of the fit has started. */
   def jobStarted(job: Int): Unit = {
     jobs.add(job)
+    refusal.foreach(_(job))
     signal()
   }
 

@@ -46,7 +46,10 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     // A tag and not a job group: the user's own group stays, and cancels our jobs too.
     sc.addJobTag(control.tag)
     sc.setInterruptOnCancel(true)
-    val cancelJobs = () => quietly("cancel the jobs")(sc.cancelJobsWithTag(control.tag))
+    val cancelJobs = () => {
+      control.refuseJobs(sc.cancelJob(_: Int))
+      quietly("cancel the jobs")(sc.cancelJobsWithTag(control.tag))
+    }
     state.begin(control)
     var failed = true
     try {

@@ -2,7 +2,7 @@ package candlewick.fit
 
 import candlewick.cluster.{Executor, Executors, FoundMemory, Machine, MemoryLimit, Request, Share}
 import candlewick.internal.{Clock, Json, RowBatch, RowLayout}
-import candlewick.jni.{Feeder, Native}
+import candlewick.jni.{Feeder, InvalidParameterException, Native}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{SparkContext, SparkEnv}
@@ -38,9 +38,15 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val active = executors.active()
     val request = Search.request(found)
     val gang = Gang.of(found.launch, request, active, executors)
-    val prepared = found.settled(gang.trainers)
+    // A fit begins with so many at least.
+    val most = math.max(gang.trainers, found.launch.minTrainers)
+    val (prepared, unfit) =
+      try (found.settled(most), None)
+      catch { case error: InvalidParameterException => (found, Some(error)) }
     val capacity = new SparkCluster(sc, control).capacity(active)
-    val refusal = Search.refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
+    val refusal = Search
+      .refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
+      .orElse(unfit)
     val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
     control.check()
     val sampled = sample(sc, prepared)

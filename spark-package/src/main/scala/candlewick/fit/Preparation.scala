@@ -28,7 +28,7 @@ import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, Repartition
   * @param device
   *   where its trainers compute
   * @param settle
-  *   where the logical shards follow the trainers: the same for so many of them
+  *   where the number of trainers decides on something: the same for so many of them, or the error of a user's choice
   */
 private[candlewick] final case class Prepared(
     session: SparkSession,
@@ -107,7 +107,8 @@ private[candlewick] object Preparation {
     warnIfUnstable(source, control)
     val device = Device.of(session.sparkContext, first.device, first.deviceRefusals)
     if (enters) tellDevice(first.device, device, control)
-    val (job, launch, _) = if (device.gpus.isEmpty) (asked, first, limits) else complete(Some(device), None)
+    val place = Some(device).filter(_.gpus.isDefined)
+    val (job, launch, _) = if (place.isEmpty) (asked, first, limits) else complete(place, None)
     val conf = CandlewickShim.hadoopConf(session)
     launch.checkpoint.filter(_ => enters).foreach { asked =>
       def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
@@ -131,14 +132,23 @@ private[candlewick] object Preparation {
         yield Continued.of(conf, state, params, found.epochs)
     )
     if (launch.shardsFollowTrainers) prepared.copy(settle = Some { trainers =>
-      val (job, found, _) = complete(Some(device), Some(trainers))
+      val (job, found, _) = complete(place, Some(trainers))
       // Of how it runs only what depends on the shards is another.
       continued(
         prepared
           .copy(job = job, launch = launch.copy(shardsFollowTrainers = false, identity = found.identity))
       )
     })
-    else continued(prepared)
+    else {
+      val whole = continued(prepared)
+      // Copies of rows want a second trainer; the rest stays as it is.
+      if (whole.replicas < 2 || launch.numTrainers > 0) whole
+      else
+        whole.copy(settle = Some { trainers =>
+          complete(place, Some(trainers)): Unit
+          whole
+        })
+    }
   }
 
   /** On GPUs, and where they are there and not used, the user hears of it; else the log does. */

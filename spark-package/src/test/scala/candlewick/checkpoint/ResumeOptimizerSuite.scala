@@ -7,6 +7,7 @@ import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.atomic.AtomicInteger
 import org.apache.spark.ml.{Pipeline, PipelineModel}
 import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{col, udf}
 import scala.jdk.CollectionConverters._
@@ -56,7 +57,7 @@ class ResumeOptimizerSuite extends ClusterSuite {
     val half = kept(3).setNumTrainers(1).fit(data)
     assert(half.hasOptimizerState && half.summary.resumedFromStep.isEmpty)
     val again = loaded(half)
-    assert(again.hasOptimizerState && again.copy(org.apache.spark.ml.param.ParamMap.empty).hasOptimizerState)
+    assert(again.hasOptimizerState && again.copy(ParamMap.empty).hasOptimizerState)
     val model = further(6, again).setNumTrainers(2).fit(data.repartition(7))
     assert(model.summary.resumedFromStep.contains(3L * StepsOfEpoch))
     assert(!model.hasOptimizerState && model.summary.phases.contains("resume"))
@@ -109,8 +110,14 @@ class ResumeOptimizerSuite extends ClusterSuite {
     val alone = "there is no model to go on from: set it with setInitialModel"
     assert(lacks(gang(6).setResumeOptimizer(true)).contains(alone))
     assert(
-      lacks(further(6, full).setInitialWeights(full.weightsSafetensors)).contains(alone),
+      lacks(further(6, full).setInitialWeights(without.weightsSafetensors)).contains(alone),
       "other weights since"
+    )
+    val resuming = further(6, full)
+    val elsewhere = resuming.copy(ParamMap(resuming.initialWeights -> freshPath()))
+    assert(
+      lacks(elsewhere.asInstanceOf[NeuralClassifier]).contains(alone),
+      "other weights in a map of parameters"
     )
     val path = freshPath()
     further(6, full).write.save(path)

@@ -61,6 +61,15 @@ class FirstRowSuite extends SparkSuite {
     assert(look(rows.filter("number < 20"), Seq(5), 8).isEmpty)
   }
 
+  test("a Vector with nothing in it tells no width") {
+    val some = udf((id: Double) => Vectors.dense(Array.fill(if (id < 38) 0 else 3)(id)))
+    val none = udf((id: Double) => Vectors.sparse(if (id < 35) 0 else 9, Nil))
+    val made = rows.select(some(col("number")).as("dense"), none(col("number")).as("sparse"))
+    for (seen <- Seq(look(made, 0 to 1, 1), FirstRow.read(made, 0 to 1, 1), FirstRow.ask(made, 0 to 1, 1)))
+      assert(sizes(seen).contains(Seq(Seq(3), Seq(9))))
+    assert(FirstRow.ask(made.limit(30), 0 to 1, 8).isEmpty)
+  }
+
   test("no row that has the columns is none") {
     assert(look(rows.filter("number < 20"), Seq(4), 8).isEmpty)
     assert(look(rows.limit(0), Seq(0), 8).isEmpty)
