@@ -41,11 +41,12 @@ pub(crate) fn rank(
     trainers.sort_by(|a, b| order_key(a).cmp(&order_key(b)));
     let known: Vec<Known> = trainers.iter().map(known).collect();
     let costs: Vec<f64> = known.iter().filter_map(|one| one.cost).collect();
-    let ranges = if costs.is_empty() {
+    let bounded = known.iter().any(|one| one.most_shards.is_some());
+    let ranges = if costs.is_empty() && !bounded {
         plan::ownership(logical_shards, trainers.len())
     } else {
         // One of which nothing is known is taken for one like the others.
-        let usual = mean(&costs);
+        let usual = if costs.is_empty() { 1.0 } else { mean(&costs) };
         let each = |one: &Known| (one.cost.unwrap_or(usual), one.most_shards.unwrap_or(u32::MAX));
         plan::shares(logical_shards, &known.iter().map(each).collect::<Vec<_>>())
     };
@@ -214,6 +215,14 @@ mod tests {
         };
         assert_eq!(sizes(None), [3, 3, 3, 6, 1]);
         assert_eq!(sizes(Some(4)), [4, 3, 3, 4, 2]);
+        // Equal shares of those of which one has memory for fewer.
+        let first = |one: &TrainerInfo| Known {
+            cost: None,
+            most_shards: Some(2).filter(|_| one.executor == "9"),
+        };
+        let members = rank(trainers.clone(), 16, &first).unwrap();
+        let sizes: Vec<u32> = members.iter().map(|member| member.hi - member.lo).collect();
+        assert_eq!(sizes, [4, 2, 2, 4, 4]);
         assert!(rank(Vec::new(), 8, &|_| Known::default()).is_err());
     }
 

@@ -82,6 +82,12 @@ class PlanSuite extends SparkSuite with Eventually {
     assert(classifier().setDropLast(true).plan(rows).stepsPerEpoch == 9)
     val aside = classifier().setValidationFraction(0.5).plan(rows, 6400L)
     assert(aside.stepsPerEpoch == 100)
+    val marking = classifier().setValidationIndicatorCol("mark")
+    val marks = rows.withColumn("mark", col("id") % 3 === 0)
+    val marked = marking.plan(marks)
+    assert(marked.rows == 300 && marked.stepsPerEpoch == 7 && marking.fit(marks).summary.totalSteps == 35)
+    val unmarked = marking.plan(marks, 6400L)
+    assert(unmarked.stepsPerEpoch == 200 && unmarked.advice.exists(_.contains("marks are not counted")))
     val wrong = intercept[InvalidParameterException](classifier().plan(rows, 0L))
     assert(wrong.getMessage.contains("rows = 0 is not legal"))
   }

@@ -6,8 +6,9 @@ import candlewick.jni.{Feeder, InvalidParameterException, Native}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{SparkContext, SparkEnv}
-import org.apache.spark.sql.{CandlewickShim, Dataset}
+import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset}
 import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.functions.{coalesce, col, count, lit, sum, when}
 import org.apache.spark.sql.types.DataType
 import scala.util.control.NonFatal
 
@@ -47,7 +48,8 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val refusal = Search
       .refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
       .orElse(unfit)
-    val rows = told.orElse(KnownRows.of(prepared.source)).getOrElse(prepared.source.count())
+    val marks = Json.field(prepared.columns, "validation").isObject
+    val (rows, marked) = counted(prepared.source, marks, told)
     control.check()
     val sampled = sample(sc, prepared)
     val room = if (Hosts.loopback(sc)) MemoryCheck.here(sc) else sampled.room
@@ -63,8 +65,12 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     control.check()
     // What a trainer has no room for, the driver may have none for either.
     val tried = if (limit.forall(needs.besideRows < _.bytes)) ask(ProbeMs) else asked
-    val amount = Amount.of(prepared, rows, Json.field(asked, "sentRowBytes").asLong)
+    val amount = Amount.of(prepared, rows, marked, Json.field(asked, "sentRowBytes").asLong)
     val memory = new PlannedMemory(needs, limit, rows, prepared, gang.trainers)
+    val unmarked =
+      if (marks && marked.isEmpty)
+        Seq("rows that validationIndicatorCol marks are not counted where rows are told: the steps are those of all")
+      else Nil
     val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sampled)
     Json.obj(
       "rows" -> rows,
@@ -85,9 +91,20 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       "bound" -> (if (memory.spills) "memory" else time.bound),
       "advice" -> (refusal
         .map(error => s"it will be refused: ${error.getMessage}")
-        .toSeq ++ memory.advice ++ time.advice)
+        .toSeq ++ memory.advice ++ time.advice ++ unmarked)
     )
   }
+
+  /** Rows, and those of them that the column of marks puts aside. With a number that was told nothing is read for it. */
+  private def counted(source: DataFrame, marks: Boolean, told: Option[Long]): (Long, Option[Long]) =
+    if (!marks || told.isDefined)
+      (told.orElse(KnownRows.of(source)).getOrElse(source.count()), None)
+    else {
+      val all = source.columns.indices.map(at => s"c$at")
+      val mark = sum(when(col(all.last), 1L).otherwise(0L))
+      val row = source.toDF(all: _*).agg(count(lit(1)), coalesce(mark, lit(0L))).head()
+      (row.getLong(0), Some(row.getLong(1)))
+    }
 
   /** What a task takes for a row until it is ready to be sent, by the feeder itself; none where the first partition has no rows. */
   private def sample(sc: SparkContext, prepared: Prepared): Sampled = CandlewickShim.lookAt(prepared.source) {
@@ -275,13 +292,12 @@ private[fit] final case class Amount(
 
 private[fit] object Amount {
 
-  /** Of so many rows, of which some are put aside. */
-  def of(prepared: Prepared, rows: Long, rowBytes: Long): Amount = {
-    val data = Json.field(prepared.job, "data")
-    val below = data.path("validation").path("below")
+  /** Of so many rows, of which some are put aside: by their hash, or those that are marked. */
+  def of(prepared: Prepared, rows: Long, marked: Option[Long], rowBytes: Long): Amount = {
+    val below = Json.field(prepared.job, "data").path("validation").path("below")
     // A share of 2^64.
-    val aside = if (below.isNumber) below.bigIntegerValue.doubleValue / math.pow(2, 64) else 0.0
-    val trained = math.max(1L, math.round(rows * (1 - aside)))
+    val share = if (below.isNumber) below.bigIntegerValue.doubleValue / math.pow(2, 64) else 0.0
+    val trained = math.max(1L, marked.fold(math.round(rows * (1 - share)))(rows - _))
     val batch = prepared.batchSize.toLong
     val whole = trained / batch
     val dropped = Json.field(Json.field(prepared.job, "train"), "dropLast").asBoolean
