@@ -8,9 +8,6 @@ use crate::shards::{read_shards, unreadable, write_shards};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 
-/// Longest list of scalars of a shard.
-const MAX_SCALARS: usize = 1024;
-
 /// What is known so far of all trainers' nodes and shards.
 #[derive(Debug, Default)]
 pub(crate) struct Manifest {
@@ -39,7 +36,7 @@ impl Manifest {
         self.scalars = vec![None; gang.shards as usize];
         let text = &mut self.texts[me];
         text.extend(own.nodes.iter().map(|node| u8::from(node.values.is_some())));
-        write_shards(&gang.config.members[me], own.scalars, MAX_SCALARS, text)?;
+        write_shards(&gang.config.members[me], own.scalars, text)?;
         let text = std::mem::take(text);
         self.read(gang, me, &text)?;
         self.texts[me] = text;
@@ -70,7 +67,7 @@ impl Manifest {
     /// How many bytes follow.
     fn read(&mut self, gang: &Gang, rank: usize, bytes: &[u8]) -> Result<usize, Failure> {
         let (_, rest) = bytes.split_at_checked(self.nodes[rank]).ok_or_else(unreadable)?;
-        let rest = read_shards(&gang.config.members[rank], rest, MAX_SCALARS, &mut self.scalars)?;
+        let rest = read_shards(&gang.config.members[rank], rest, &mut self.scalars)?;
         Ok(rest.len())
     }
 

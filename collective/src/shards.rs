@@ -6,6 +6,9 @@ use crate::gang::Gang;
 use candlewick_protocol::Failure;
 use candlewick_protocol::message::Member;
 
+/// Longest list of numbers of a shard.
+const MOST: usize = MAX_META / 8;
+
 /// What a shard gives, by shard; `None` or left out where it has no rows.
 pub(crate) type Shards<'a> = &'a [(u32, Option<Vec<f64>>)];
 
@@ -19,7 +22,7 @@ pub(crate) fn exchange(
     let what = format!("exchange {sequence} of step {step}");
     let (rank, me) = (gang.config.rank, &gang.config.members[gang.config.rank]);
     let mut bytes = Vec::new();
-    write_shards(me, own, MAX_META / 8, &mut bytes).map_err(CollectiveError::of)?;
+    write_shards(me, own, &mut bytes).map_err(CollectiveError::of)?;
     if bytes.len() > MAX_META {
         let message = format!("{} bytes for {what}, at most {MAX_META} are legal", bytes.len());
         return Err(CollectiveError::of(Failure::internal(message)));
@@ -40,12 +43,7 @@ pub(crate) fn exchange(
 }
 
 /// Appends the numbers of a member's shards: for each one more than their count (0 = none), then they themselves.
-pub(crate) fn write_shards(
-    me: &Member,
-    own: Shards<'_>,
-    most: usize,
-    bytes: &mut Vec<u8>,
-) -> Result<(), Failure> {
+pub(crate) fn write_shards(me: &Member, own: Shards<'_>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
     let mut by_shard: Vec<&[f64]> = vec![&[]; (me.hi - me.lo) as usize];
     let mut counts = vec![0u32; by_shard.len()];
     for (shard, values) in own {
@@ -57,9 +55,9 @@ pub(crate) fn write_shards(
             ))
         })? as usize;
         let Some(values) = values else { continue };
-        if values.len() > most {
+        if values.len() > MOST {
             return Err(Failure::internal(format!(
-                "more than {most} scalars for shard {shard}"
+                "more than {MOST} scalars for shard {shard}"
             )));
         }
         by_shard[at] = values;
@@ -76,7 +74,7 @@ pub(crate) fn write_shards(
 
 /// Reads the numbers of a member's shards out of a frame that has nothing else.
 fn read_all(member: &Member, bytes: &[u8], all: &mut [Option<Vec<f64>>]) -> Result<(), Failure> {
-    let rest = read_shards(member, bytes, MAX_META / 8, all)?;
+    let rest = read_shards(member, bytes, all)?;
     if rest.is_empty() {
         Ok(())
     } else {
@@ -88,14 +86,13 @@ fn read_all(member: &Member, bytes: &[u8], all: &mut [Option<Vec<f64>>]) -> Resu
 pub(crate) fn read_shards<'a>(
     member: &Member,
     bytes: &'a [u8],
-    most: usize,
     all: &mut [Option<Vec<f64>>],
 ) -> Result<&'a [u8], Failure> {
     let mut rest = bytes;
     for into in &mut all[member.lo as usize..member.hi as usize] {
         let (count, after) = rest.split_first_chunk::<4>().ok_or_else(unreadable)?;
         let count = u32::from_le_bytes(*count) as usize;
-        if count > most + 1 {
+        if count > MOST + 1 {
             return Err(unreadable());
         }
         let (values, after) = after

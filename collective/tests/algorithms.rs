@@ -43,7 +43,9 @@ fn node((lo, hi): (u32, u32), length: usize, step: u64) -> Option<Vec<f32>> {
 }
 
 fn scalars(shard: u32, step: u64) -> Option<Vec<f64>> {
-    leaf(shard, 0, step).map(|_| vec![f64::from(shard), step as f64])
+    // As many as the metrics of some hundred outputs have, now and then.
+    let count = if step.is_multiple_of(3) { 2 } else { 2_000 };
+    leaf(shard, 0, step).map(|_| (0..count).map(|at| f64::from(shard + at) + step as f64).collect())
 }
 
 /// One step of a member; the bits of the sum.

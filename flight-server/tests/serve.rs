@@ -97,6 +97,20 @@ async fn put_at(client: &Client, path: &[&str], batches: &[RecordBatch]) -> Resu
     Ok(serde_json::from_slice(&metadata).unwrap())
 }
 
+/// What a message beyond the limit is told.
+async fn too_long(client: &Client, rows: &[Row]) -> Status {
+    let batch = batch(rows);
+    let mut frames = batches_to_flight_data(&batch.schema(), &[batch]).unwrap();
+    frames[0].flight_descriptor = Some(FlightDescriptor::new_path(vec!["rows".to_owned()]));
+    frames[1].data_body = vec![0; 64 << 20].into();
+    let request = client.authorize("DoPut", Request::new(futures::stream::iter(frames)));
+    let mut flight = client.flight().max_encoding_message_size(usize::MAX);
+    match flight.do_put(request).await {
+        Err(status) => status,
+        Ok(answers) => answers.into_inner().message().await.unwrap_err(),
+    }
+}
+
 async fn get(client: &Client, ticket: &str) -> Result<Vec<RecordBatch>, Status> {
     let request = client.authorize("DoGet", Request::new(Ticket::new(ticket.to_owned())));
     let frames = client.flight().do_get(request).await?.into_inner();
@@ -175,6 +189,11 @@ fn a_plain_client_feeds_trains_and_reads_what_a_gang_would_give() {
         check_flights(&client).await;
         // Again from the start: the same bits.
         action(&client, "train", &Value::Null).await.unwrap();
+        let status = answer(&client, "status", &Value::Null).await.unwrap();
+        assert_eq!(status["weightsHash"], wanted.weights_hash.as_str());
+        // No rows are none that the model has not seen.
+        let none = put(&client, "rows", &[batch(&rows[..0])]).await.unwrap();
+        assert_eq!(none, json!({"rows": 0, "total": 300}));
         let status = answer(&client, "status", &Value::Null).await.unwrap();
         assert_eq!(status["weightsHash"], wanted.weights_hash.as_str());
     });
@@ -297,6 +316,11 @@ fn what_is_wrong_or_out_of_order_is_told() {
         );
         assert!(
             told(put_at(&client, &["rows", "many"], &[batch(&rows)]).await).contains("[\"rows\", \"1000\"]")
+        );
+        let long = too_long(&client, &rows).await;
+        assert!(
+            long.code() == Code::InvalidArgument && long.message().contains("longer than 64 MiB"),
+            "{long}"
         );
         // Nothing of the refused streams counts.
         let announced = put_at(&client, &["rows", "60"], &[batch(&rows)]).await;

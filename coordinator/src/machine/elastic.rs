@@ -229,6 +229,9 @@ impl Machine {
             before.into_iter().filter(|one| !has.contains(&one.id)).collect(),
         );
         let rebalance = self.elastic.rebalance.take();
+        if !joined.is_empty() || !left.is_empty() {
+            self.forget_the_last_move();
+        }
         let known = |one: &TrainerInfo| self.trainers.get(&one.id).map(Trainer::known).unwrap_or_default();
         match rank(next, self.job.train.logical_shards, &known) {
             Ok(members) => self.members = members,

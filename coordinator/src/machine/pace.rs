@@ -41,6 +41,10 @@ impl Machine {
             return;
         }
         self.tell_pace(pace.epoch);
+        if self.paces().iter().any(|(_, _, pace)| pace.steps == 0) {
+            // It began at the end of an epoch: that is no step.
+            return;
+        }
         let step = self.seconds_of_a_step();
         match self.elastic.balance {
             Balance::Off => return,
@@ -62,6 +66,13 @@ impl Machine {
             .into_iter()
             .map(|(_, _, pace)| of(pace))
             .fold(0.0, f64::max)
+    }
+
+    /// Others make the steps from now on: their time tells nothing of the last move.
+    pub(super) fn forget_the_last_move(&mut self) {
+        if matches!(self.elastic.balance, Balance::Moved(_)) {
+            self.elastic.balance = Balance::On;
+        }
     }
 
     /// Equal shares again, and no other move.

@@ -171,6 +171,7 @@ impl Machine {
             // None of them was a member: nobody is missed.
             return;
         }
+        self.forget_the_last_move();
         match self.phase {
             Phase::Forming { generation } | Phase::Running { generation } => self.halt(now, generation),
             Phase::Halting { .. } => self.when_all_halted(now),

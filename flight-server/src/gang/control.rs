@@ -71,10 +71,10 @@ async fn talk(
     .await?;
     state.mention(ToCoordinator::Register { trainer: info });
     let request = client.authorize("DoExchange", Request::new(outgoing(outbox.words, outbox.bulk)));
-    let inbound = client
-        .flight()
-        .do_exchange(request)
+    let mut flight = client.flight();
+    let inbound = tokio::time::timeout(CONNECT, flight.do_exchange(request))
         .await
+        .map_err(|_| unanswered())?
         .map_err(|status| from_status(&status, "the coordinator refused this trainer"))?;
     let mut inbound = Inbound {
         frames: inbound.into_inner(),
@@ -103,13 +103,19 @@ async fn talk(
 
 async fn welcome(inbound: &mut Inbound) -> Result<Box<candlewick_protocol::job::JobSpec>, Failure> {
     let first = tokio::time::timeout(CONNECT, inbound.next()).await;
-    let (first, _) =
-        first.map_err(|_| Failure::unavailable("the coordinator did not answer the registration"))??;
+    let (first, _) = first.map_err(|_| unanswered())??;
     match first {
         ToTrainer::Welcome { job } => Ok(job),
         ToTrainer::Die { reason } => Err(Failure::new(ErrorKind::Cancelled, reason)),
         other => Err(Failure::internal(format!("the coordinator began with {other:?}"))),
     }
+}
+
+fn unanswered() -> Failure {
+    let seconds = CONNECT.as_secs();
+    Failure::unavailable(format!(
+        "the coordinator did not answer the registration within {seconds} s"
+    ))
 }
 
 /// The coordinator's messages.

@@ -14,7 +14,7 @@ use arrow_flight::{
 };
 use arrow_schema::Schema;
 use candlewick_protocol::Failure;
-use candlewick_protocol::message::BULK_CHUNK;
+use candlewick_protocol::message::{BULK_CHUNK, MAX_FLIGHT_MESSAGE};
 use candlewick_wire::{Answer, Caller, PartialFlight, from_status, to_status};
 use futures::stream;
 use futures::{StreamExt, TryStreamExt};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Actions and what they do, as ListActions tells them.
 const ACTIONS: [(&str, &str); 6] = [
@@ -57,6 +57,13 @@ fn status(failure: Failure) -> Status {
 
 fn flight_error(error: FlightError) -> Failure {
     match error {
+        // Before a message is read its length says that it is too long.
+        FlightError::Tonic(status) if status.code() == Code::OutOfRange => Failure::parameter(format!(
+            "a batch of rows is longer than {} MiB, the most that one message may have: send fewer rows in a batch (pyarrow: \
+             write_table(table, max_chunksize=...)): {}",
+            MAX_FLIGHT_MESSAGE >> 20,
+            status.message()
+        )),
         FlightError::Tonic(status) => from_status(&status, "the stream of rows broke"),
         other => Failure::data(format!("the rows cannot be read as Arrow: {other}")),
     }

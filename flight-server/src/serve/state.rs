@@ -339,8 +339,10 @@ impl Put {
         let sealed = writer.finish(None)?;
         let mut inner = self.state.lock();
         inner.rows += sealed.rows;
-        // New rows: what was trained before is not their model.
-        inner.model = None;
+        if sealed.rows > 0 {
+            // What was trained before is not their model.
+            inner.model = None;
+        }
         Ok((sealed.rows, inner.rows))
     }
 }

@@ -233,6 +233,8 @@ impl Session {
     /// Gives every shard of this trainer its part of what is left.
     fn begin(&mut self, plan: &TrainPlan) -> Result<(), Failure> {
         self.follow_choice(plan)?;
+        // The driver's word is heard again, where all hear it: who comes to this generation takes part in what comes before that.
+        self.state.ended = false;
         self.settled.begin();
         self.under_way = false;
         self.made = self.counter().step;
@@ -260,10 +262,8 @@ impl Session {
         let Some(anchor) = self.settled.take_anchor() else {
             return Ok(false);
         };
-        let ended = self.state.ended;
         let steps = plan.step_plan.steps_per_epoch();
         self.state.take_in(&self.network, steps, anchor)?;
-        self.state.ended = ended;
         Ok(true)
     }
 

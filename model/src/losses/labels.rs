@@ -77,8 +77,8 @@ fn class_label(loss: &Criterion, width: usize) -> Result<LabelKind, Failure> {
                  it with out_features=1, or use CrossEntropyLoss for {width} classes"
         )),
         (other, _) => Failure::parameter(format!(
-            "{other} is not a classification loss; use CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss or BCELoss, or a \
-                 NeuralRegressor"
+            "{other} is not a classification loss; use CrossEntropyLoss, NLLLoss, MultiMarginLoss, BCEWithLogitsLoss or \
+                 BCELoss, or a NeuralRegressor"
         )),
     })
 }

@@ -13,7 +13,12 @@ use serde_json::Value;
 use std::ops::Range;
 
 /// Losses whose label is no value that the network is to put out.
-pub(crate) const OTHER_LABELS: [&str; 3] = ["TripletMarginLoss", "CosineEmbeddingLoss", "HingeEmbeddingLoss"];
+pub(crate) const OTHER_LABELS: [&str; 4] = [
+    "TripletMarginLoss",
+    "CosineEmbeddingLoss",
+    "HingeEmbeddingLoss",
+    "MultiLabelMarginLoss",
+];
 
 /// A loss in a sum, or one that stands alone, with what it reads.
 #[derive(Debug)]

@@ -84,15 +84,24 @@ pub(super) enum Touched<'a> {
 impl<'a> Touched<'a> {
     /// The elements of a slice of `length`, in order.
     pub(super) fn ranges(self, length: usize) -> Ranges<'a> {
-        let line = match self {
-            Touched::Columns { entries, start, .. } => start / entries.max(1),
-            Touched::All | Touched::Rows { .. } => 0,
+        let (line, at) = match self {
+            Touched::Columns {
+                indices,
+                entries,
+                start,
+            } => {
+                let line = start / entries.max(1);
+                // Those before the slice are none of its elements.
+                let before = |index: &u32| line * entries + (*index as usize) < start;
+                (line, indices.partition_point(before))
+            }
+            Touched::All | Touched::Rows { .. } => (0, 0),
         };
         Ranges {
             touched: self,
             length,
             line,
-            at: 0,
+            at,
         }
     }
 }
@@ -192,6 +201,54 @@ impl Iterator for Ranges<'_> {
                 let count = 1 + rest.take_while(|pair| pair[0] + 1 == pair[1]).count();
                 self.at += count;
                 Some(within(first, start)..within(first + count, start))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a slice of a matrix has of its touched columns, by the definition.
+    fn wanted(indices: &[u32], entries: usize, slice: Range<usize>) -> Vec<f32> {
+        slice
+            .map(|at| f32::from(u8::from(indices.contains(&((at % entries) as u32)))))
+            .collect()
+    }
+
+    #[test]
+    fn each_element_of_touched_columns_is_met_once_wherever_a_slice_begins() {
+        let entries = 1_000;
+        // More runs of columns left of where a slice begins than are brought together at once.
+        let lone: Vec<u32> = (0..entries as u32).step_by(2).collect();
+        let runs: Vec<u32> = (0..entries as u32).filter(|column| column % 7 > 3).collect();
+        let last = [entries as u32 - 1];
+        for indices in [&lone[..], &runs, &last, &[0], &[]] {
+            for (start, length) in [
+                (0, 3_000),
+                (900, 2_100),
+                (998, 1),
+                (999, 1_002),
+                (2_601, 700),
+                (500, 100),
+            ] {
+                let touched = Touched::Columns {
+                    indices,
+                    entries,
+                    start,
+                };
+                let mut met = vec![0.0f32; length];
+                touched.each([&mut met], |[values]| {
+                    values.iter_mut().for_each(|value| *value += 1.0)
+                });
+                let wanted = wanted(indices, entries, start..start + length);
+                assert!(met == wanted, "{} columns, from {start}", indices.len());
+                assert!(
+                    touched.ranges(length).all(|range| !range.is_empty()),
+                    "{} columns, from {start}",
+                    indices.len()
+                );
             }
         }
     }

@@ -83,6 +83,23 @@ fn states_that_decay_end_at_zero_and_not_at_subnormal_numbers() {
 }
 
 #[test]
+fn gradients_whose_squares_are_no_numbers_leave_weights_that_are() {
+    for momentum in [0.0, 0.9] {
+        let document = json!({"type": "RMSprop", "lr": 0.1, "centered": true, "momentum": momentum});
+        let mut centered = optimizer(&document);
+        for small in [1e-18, 1e-19, 1e-20, 1e-22] {
+            let mut weights = [0.5; 12];
+            for _ in 0..3 {
+                centered
+                    .update(&mut weights, &mut [small; 12], 1.0, &Clip::default())
+                    .unwrap();
+            }
+            assert_eq!(weights, [0.5; 12], "{small}, {document}");
+        }
+    }
+}
+
+#[test]
 fn clipping_bounds_norm_then_values_and_frozen_parameters_do_not_count() {
     let document = json!({"type": "SGD", "lr": 1, "groups": [{"params": "0.*", "frozen": true}]});
     let mut sgd = optimizer(&document);

@@ -184,6 +184,33 @@ fn shards_move_back_where_steps_got_slower() {
 }
 
 #[test]
+fn steps_of_other_trainers_and_of_no_step_say_nothing_of_a_move() {
+    let told = |stage: &mut Stage, epoch, steps| {
+        for id in ["a", "b"] {
+            let pace = Pace {
+                epoch,
+                steps,
+                busy_seconds: 9.0,
+                waited_seconds: 0.5,
+                most_shards: None,
+            };
+            stage.message(id, ToCoordinator::Pace { generation: 1, pace });
+        }
+    };
+    for (steps, other) in [(0, false), (2, true)] {
+        let mut stage = paced(1.0, 3.5);
+        stage.machine.phase = Phase::Running { generation: 1 };
+        stage.machine.recovery = None;
+        let before = halts(&stage);
+        if other {
+            stage.machine.forget_the_last_move();
+        }
+        told(&mut stage, 1, steps);
+        assert_eq!(halts(&stage), before, "{steps} steps");
+    }
+}
+
+#[test]
 fn shards_stay_where_the_difference_is_small_or_little_is_left_to_save() {
     for (a, b) in [(1.0, 1.0), (1.0, 1.4), (0.01, 0.2)] {
         let stage = paced(a, b);

@@ -113,7 +113,13 @@ fn square_mean(s: &Scalars, w: f32, g: f32, square: &mut f32) -> f32 {
 #[inline(always)]
 fn deviation(s: &Scalars, g: f32, square: f32, mean: &mut f32) -> f32 {
     *mean = normal(lerp(*mean, g, s.mean.take, s.mean.keep));
-    (square - *mean * *mean).sqrt() + s.eps
+    let variance = square - *mean * *mean;
+    // The mean of a gradient whose square is too small for a number is one still.
+    if variance < 0.0 {
+        s.eps
+    } else {
+        variance.sqrt() + s.eps
+    }
 }
 
 simd_dispatch! {

@@ -99,6 +99,31 @@ fn parts_have_the_bits_of_the_whole_and_the_history_says_what_was_hidden() {
 }
 
 #[test]
+fn who_was_at_an_end_goes_the_way_of_who_comes_anew() {
+    let job = job(false, false);
+    let via = |host: &str, port| (host.to_owned(), port);
+    let ends = gang_over(
+        &["127.0.0.1"; 2],
+        via,
+        4,
+        &|config| config.shared_memory = false,
+        |rank, gang, _| {
+            let plan = part_of(&job, (rank, 2));
+            let mut session = Session::new(&plan.job, 1).unwrap();
+            let mut observer = Fuse::of(NEVER, Vec::new());
+            observer.until = Some(1);
+            let first = session.run(&plan, gang, &observer).unwrap();
+            // A state that another trainer takes in does not say it.
+            session.state.ended &= rank == 0;
+            (first, session.run(&plan, gang, &observer))
+        },
+    );
+    for (first, again) in ends {
+        assert_eq!((first.steps, Ok(first)), (4, again));
+    }
+}
+
+#[test]
 fn a_part_that_fails_names_the_other_and_leaves_the_state_of_the_last_step() {
     let job = job(false, false);
     let hosts = ["127.0.0.1"; 2];
