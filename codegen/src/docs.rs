@@ -89,7 +89,9 @@ const OPTIMIZERS: &str = "\
 
 Names, arguments, defaults and numerics are PyTorch's. In Python and Scala optimisers stand in `optim`, schedules of the
 learning rate in `optim.lr_scheduler`: `optimizer=optim.AdamW(lr=1e-3)`,
-`lrScheduler=optim.lr_scheduler.CosineAnnealingLR(T_max=10)`.
+`lrScheduler=optim.lr_scheduler.CosineAnnealingLR(T_max=10)`. A schedule moves the rates of all groups by the same factor: what it
+names as a rate (max_lr, eta_min, min_lr) is that of the optimiser itself, and a group of a tenth of its rate has a tenth of it, where
+PyTorch would set one rate for all groups.
 ";
 
 /// The page of the layers.

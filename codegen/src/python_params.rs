@@ -28,7 +28,14 @@ const IMPORTS: [(&str, &[&str]); 9] = [
     ("candlewick._class_weight", &["ClassWeightLike", "ClassWeights"]),
     (
         "candlewick._convert",
-        &["to_int", "to_long", "to_switch", "to_text_map"],
+        &[
+            "to_duration",
+            "to_int",
+            "to_long",
+            "to_switch",
+            "to_text",
+            "to_text_map",
+        ],
     ),
     (
         "candlewick._document",
@@ -425,7 +432,8 @@ fn types(ty: ValueType) -> (&'static str, &'static str, &'static str) {
         ValueType::Document(Kind::Optimizer) => ("str", "OptimizerLike", "to_optimizer"),
         ValueType::Document(Kind::Scheduler) => ("str", "SchedulerLike", "to_scheduler"),
         ValueType::Document(Kind::Stopping) => ("str", "StoppingLike", "to_stopping"),
-        _ => ("str", "str", "TypeConverters.toString"),
+        ValueType::Duration => ("str", "str | float", "to_duration"),
+        _ => ("str", "str", "to_text"),
     }
 }
 

@@ -74,6 +74,11 @@ def main() -> None:
     thread.start()
     thread.join()
     spark.stop()
+    # The driver of the next session has the classes still, its executors have none.
+    again = started(sys.argv[1])
+    candlewick.attach(again)
+    found["again"] = classifier().fit(blobs(again)).weightsHash
+    again.stop()
     print(json.dumps(found))
 
 

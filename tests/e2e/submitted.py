@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import candlewick
 from candlewick import NeuralClassificationModel
 from tests.e2e.support import blobs, classifier
+
+
+def jars_of(spark: Any) -> list[str]:
+    """Where the executors get jars from."""
+    urls: list[str] = str(spark.sparkContext._jsc.sc().listJars().mkString(" ")).split()
+    return urls
 
 
 def main() -> None:
@@ -32,6 +39,7 @@ def main() -> None:
         "trainers": model.summary.numTrainers,
         "right": scored.where("prediction = label").count(),
         "rows": scored.count(),
+        "jars": [url.rsplit("/", 1)[-1] for url in jars_of(spark)],
     }
     spark.stop()
     print(json.dumps(found))

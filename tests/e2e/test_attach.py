@@ -43,4 +43,5 @@ def test_a_session_that_runs_gets_the_jar(master: str, way: str) -> None:
     assert "The class loader of its driver takes no jar any more: restart the Python process" in found["refused"]
     assert (found["hash"], found["trainers"]) == (BLOBS_HASH, 2), "the model of any other session"
     assert found["scored"] > 500
+    assert found["again"] == BLOBS_HASH, "the executors of the next session have the jar too"
     assert found["elsewhere"] == 600, "threads that were started later see the classes too"

@@ -270,3 +270,17 @@ def test_two_threads_use_one_model(data: DataFrame) -> None:
     for one in wrong:
         with pytest.raises(InvalidDataError, match=r"features.*null"):
             one.result()
+
+
+def test_none_unsets_a_parameter(data: DataFrame) -> None:
+    stage = classifier(epochs=1, learningRate=0.5, clipNorm=1.0)
+    expected = classifier(epochs=1, clipNorm=1.0).fit(data).weightsHash
+    assert stage.copy({stage.learningRate: None}).fit(data).weightsHash == expected
+    assert stage.fit(data, {stage.learningRate: None}).weightsHash == expected
+    stage.setLearningRate(None)  # type: ignore[arg-type]
+    assert not stage.isSet("learningRate") and stage.fit(data).weightsHash == expected
+    stage.setClipNorm(None).setSeed(None)  # type: ignore[arg-type]
+    assert not stage.isSet("clipNorm") and stage.getSeed() == 0
+    model = stage.fit(data)
+    model.setHandleInvalid("skip").setHandleInvalid(None)  # type: ignore[arg-type]
+    assert model.getHandleInvalid() == "error" and model.transform(data).count() == data.count()

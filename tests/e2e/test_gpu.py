@@ -83,6 +83,6 @@ def test_the_doctor_asks_the_trainer(artifact: Path) -> None:
     command = [sys.executable, "-m", "candlewick", "doctor", "--json"]
     environment = {**os.environ, CUDA_JAR_VARIABLE: str(artifact)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False)
-    rows = {row["name"]: row for row in json.loads(done.stdout[done.stdout.index("[") :])}
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert rows["GPU"]["status"] == "ok" and "a rehearsal on processors; CUDA 13.0" in rows["GPU"]["found"]
     assert doctor.check_gpu().status == "none"

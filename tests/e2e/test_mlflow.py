@@ -100,11 +100,17 @@ def _rows(model: Any, data: DataFrame) -> list[Any]:
 def test_a_logged_model_comes_back_for_spark_and_for_pandas(data: DataFrame, tmp_path: Path) -> None:
     model = Pipeline(stages=[classifier(**PARAMS)]).fit(data)
     with mlflow.start_run():
-        info = candlewick.mlflow.log_model(model, "blobs", dfs_tmpdir=str(tmp_path / "spark"))
+        info = candlewick.mlflow.log_model(
+            model, "blobs", dfs_tmpdir=str(tmp_path / "spark"), extra_pip_requirements=["tensorboard"]
+        )
     assert _rows(mlflow.spark.load_model(info.model_uri, dfs_tmpdir=str(tmp_path / "load")), data) == _rows(model, data)
     local = Path(mlflow.artifacts.download_artifacts(info.model_uri))
     lines = (local / "requirements.txt").read_text().splitlines()
-    assert f"candlewick=={candlewick.__version__}" in lines and any(line.startswith("pyspark==") for line in lines)
+    assert (
+        f"candlewick=={candlewick.__version__}" in lines
+        and "tensorboard" in lines
+        and any(line.startswith("pyspark==") for line in lines)
+    )
     some = data.limit(20)
     frame: Any = some.withColumn("features", vector_to_array(functions.col("features"))).select("features").toPandas()
     expected = [row.prediction for row in model.transform(some).select("prediction").collect()]

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from candlewick import NeuralClassifier, nn
+from candlewick import NeuralClassifier, NeuralRegressionModel, NeuralRegressor, nn
 from candlewick.errors import CandlewickError, InvalidParameterError, JobFailedError
 
 from .support import blobs, classifier
@@ -94,3 +94,20 @@ def test_a_folder_for_rows_that_cannot_be_written_is_named(
     with pytest.raises(JobFailedError, match=rf"the folder {folder} .*spoolDir") as caught:
         fitted(df, nn.Sequential(nn.Linear(2)), inputShape=[500], trainerMemory="64m", spoolDir=folder)
     assert isinstance(caught.value, CandlewickError) and sorted(tmp_path.iterdir()) == before
+
+
+def test_metrics_of_hundreds_of_outputs_in_any_number_of_trainers(local2: SparkSession) -> None:
+    values = ", ".join(f"double((id * {at} + 3) % 7)" for at in range(256))
+    data = local2.range(120).selectExpr(
+        "array(double(id % 5), double(id % 3)) AS features", f"array({values}) AS label"
+    )
+
+    def fitted(trainers: int) -> NeuralRegressionModel:
+        return NeuralRegressor(
+            network=nn.Sequential(nn.Linear(256)), epochs=2, batchSize=32, metrics=["mae", "r2"], validationFraction=0.2,
+            seed=3, numTrainers=trainers,
+        ).fit(data)  # fmt: skip
+
+    one, two = fitted(1), fitted(2)
+    assert one.weightsHash == two.weightsHash and two.summary.numTrainers == 2
+    assert [record["mae"] for record in one.summary.history] == [record["mae"] for record in two.summary.history]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,29 @@ TWO_EXECUTORS = {
     "spark.driver.memory": "512m",
     "spark.scheduler.minRegisteredResourcesRatio": "1.0",
 }
+
+
+def test_the_jars_of_an_application_stay_its_jars(python: Path, tmp_path: Path) -> None:
+    other = tmp_path / "connector.jar"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
+    master = "local-cluster[2,1,1024]"
+    done = submit(
+        [
+            "--master",
+            master,
+            "--jars",
+            str(other),
+            "--py-files",
+            str(helpers(tmp_path)),
+            str(SCRIPT),
+            str(tmp_path / "model"),
+        ],
+        dict(conftest.COMMON),
+        PYSPARK_PYTHON=str(python),
+    )
+    the_model_of_one_jvm(done, python, master)
+    assert {other.name, dist.jar_name()} <= set(done.found()["jars"]), done
 
 
 def test_a_standalone_cluster_with_the_wheel(hosts: Standalone, python: Path, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import numbers
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +31,19 @@ def _within(value: int, bits: int) -> int:
     if not -(1 << bits) <= value < 1 << bits:
         raise TypeError(f"{value} is outside of {-(1 << bits)} to {(1 << bits) - 1}")
     return value
+
+
+def to_text(value: Any) -> str:
+    """A text; of a path its text."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(TypeConverters.toString(value))
+
+
+def to_duration(value: Any) -> str:
+    """A text such as "15s"; a number is seconds."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return str(TypeConverters.toString(value))
+    seconds = float(value)
+    return str(int(seconds)) if seconds.is_integer() else f"{round(seconds * 1000)}ms"
 
 
 def to_switch(value: object) -> str:

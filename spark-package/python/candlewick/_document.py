@@ -12,7 +12,7 @@ import inspect
 import json
 import math
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
 from candlewick import _html
@@ -171,7 +171,8 @@ class NetworkBase(Document):
             if "inputs" not in document:
                 raise TypeError("summary needs input_shape, the shape of a row's features, such as 784 or [1, 28, 28]")
             input_shape = sum(math.prod(one["shape"]) for one in document["inputs"])
-        shape = [input_shape] if isinstance(input_shape, int) else list(input_shape)
+        sizes: Iterable[Any] = input_shape if isinstance(input_shape, Iterable) else [input_shape]
+        shape = [int(size) for size in sizes]
         state = optimizer.to_dict() if optimizer else None
         request = {"network": document, "inputShape": shape, "batchSize": batch_size, "optimizer": state}
         text = json.dumps(request)

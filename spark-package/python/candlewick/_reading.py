@@ -26,6 +26,7 @@ from candlewick._tensor import Input, Tensor
 from candlewick.errors import InvalidParameterError
 
 D = TypeVar("D", bound=Document)
+P = TypeVar("P")
 
 
 def from_json(text: str | bytes | Mapping[str, Any]) -> Sequential | Any:
@@ -136,6 +137,8 @@ def _made(document: Any, kind: type[D], place: str, path: str = "", known: dict[
     inner: list[Any] = []
     if issubclass(found, Container):
         listed = arguments.pop("layers", None) or ()
+        if not isinstance(listed, (list, tuple)):
+            raise InvalidParameterError(f'{place}: "layers" must be a list, got {listed!r}')
         layers: dict[str, Module] = {} if known is None else known
         inner = [_layer(layer, f"{place}.layers.{at}", f"{path}.{at}", layers) for at, layer in enumerate(listed)]
     values = {each: _value(value, f"{place} ({name}) {each}") for each, value in arguments.items()}
@@ -167,14 +170,32 @@ def _sequence(document: Mapping[str, Any]) -> Sequential:
     return Sequential(*(_layer(layer, f"layers.{at}", str(at), known) for at, layer in enumerate(layers)))
 
 
+def _part(document: object, key: str, kind: type[P], place: str) -> P:
+    """A part of a graph's document that must be there."""
+    found = document.get(key) if isinstance(document, Mapping) else None
+    if not isinstance(found, kind):
+        what = "a list" if kind is list else "a text"
+        raise InvalidParameterError(f'{place}: "{key}" must be {what}, got {"none" if found is None else repr(found)}')
+    return found
+
+
 def _graph(document: Mapping[str, Any]) -> Network:
-    inputs = [Input(one["name"], one["shape"]) for one in document["inputs"]]
+    whole = "the network"
+    columns = [
+        (_part(one, "name", str, f"inputs.{at}"), _part(one, "shape", list, f"inputs.{at}"))
+        for at, one in enumerate(_part(document, "inputs", list, whole))
+    ]
+    try:
+        inputs = [Input(name, shape) for name, shape in columns]
+    except ValueError as error:
+        raise InvalidParameterError(f"inputs: {error}") from None
     known: dict[str, Tensor] = {one.name: one for one in inputs}
     layers: dict[str, Module] = {}
     inner: dict[str, Module] = {}
-    for at, node in enumerate(document["nodes"]):
-        name = node["name"]
-        for source in node["inputs"]:
+    for at, node in enumerate(_part(document, "nodes", list, whole)):
+        name = _part(node, "name", str, f"nodes.{at}")
+        sources = _part(node, "inputs", list, f"nodes.{at} ({name})")
+        for source in sources:
             if source not in known:
                 raise InvalidParameterError(
                     f"nodes.{at} ({name}): there is no input or earlier node {source!r}; there are {', '.join(known)}"
@@ -186,8 +207,8 @@ def _graph(document: Mapping[str, Any]) -> Network:
         layer = layers[node["shares"]] if "shares" in node else _layer(node.get("layer"), f"nodes.{name}", name, inner)
         if "shares" not in node:
             layers[name] = layer
-        known[name] = layer(*(known[source] for source in node["inputs"]), name=name)
-    outputs = document["outputs"]
+        known[name] = layer(*(known[source] for source in sources), name=name)
+    outputs = _part(document, "outputs", list, whole)
     gone = next((name for name in outputs if name not in known), None)
     if gone is not None:
         raise InvalidParameterError(f"outputs: there is no node {gone!r}; there are {', '.join(known)}")

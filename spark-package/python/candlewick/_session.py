@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyspark.find_spark_home import _find_spark_home
 from pyspark.sql import SparkSession
 
 from candlewick import _lines, _remote
@@ -23,6 +25,16 @@ CUDA_JAR_VARIABLE = "CANDLEWICK_CUDA_JAR"
 
 #: The class loaders of Spark that take in jars while they run.
 _GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
+
+#: Settings that give a JVM jars: of its executors, and of the driver's own class loader. With what stands between them.
+_JAR_SETTINGS = {"spark.jars": ",", "spark.driver.extraClassPath": os.pathsep}
+
+#: Tells PySpark where the JVM is that spark-submit has started.
+_JVM_VARIABLE = "PYSPARK_GATEWAY_PORT"
+
+#: Jars of ours whose classes this process has given its driver: they stay there when a session ends, and the executors of the
+#: next one want them too.
+_on_class_path: set[str] = set()
 
 #: The context whose jar is known to be for its Spark.
 _checked: SparkContext | None = None
@@ -114,10 +126,29 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
 
 
 def _add_jar(wanted: dict[str, str]) -> None:
-    for jar in reversed(_all_jars()):
-        wanted["spark.jars"] = _joined(jar, wanted.get("spark.jars"), ",")
-        # The driver's own class loader: its JVM starts with this configuration.
-        wanted["spark.driver.extraClassPath"] = _joined(jar, wanted.get("spark.driver.extraClassPath"), os.pathsep)
+    """Puts the jar into the settings of a JVM that is to be started, beside those that are there."""
+    if _JVM_VARIABLE in os.environ:
+        # spark-submit has started it, with jars that a setting would take the place of: attach gives it ours.
+        return
+    for name, separator in _JAR_SETTINGS.items():
+        # What is set here takes the place of what Spark's own file says.
+        before = wanted[name] if name in wanted else _defaults().get(name)
+        for jar in reversed(_all_jars()):
+            before = _joined(jar, before, separator)
+            _on_class_path.add(jar)
+        wanted[name] = before or ""
+
+
+def _defaults() -> dict[str, str]:
+    """The settings of Spark's file of defaults, as it reads them."""
+    home = os.environ.get("SPARK_HOME") or _find_spark_home()
+    folder = os.environ.get("SPARK_CONF_DIR") or os.path.join(home, "conf")
+    try:
+        lines = Path(folder, "spark-defaults.conf").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (re.split(r"\s*[=:]\s*|\s+", line.strip(), maxsplit=1) for line in lines)
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2 and not pair[0].startswith(("#", "!"))}
 
 
 def _all_jars() -> list[str]:
@@ -158,9 +189,13 @@ def attach(spark: SparkSession) -> None:
     if loader is None and not has_classes:
         raise SetupError(jar_is_missing("The class loader of its driver takes no jar any more"))
     for jar in missing if loader is not None else []:
-        # The driver's classes, then those of the executors, which get the jar with their next task.
+        # The driver's classes; executors get the jar with their next task.
         loader.addURL(java.java.io.File(jar).toURI().toURL())
-        context._jsc.addJar(jar)
+        _on_class_path.add(jar)
+    sent = {url.rsplit("/", 1)[-1] for url in str(context._jsc.sc().listJars().mkString(" ")).split()}
+    for jar in sorted(_on_class_path):
+        if Path(jar).name not in sent:
+            context._jsc.addJar(jar)
     require_jar()
     _warm_up(context)
 

@@ -37,11 +37,18 @@ class NotPickled(Params):
         )
 
     def clear(self, param: Param[Any]) -> None:
-        """Clears a parameter. PySpark's own method does nothing over Spark Connect."""
-        if is_remote():
+        """Clears a parameter. PySpark's own method does nothing over Spark Connect, and nothing before there is a half in the JVM."""
+        if is_remote() or self._java_obj is None:
             Params.clear(self, param)
         else:
             super().clear(param)
+
+    def _set(self, **kwargs: Any) -> Self:
+        """None unsets a parameter: PySpark would keep it, and the JVM take it for 0."""
+        for name in [name for name, value in kwargs.items() if value is None]:
+            del kwargs[name]
+            self.clear(self.getParam(name))
+        return super()._set(**kwargs)
 
     def copy(self, extra: dict[Param[Any], Any] | None = None) -> Self:
         """Spark ML's copy, with its own half in the JVM.
@@ -51,9 +58,14 @@ class NotPickled(Params):
         """
         _copying.shallow = True
         try:
-            return super().copy(extra)
+            made = super().copy(extra)
         finally:
             _copying.shallow = False
+        for param, value in (extra or {}).items():
+            if value is None:
+                # Its half was copied with what is unset here.
+                made.clear(param)
+        return made
 
     def __copy__(self) -> Self:
         """A copy as :meth:`copy` makes one, since two stages that share their half would take it from each other."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import numbers
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 _order = itertools.count()
@@ -25,8 +26,13 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: It is empty, too long, or holds a dot, a slash or a quote.
     """
-    if not name or _ILLEGAL.search(name) or len(name) > 200:
+    if not isinstance(name, str) or not name or _ILLEGAL.search(name) or len(name) > 200:
         raise ValueError(f"{name!r} cannot be the name of a node: it must be a text without dots, slashes and quotes")
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, NumPy's too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 class Tensor:
@@ -56,9 +62,10 @@ class Input(Tensor):
     def __init__(self, name: str, shape: int | Sequence[int] = 1) -> None:
         if not isinstance(name, str):
             raise TypeError(f"nn.Input takes the name of a column first, not {name!r}")
-        sizes = [shape] if isinstance(shape, int) else [int(size) for size in shape]
-        if not sizes or any(size < 1 for size in sizes):
-            raise ValueError(f"nn.Input({name!r}): shape must be a list of sizes of at least 1, not {shape!r}")
+        listed = list(shape) if isinstance(shape, Iterable) else [shape]
+        sizes = [int(size) for size in listed if is_whole(size)]
+        if not listed or len(sizes) < len(listed) or min(sizes) < 1:
+            raise ValueError(f"nn.Input({name!r}): shape must be a list of whole numbers of at least 1, not {shape!r}")
         super().__init__(None, (), name)
         self.name, self.shape = name, sizes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
@@ -35,7 +36,22 @@ def from_torch(module: Any) -> Module:
             f"from_torch takes a module of PyTorch such as torch.nn.Sequential(...), not {module!r} of type "
             f"{type(module).__name__}"
         )
-    return _read(module, "", set(), {})
+    network = _read(module, "", set(), {})
+    _warn_of_frozen(module)
+    return network
+
+
+def _warn_of_frozen(module: Any) -> None:
+    """What is frozen is a matter of the optimiser here, and a network says nothing of it."""
+    named = ((place, *one) for place, leaf in _leaves(module) for one in leaf.named_parameters())
+    frozen = [place + name for place, name, value in named if not getattr(value, "requires_grad", True)]
+    if frozen:
+        more = f" and {len(frozen) - 3} more" if len(frozen) > 3 else ""
+        warnings.warn(
+            f"from_torch: {', '.join(frozen[:3])}{more} will be trained, though requires_grad is False there; a network does not "
+            f'say what is frozen, the optimizer does: optim.AdamW(groups=[{{"params": {frozen!r}, "frozen": True}}])',
+            stacklevel=3,
+        )
 
 
 def is_torch(module: object) -> TypeGuard[Any]:
@@ -45,23 +61,25 @@ def is_torch(module: object) -> TypeGuard[Any]:
 
 def torch_state(module: Any) -> dict[str, Any]:
     """The weights of a module of PyTorch by the names that they have in the network that `from_torch` makes of it."""
-    if not _is_sequential(module):
-        return {f"0.{name}": value for name, value in module.state_dict().items()}
-    return dict(_state(module, "", set()))
+    return {place + name: value for place, leaf in _leaves(module) for name, value in leaf.state_dict().items()}
 
 
-def _state(module: Any, prefix: str, known: set[int]) -> Iterator[tuple[str, Any]]:
+def _leaves(module: Any) -> Iterator[tuple[str, Any]]:
+    """The modules that are no Sequential, with what stands before the names of their weights here."""
+    return _inner(module, "", set()) if _is_sequential(module) else iter([("0.", module)])
+
+
+def _inner(module: Any, prefix: str, known: set[int]) -> Iterator[tuple[str, Any]]:
     # Weights of a module that stands at several places are named by the first.
     if id(module) in known:
         return
     known.add(id(module))
     if not _is_sequential(module):
-        for name, value in module.state_dict().items():
-            yield f"{prefix}{name}", value
+        yield prefix, module
         return
     # PyTorch may name the layers; here they have numbers.
     for at, (_, child) in enumerate(_children(module)):
-        yield from _state(child, f"{prefix}{at}.", known)
+        yield from _inner(child, f"{prefix}{at}.", known)
 
 
 def _children(module: Any) -> list[tuple[str, Any]]:
@@ -184,11 +202,14 @@ def _transformer_layer(module: Any, found: type[Module]) -> dict[str, Any]:
 
 def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
     (_, layers), *rest = module.named_children()
-    (_, first), *_ = layers.named_children()
+    # What num_layers says PyTorch looks at no more: its forward goes through the list, which may have been changed.
+    read = [_read(layer, f"layers.{at}", set(), {}) for at, (_, layer) in enumerate(_children(layers))]
+    if any(layer != read[0] for layer in read):
+        raise InvalidParameterError("its layers differ, and here all are alike; make an nn.Sequential of them")
     norm = next((child for name, child in rest if name == "norm"), None)
     return {
-        "encoder_layer": _read(first, "layers.0", set(), {}),
-        "num_layers": module.num_layers,
+        "encoder_layer": read[0],
+        "num_layers": len(read),
         "norm": None if norm is None else _read(norm, "norm", set(), {}),
     }
 

@@ -183,7 +183,7 @@ def _tiny_fit(spark: Any) -> str:
 
     # Not createDataFrame: some versions of it start Python on executors, which Candlewick does not need.
     frame = spark.range(64).selectExpr("array(double(id % 2), 1.0D) AS features", "double(id % 2) AS label")
-    stage = NeuralClassifier(network=nn.Sequential(nn.Linear(2)), epochs=1, batchSize=16, device="cpu")
+    stage = NeuralClassifier(network=nn.Sequential(nn.Linear(2)), epochs=1, batchSize=16, device="cpu", verbose=False)
     model = stage.fit(frame)
     # count() alone would need no prediction, and the optimiser would leave the model out.
     scored = len(model.transform(frame).select("prediction").collect())

@@ -56,7 +56,8 @@ def log_model(model: Any, name: str, **more: Any) -> Any:
     Args:
         model: What ``fit`` gave.
         name: Where it stands among the run's artifacts.
-        **more: Other arguments of ``mlflow.spark.log_model``; ``pip_requirements`` takes the place of `requirements`.
+        **more: Other arguments of ``mlflow.spark.log_model``; ``pip_requirements`` and ``conda_env`` take the place of
+            `requirements`, ``extra_pip_requirements`` come beside them.
 
     Returns:
         MLflow's ModelInfo.
@@ -64,7 +65,13 @@ def log_model(model: Any, name: str, **more: Any) -> Any:
     Raises:
         ImportError: The package mlflow is not there.
     """
-    return _mlflow_spark().log_model(model, name, **{"pip_requirements": requirements(), **more})
+    if not {"pip_requirements", "conda_env"} & {given for given, value in more.items() if value is not None}:
+        extra = more.pop("extra_pip_requirements", None) or []
+        if isinstance(extra, str):
+            # The path of a file of them, which pip reads.
+            extra = [f"-r {extra}"]
+        more["pip_requirements"] = [*requirements(), *extra]
+    return _mlflow_spark().log_model(model, name, **more)
 
 
 def allowlist() -> list[str]:

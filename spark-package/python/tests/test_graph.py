@@ -10,6 +10,7 @@ import pytest
 from candlewick import nn, optim, to_safetensors
 from candlewick._document import to_network
 from candlewick._weights import parse_safetensors, to_weights
+from candlewick.errors import InvalidParameterError
 
 
 def test_a_graph_is_its_document() -> None:
@@ -167,3 +168,36 @@ def test_a_decoder_has_masks_in_the_order_that_it_takes_them() -> None:
         layer(code, code, tgt_key_padding_mask=other)
     with pytest.raises(TypeError, match="its mask is tgt_key_padding_mask or memory_key_padding_mask"):
         layer(code, code, padding_mask=other)
+
+
+def test_shapes_of_numpy_and_names_that_are_no_texts() -> None:
+    assert nn.Input("x", np.int64(4)).shape == [4]
+    assert nn.Input("x", [np.int32(2), 3]).shape == [2, 3] and nn.Input("x", np.array([2, 3])).shape == [2, 3]
+    for wrong in (True, 2.5, [2.5], [True], [0], [], None):
+        with pytest.raises(ValueError, match="whole numbers of at least 1"):
+            nn.Input("x", wrong)  # type: ignore[arg-type]
+    value = nn.Input("x", 4)
+    with pytest.raises(ValueError, match="5 cannot be the name of a node"):
+        nn.Linear(1)(value, name=5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="1 cannot be the name of a node"):
+        nn.Graph(value, {1: nn.Linear(1)(value)})  # type: ignore[dict-item]
+
+
+def test_a_document_that_lacks_a_part_says_which() -> None:
+    value = nn.Input("x", 4)
+    whole = nn.Graph(value, {"y": nn.Linear(1)(value)}).to_dict()
+    for name, place in [("inputs", "the network"), ("outputs", "the network")]:
+        with pytest.raises(InvalidParameterError, match=f'{place}: "{name}" must be a list, got none'):
+            nn.from_json({key: one for key, one in whole.items() if key != name})
+    for change, told in [
+        ({"nodes": [{"inputs": ["x"]}]}, 'nodes.0: "name" must be a text, got none'),
+        ({"nodes": [{"name": "y"}]}, r'nodes.0 \(y\): "inputs" must be a list, got none'),
+        ({"inputs": [{"name": "x"}]}, 'inputs.0: "shape" must be a list, got none'),
+        ({"inputs": [{"name": "x", "shape": [0]}]}, "inputs: .* whole numbers of at least 1"),
+        ({"inputs": 3}, 'the network: "inputs" must be a list, got 3'),
+    ]:
+        with pytest.raises(InvalidParameterError, match=told):
+            nn.from_json({**whole, **change})
+    listed = {"format": whole["format"], "layers": [{"type": "Sequential", "layers": 3}]}
+    with pytest.raises(InvalidParameterError, match=r'layers.0: "layers" must be a list, got 3'):
+        nn.from_json(listed)

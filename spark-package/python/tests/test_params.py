@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark.ml.tuning import ParamGridBuilder
 
@@ -181,3 +183,15 @@ def test_early_stopping_has_the_catalogues_defaults() -> None:
     )
     assert Classifier(earlyStopping=rule).getEarlyStopping() == rule
     assert Classifier(earlyStopping={"metric": "loss"}).getEarlyStopping() == EarlyStopping("loss")
+
+
+def test_durations_may_be_numbers_and_folders_paths() -> None:
+    stage = Classifier(progressTimeout=600, failureTimeout=0.5, checkpointDir=Path("/data/points"))  # type: ignore[arg-type]
+    assert (stage.getProgressTimeout(), stage.getFailureTimeout()) == ("600", "500ms")
+    assert stage.getCheckpointDir() == "/data/points"
+    assert stage.setProgressTimeout(np.int64(7)).getProgressTimeout() == "7"  # type: ignore[arg-type]
+    for wrong in (True, [1]):
+        with pytest.raises((TypeError, InvalidParameterError)):
+            stage.setProgressTimeout(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameterError, match="progressTimeout"):
+        stage.setProgressTimeout(-1)

@@ -10,7 +10,7 @@ from pyspark.errors.exceptions import captured
 
 import candlewick
 from candlewick import errors
-from candlewick._session import _all_jars, _joined, attach, cuda_jar, jars
+from candlewick._session import _add_jar, _all_jars, _joined, attach, cuda_jar, jars
 from candlewick.errors import SetupError, jar_is_missing
 
 
@@ -175,3 +175,30 @@ def test_wrong_values_are_value_errors_too():
 def test_other_exceptions_pass_unchanged():
     with pytest.raises(KeyError), errors.translated():
         raise KeyError("x")
+
+
+def test_the_jar_stands_beside_those_that_spark_would_have_had(monkeypatch, tmp_path):
+    own = tmp_path / "own.jar"
+    own.touch()
+    monkeypatch.setenv("CANDLEWICK_JAR", str(own))
+    monkeypatch.setenv("CANDLEWICK_CUDA_JAR", "")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    wanted: dict[str, str] = {}
+    _add_jar(wanted)
+    assert wanted == {"spark.jars": str(own), "spark.driver.extraClassPath": str(own)}
+    (tmp_path / "spark-defaults.conf").write_text(
+        "# what the platform sets\n\nspark.jars  /opt/a.jar,/opt/b.jar\nspark.driver.extraClassPath=/opt/fs/*\nspark.x: y\n"
+    )
+    wanted = {}
+    _add_jar(wanted)
+    assert wanted == {"spark.jars": f"{own},/opt/a.jar,/opt/b.jar", "spark.driver.extraClassPath": f"{own}:/opt/fs/*"}
+    # What is set takes the place of the file's, as it does without us.
+    wanted = {"spark.jars": "/my.jar"}
+    _add_jar(wanted)
+    assert wanted == {"spark.jars": f"{own},/my.jar", "spark.driver.extraClassPath": f"{own}:/opt/fs/*"}
+    # spark-submit has given the JVM its jars.
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    wanted = {}
+    _add_jar(wanted)
+    assert wanted == {}

@@ -6,6 +6,7 @@ PyTorch gave them (`make golden`), and objects that tell the same stand for them
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 from collections.abc import Iterator
@@ -51,6 +52,9 @@ class Recorded:
         own = (value for value in vars(self).values() if isinstance(value, np.ndarray))
         inner = (value for _, child in self._children for value in child.parameters())
         return iter([*own, *inner])
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._state.items())
 
     def state_dict(self) -> dict[str, Any]:
         return self._state
@@ -212,3 +216,32 @@ def test_what_is_no_module_is_told_where_it_belongs() -> None:
         to_network(net)
     with pytest.raises(TypeError, match=r"nn.from_torch\(module\) reads a module of PyTorch"):
         nn.Sequential(net)
+
+
+def test_what_is_frozen_in_pytorch_is_told() -> None:
+    frozen, trained = SimpleNamespace(requires_grad=False), SimpleNamespace(requires_grad=True)
+    recorded = dict(GOLDEN["layers"])["Linear(4, 3)"]
+    net = computed()
+    net._children = [
+        ("a", module(recorded, {"weight": frozen, "bias": trained})),
+        ("b", module(recorded, {"weight": trained})),
+    ]
+    with pytest.warns(UserWarning, match=r"from_torch: 0.weight will be trained") as told:
+        nn.from_torch(net)
+    assert """optim.AdamW(groups=[{"params": ['0.weight'], "frozen": True}])""" in str(told[0].message)
+    with pytest.warns(UserWarning, match=r"from_torch: 0.weight will be trained"):
+        nn.from_torch(module(recorded, {"weight": frozen}))
+
+
+def test_an_encoder_has_the_layers_that_are_in_its_list() -> None:
+    code = next(code for code, _ in GOLDEN["layers"] if code.startswith("TransformerEncoder("))
+    net = module(dict(GOLDEN["layers"])[code])
+    (_, layers), *_ = net.named_children()
+    whole = len(layers._children)
+    layers._children = layers._children[:1]
+    assert whole > 1 and nn.from_torch(net).layer()["num_layers"] == 1
+    other = copy.copy(layers._children[0][1])
+    other.norm_first = not other.norm_first
+    layers._children = [*layers._children, ("1", other)]
+    with pytest.raises(InvalidParameterError, match="its layers differ"):
+        nn.from_torch(net)

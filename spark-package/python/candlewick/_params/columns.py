@@ -20,7 +20,7 @@ from pyspark.ml.param.shared import (
     HasWeightCol,
 )
 
-from candlewick._convert import to_text_map
+from candlewick._convert import to_text, to_text_map
 from candlewick._legal import Legal, Range, each, one_of, one_zero
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         Params._dummy(),
         "featuresCol",
         "Column of the features: a Vector (dense or sparse), an array of any numeric type or of such arrays (a tensor), one numeric column, or binary (see inputShape and scale). (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     featuresCols: Param[list[str]] = Param(
@@ -53,21 +53,21 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         Params._dummy(),
         "labelCol",
         "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     weightCol: Param[str] = Param(
         Params._dummy(),
         "weightCol",
         "Column of the row's weight in the loss and in a model's evaluate: numeric, finite, not negative. Not set: every row weighs 1. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     predictionCol: Param[str] = Param(
         Params._dummy(),
         "predictionCol",
         "Column that transform appends: the class of a classifier, the value (or Vector of values) of a regressor. A regressor whose network is a graph of several outputs also appends a column for each, such as prediction_price; a NeuralEstimator appends these alone: the class of an output whose loss tells classes apart, else its value or values. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     handleInvalid: Param[str] = Param(
@@ -76,7 +76,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         'What to do with a row that holds null, NaN, infinity, a vector of another length or an index outside of the table of an embedding: "error" fails with the row named, "skip" leaves it out and counts it, "keep", which is for transform only, gives null in the columns that the model appends. ("error" or "skip" or "keep")',
         typeConverter=Legal(
             "handleInvalid",
-            TypeConverters.toString,
+            to_text,
             '"error" or "skip" or "keep"',
             one_of("error", "skip", "keep"),
         ),
@@ -95,7 +95,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         'What products of matrices round their operands to when a model scores: "f32", "bf16", or "bf16_amx" for Intel\'s AMX (GPUs take that for bf16), as precision does while training. A model that was trained in bf16 scores in f32 too unless this says otherwise. ("f32" or "bf16" or "bf16_amx")',
         typeConverter=Legal(
             "scorePrecision",
-            TypeConverters.toString,
+            to_text,
             '"f32" or "bf16" or "bf16_amx"',
             one_of("f32", "bf16", "bf16_amx"),
         ),
@@ -107,7 +107,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         'Where a model\'s transform, evaluate and SQL score: "cpu", on processors, where a row\'s bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where both are there, else on processors, and an executor\'s log says why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")',
         typeConverter=Legal(
             "scoreDevice",
-            TypeConverters.toString,
+            to_text,
             '"cpu" or "auto" or "cuda"',
             one_of("cpu", "auto", "cuda"),
         ),
@@ -282,7 +282,7 @@ class EstimatorColumnParams(HasValidationIndicatorCol):
         Params._dummy(),
         "validationIndicatorCol",
         "Boolean column that is true for the rows to validate on: they never train. Not set: see validationFraction. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     def __init__(self) -> None:
@@ -310,14 +310,14 @@ class ClassifierColumnParams(HasProbabilityCol, HasThresholds, HasRawPredictionC
         Params._dummy(),
         "probabilityCol",
         "Column that transform appends: the Vector of class probabilities. Empty text: not appended. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     rawPredictionCol: Param[str] = Param(
         Params._dummy(),
         "rawPredictionCol",
         "Column that transform appends: the Vector of the network's outputs (logits), of two less their mean. Empty text: not appended. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     thresholds: Param[list[float]] = Param(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._convert import to_int
+from candlewick._convert import to_int, to_text
 from candlewick._legal import Legal, Range
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class DurabilityParams(Params):
         Params._dummy(),
         "checkpointDir",
         "Folder on any Hadoop filesystem for checkpoints of the training. A fit of the same data and parameters (others than epochs, trainers and timeouts) goes on from the newest one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)",
-        typeConverter=TypeConverters.toString,
+        typeConverter=to_text,
     )
 
     checkpointInterval: Param[int] = Param(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.ml.param import Param, Params, TypeConverters
 
-from candlewick._convert import to_int
+from candlewick._convert import to_duration, to_int, to_text
 from candlewick._legal import Legal, Range, matches, one_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class GangParams(Params):
         'Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "executorTimeout",
-            TypeConverters.toString,
+            to_duration,
             'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
@@ -83,7 +83,7 @@ class GangParams(Params):
         'Where trainers compute. "cuda": on the NVIDIA GPUs that Spark gave the executors (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact candlewick-cuda, and a fit without either is refused before a trainer starts. "cpu": on processors. "auto": on GPUs where both are there, else on processors; the fit says which and why, and summary.device has it. ("auto" or "cpu" or "cuda")',
         typeConverter=Legal(
             "device",
-            TypeConverters.toString,
+            to_text,
             '"auto" or "cpu" or "cuda"',
             one_of("auto", "cpu", "cuda"),
         ),
@@ -107,7 +107,7 @@ class GangParams(Params):
         'Where rows go. "hash": their content says to which logical shard, so the model does not depend on the partitioning. "none": they go to the trainer beside the executor that reads them, and cross the network only where there is none; the model then depends on the partitioning and on where partitions were read, and equal rows are not spread. ("hash" or "none")',
         typeConverter=Legal(
             "dataShuffle",
-            TypeConverters.toString,
+            to_text,
             '"hash" or "none"',
             one_of("hash", "none"),
         ),
@@ -119,7 +119,7 @@ class GangParams(Params):
         'What gradients become before trainers exchange them; part of what decides the bits of the weights, on one trainer too. "none": they stay f32. "auto": before the first step the trainers try steps, and by what these and the measured links take they decide for the whole fit, losses, growth and checkpoints included, between none and bf16 (summary.compression says what and why); another number of trainers or another network may decide otherwise, so that the same bits on any number of trainers are given up. "bf16", "fp16": 16 bits a value, half of the bytes. "topk:0.01": the largest hundredth of the values of each parameter (any share); "1bit": signs and two means for 128 values; "powersgd:4": two factors of rank 4 (any rank) for each matrix. Of these three a logical shard adds what it did not send to its next gradient. Gradients that go by rows (Embedding, sparse features) are not compressed. ("none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4")',
         typeConverter=Legal(
             "gradientCompression",
-            TypeConverters.toString,
+            to_text,
             '"none", "auto", "bf16", "fp16", "1bit", "topk:" and the share of the values that is sent, above 0 and at most 1, such as "topk:0.01", or "powersgd:" and a rank from 1 to 9999, such as "powersgd:4"',
             matches("(?-i:none|auto|bf16|fp16|1bit|topk:(0?\\.[0-9]{0,8}[1-9]|1(\\.0)?)|powersgd:[1-9][0-9]{0,3})"),
         ),
@@ -167,7 +167,7 @@ class GangParams(Params):
         'Whether trainers compute while they exchange, or wait for each other at all; part of what decides the bits of the weights. "none": a step begins when the gradient of the one before is applied. "delayed": it is computed while that gradient is exchanged, with the weights from before it, so that each gradient is applied one step late, on one trainer too; at every 64th step of an epoch and at its end what is under way is waited for. "stale": every trainer applies its own updates at once and those of others as they come, and waits only where its weights would lack more than the last `staleness` steps of another; at every 64th step of an epoch, before an evaluation and at the end of an epoch all agree. The same bits, on other runs too, are given up for it; one trainer alone computes what it does with "none". ("none" or "delayed" or "stale")',
         typeConverter=Legal(
             "asynchrony",
-            TypeConverters.toString,
+            to_text,
             '"none" or "delayed" or "stale"',
             one_of("none", "delayed", "stale"),
         ),
@@ -222,7 +222,7 @@ class GangParams(Params):
         'Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "failureTimeout",
-            TypeConverters.toString,
+            to_duration,
             'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
@@ -234,7 +234,7 @@ class GangParams(Params):
         'Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "progressTimeout",
-            TypeConverters.toString,
+            to_duration,
             'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
@@ -246,7 +246,7 @@ class GangParams(Params):
         'Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare number is seconds)',
         typeConverter=Legal(
             "launchTimeout",
-            TypeConverters.toString,
+            to_duration,
             'a duration such as "15s", "500ms" or "2min"; a bare number is seconds',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(ms|s|m|min|h)?\\s*"),
         ),
@@ -258,7 +258,7 @@ class GangParams(Params):
         'Memory of an executor for rows on their way to the trainers. (size such as "64m" or "1g")',
         typeConverter=Legal(
             "feedMemory",
-            TypeConverters.toString,
+            to_text,
             'a size such as "64m" or "1g"',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"),
         ),
@@ -270,7 +270,7 @@ class GangParams(Params):
         'Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it are on disk (spoolDir), with the same model; a fit whose network and batch alone need more is refused before it starts. Not set: on YARN and Kubernetes 60 % of spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower limit of the container goes before it. (size such as "64m" or "1g")',
         typeConverter=Legal(
             "trainerMemory",
-            TypeConverters.toString,
+            to_text,
             'a size such as "64m" or "1g"',
             matches("\\s*0*[1-9][0-9]{0,8}\\s*(b|k|kb|m|mb|g|gb)?\\s*"),
         ),
@@ -282,7 +282,7 @@ class GangParams(Params):
         'Folder that exists on each executor, for rows that trainerMemory does not hold; several with commas between, used in turn. Not set: those that Spark has for its own files (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without "file:" and with commas between, such as "/data/1,/data/2")',
         typeConverter=Legal(
             "spoolDir",
-            TypeConverters.toString,
+            to_text,
             'absolute paths of folders, without "file:" and with commas between, such as "/data/1,/data/2"',
             matches("\\s*/[^,]*(,\\s*/[^,]*)*"),
         ),
@@ -429,7 +429,7 @@ class GangSetters(GangParams):
         """
         return self._set(maxTrainers=value)
 
-    def setExecutorTimeout(self, value: str) -> Self:
+    def setExecutorTimeout(self, value: str | float) -> Self:
         """Longest wait for other trainers where fewer than minTrainers are left. (duration such as "15s",
         "500ms" or "2min"; a bare number is seconds)
         """
@@ -546,19 +546,19 @@ class GangSetters(GangParams):
         """
         return self._set(dataReplicas=value)
 
-    def setFailureTimeout(self, value: str) -> Self:
+    def setFailureTimeout(self, value: str | float) -> Self:
         """Silence after which a trainer counts as lost. (duration such as "15s", "500ms" or "2min"; a bare
         number is seconds)
         """
         return self._set(failureTimeout=value)
 
-    def setProgressTimeout(self, value: str) -> Self:
+    def setProgressTimeout(self, value: str | float) -> Self:
         """Time without a step after which a trainer counts as stuck. (duration such as "15s", "500ms" or
         "2min"; a bare number is seconds)
         """
         return self._set(progressTimeout=value)
 
-    def setLaunchTimeout(self, value: str) -> Self:
+    def setLaunchTimeout(self, value: str | float) -> Self:
         """Longest wait for all trainers to start. (duration such as "15s", "500ms" or "2min"; a bare number
         is seconds)
         """

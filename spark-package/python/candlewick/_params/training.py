@@ -10,7 +10,7 @@ from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasSeed
 
 from candlewick._class_weight import ClassWeightLike, ClassWeights
-from candlewick._convert import to_int, to_long, to_switch
+from candlewick._convert import to_int, to_long, to_switch, to_text
 from candlewick._document import (
     LRScheduler,
     Optimizer,
@@ -143,7 +143,7 @@ class TrainingParams(HasSeed):
         'What to do where the loss becomes NaN or infinite: "error" fails with the step and the likely cause, "skip" makes no update in a step whose loss or gradient is not finite and counts it in the history (skippedSteps). ("error" or "skip")',
         typeConverter=Legal(
             "onNonFinite",
-            TypeConverters.toString,
+            to_text,
             '"error" or "skip"',
             one_of("error", "skip"),
         ),
@@ -205,7 +205,7 @@ class TrainingParams(HasSeed):
         'What products of matrices (linear layers, convolutions, recurrent layers, attention) round their operands to while training: "f32", nothing is rounded; "bf16", as torch.autocast does, where products take about half the time on AMD\'s processors with avx512_bf16, and on others the same bits come out, slower; on GPUs they go through TF32; "bf16_amx", the same with sums in the order of Intel\'s AMX, which has products three times as fast as those of f32 (Xeon since Sapphire Rapids) and bits of its own: elsewhere they come out slower, and GPUs do not compute in it; "fp16", on GPUs only, with a loss that is scaled by the rules of torch.amp.GradScaler (history: lossScale). Sums, weights, the optimizer and everything else stay in f32. What a model computes in is scorePrecision. ("f32" or "bf16" or "bf16_amx" or "fp16")',
         typeConverter=Legal(
             "precision",
-            TypeConverters.toString,
+            to_text,
             '"f32" or "bf16" or "bf16_amx" or "fp16"',
             one_of("f32", "bf16", "bf16_amx", "fp16"),
         ),

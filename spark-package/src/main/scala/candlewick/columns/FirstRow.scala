@@ -111,7 +111,8 @@ private[columns] object FirstRow {
     case _ => column.isNotNull
   }
 
-  private val filledVector = udf((vector: Vector) => vector.size > 0)
+  /** Not before it is asked for: executors load this object too, and Spark takes long to look at a function's types. */
+  private def filledVector = udf((vector: Vector) => vector.size > 0)
 
   private def seenOf(value: Any): Seen = value match {
     case vector: Vector => Seen(Seq(vector.size), vector.numNonzeros)

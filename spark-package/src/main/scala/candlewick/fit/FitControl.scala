@@ -192,6 +192,7 @@ private[candlewick] final class FitControl(
   def finish(): Unit = {
     cancelActions.clear()
     lossActions.clear()
+    refusal = None
     listeners.close(FitControl.LastLinesMs)
   }
 

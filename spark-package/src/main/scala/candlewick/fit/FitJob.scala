@@ -47,7 +47,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     sc.addJobTag(control.tag)
     sc.setInterruptOnCancel(true)
     val cancelJobs = () => {
-      control.refuseJobs(sc.cancelJob(_: Int))
+      control.refuseJobs(job => quietly("cancel a job")(sc.cancelJob(job)))
       quietly("cancel the jobs")(sc.cancelJobsWithTag(control.tag))
     }
     state.begin(control)

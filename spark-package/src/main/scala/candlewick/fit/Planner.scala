@@ -42,8 +42,8 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     // A fit begins with so many at least.
     val most = math.max(gang.trainers, found.launch.minTrainers)
     val (prepared, unfit) =
-      try (found.settled(most), None)
-      catch { case error: InvalidParameterException => (found, Some(error)) }
+      try found.settled(most) -> None
+      catch { case error: InvalidParameterException => found -> Some(error) }
     val capacity = new SparkCluster(sc, control).capacity(active)
     val refusal = Search
       .refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
@@ -69,7 +69,9 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val memory = new PlannedMemory(needs, limit, rows, prepared, gang.trainers)
     val unmarked =
       if (marks && marked.isEmpty)
-        Seq("rows that validationIndicatorCol marks are not counted where rows are told: the steps are those of all")
+        Seq(
+          "rows that validationIndicatorCol marks are not counted where rows are told: the steps are those of all"
+        )
       else Nil
     val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sampled)
     Json.obj(
