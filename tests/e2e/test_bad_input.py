@@ -277,6 +277,10 @@ def test_none_unsets_a_parameter(data: DataFrame) -> None:
     expected = classifier(epochs=1, clipNorm=1.0).fit(data).weightsHash
     assert stage.copy({stage.learningRate: None}).fit(data).weightsHash == expected
     assert stage.fit(data, {stage.learningRate: None}).weightsHash == expected
+    other = classifier()
+    both = Pipeline(stages=[stage, other]).copy({stage.learningRate: None, other.epochs: None})
+    first, second = both.getStages()
+    assert not first.isSet("learningRate") and not second.isSet("epochs") and second.isSet("seed")
     stage.setLearningRate(None)  # type: ignore[arg-type]
     assert not stage.isSet("learningRate") and stage.fit(data).weightsHash == expected
     stage.setClipNorm(None).setSeed(None)  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ fn states_that_decay_end_at_zero_and_not_at_subnormal_numbers() {
 }
 
 #[test]
-fn gradients_whose_squares_are_no_numbers_leave_weights_that_are() {
+fn a_centred_mean_of_squares_is_never_less_than_nothing() {
     for momentum in [0.0, 0.9] {
         let document = json!({"type": "RMSprop", "lr": 0.1, "centered": true, "momentum": momentum});
         let mut centered = optimizer(&document);
@@ -95,6 +95,17 @@ fn gradients_whose_squares_are_no_numbers_leave_weights_that_are() {
                     .unwrap();
             }
             assert_eq!(weights, [0.5; 12], "{small}, {document}");
+        }
+        // Nor where rounding makes it less: the mean of what does not change.
+        for at in 1..200 {
+            let (mut steady, mut weights) = (optimizer(&document), [0.5; 12]);
+            for _ in 0..600 {
+                let gradient = &mut [0.01 * at as f32; 12];
+                steady
+                    .update(&mut weights, gradient, 1.0, &Clip::default())
+                    .unwrap();
+            }
+            assert!(weights.iter().all(|weight| !weight.is_nan()), "{at}, {document}");
         }
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import numbers
 import os
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ def to_duration(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return str(TypeConverters.toString(value))
     seconds = float(value)
+    if not math.isfinite(seconds):
+        raise TypeError(f"{value} is no duration")
     return str(int(seconds)) if seconds.is_integer() else f"{round(seconds * 1000)}ms"
 
 

@@ -21,7 +21,7 @@ from candlewick._formats import NETWORK_FORMAT
 from candlewick._legal import arguments_by_name
 from candlewick._masks import in_order
 from candlewick._session import jvm
-from candlewick._tensor import Tensor, node
+from candlewick._tensor import Tensor, is_whole, node
 from candlewick.errors import translated
 
 if TYPE_CHECKING:
@@ -171,7 +171,9 @@ class NetworkBase(Document):
             if "inputs" not in document:
                 raise TypeError("summary needs input_shape, the shape of a row's features, such as 784 or [1, 28, 28]")
             input_shape = sum(math.prod(one["shape"]) for one in document["inputs"])
-        sizes: Iterable[Any] = input_shape if isinstance(input_shape, Iterable) else [input_shape]
+        sizes: list[Any] = list(input_shape) if isinstance(input_shape, Iterable) else [input_shape]
+        if not all(is_whole(size) for size in sizes):
+            raise TypeError(f"input_shape must be whole numbers, such as 784 or [1, 28, 28], not {input_shape!r}")
         shape = [int(size) for size in sizes]
         state = optimizer.to_dict() if optimizer else None
         request = {"network": document, "inputShape": shape, "batchSize": batch_size, "optimizer": state}

@@ -26,7 +26,6 @@ from candlewick._tensor import Input, Tensor
 from candlewick.errors import InvalidParameterError
 
 D = TypeVar("D", bound=Document)
-P = TypeVar("P")
 
 
 def from_json(text: str | bytes | Mapping[str, Any]) -> Sequential | Any:
@@ -170,11 +169,11 @@ def _sequence(document: Mapping[str, Any]) -> Sequential:
     return Sequential(*(_layer(layer, f"layers.{at}", str(at), known) for at, layer in enumerate(layers)))
 
 
-def _part(document: object, key: str, kind: type[P], place: str) -> P:
-    """A part of a graph's document that must be there."""
+def _part(document: object, key: str, place: str, kind: type | tuple[type, ...] = (list, tuple)) -> Any:
+    """A part of a graph's document that must be there, a list or a text."""
     found = document.get(key) if isinstance(document, Mapping) else None
     if not isinstance(found, kind):
-        what = "a list" if kind is list else "a text"
+        what = "a text" if kind is str else "a list"
         raise InvalidParameterError(f'{place}: "{key}" must be {what}, got {"none" if found is None else repr(found)}')
     return found
 
@@ -182,8 +181,8 @@ def _part(document: object, key: str, kind: type[P], place: str) -> P:
 def _graph(document: Mapping[str, Any]) -> Network:
     whole = "the network"
     columns = [
-        (_part(one, "name", str, f"inputs.{at}"), _part(one, "shape", list, f"inputs.{at}"))
-        for at, one in enumerate(_part(document, "inputs", list, whole))
+        (_part(one, "name", f"inputs.{at}", str), _part(one, "shape", f"inputs.{at}"))
+        for at, one in enumerate(_part(document, "inputs", whole))
     ]
     try:
         inputs = [Input(name, shape) for name, shape in columns]
@@ -192,9 +191,9 @@ def _graph(document: Mapping[str, Any]) -> Network:
     known: dict[str, Tensor] = {one.name: one for one in inputs}
     layers: dict[str, Module] = {}
     inner: dict[str, Module] = {}
-    for at, node in enumerate(_part(document, "nodes", list, whole)):
-        name = _part(node, "name", str, f"nodes.{at}")
-        sources = _part(node, "inputs", list, f"nodes.{at} ({name})")
+    for at, node in enumerate(_part(document, "nodes", whole)):
+        name = _part(node, "name", f"nodes.{at}", str)
+        sources = _part(node, "inputs", f"nodes.{at} ({name})")
         for source in sources:
             if source not in known:
                 raise InvalidParameterError(
@@ -208,7 +207,7 @@ def _graph(document: Mapping[str, Any]) -> Network:
         if "shares" not in node:
             layers[name] = layer
         known[name] = layer(*(known[source] for source in sources), name=name)
-    outputs = _part(document, "outputs", list, whole)
+    outputs = _part(document, "outputs", whole)
     gone = next((name for name in outputs if name not in known), None)
     if gone is not None:
         raise InvalidParameterError(f"outputs: there is no node {gone!r}; there are {', '.join(known)}")

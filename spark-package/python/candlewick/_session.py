@@ -26,8 +26,8 @@ CUDA_JAR_VARIABLE = "CANDLEWICK_CUDA_JAR"
 #: The class loaders of Spark that take in jars while they run.
 _GROWING_LOADER = "org.apache.spark.util.MutableURLClassLoader"
 
-#: Settings that give a JVM jars: of its executors, and of the driver's own class loader. With what stands between them.
-_JAR_SETTINGS = {"spark.jars": ",", "spark.driver.extraClassPath": os.pathsep}
+#: The setting of the driver's own class loader.
+_CLASS_PATH = "spark.driver.extraClassPath"
 
 #: Tells PySpark where the JVM is that spark-submit has started.
 _JVM_VARIABLE = "PYSPARK_GATEWAY_PORT"
@@ -126,29 +126,32 @@ def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkS
 
 
 def _add_jar(wanted: dict[str, str]) -> None:
-    """Puts the jar into the settings of a JVM that is to be started, beside those that are there."""
-    if _JVM_VARIABLE in os.environ:
-        # spark-submit has started it, with jars that a setting would take the place of: attach gives it ours.
+    """Puts the jar on the class path of a driver that is to be started, beside what is there; executors get it by `attach`."""
+    from pyspark import SparkContext
+
+    if _JVM_VARIABLE in os.environ or SparkContext._gateway is not None:
+        # It runs.
         return
-    for name, separator in _JAR_SETTINGS.items():
-        # What is set here takes the place of what Spark's own file says.
-        before = wanted[name] if name in wanted else _defaults().get(name)
-        for jar in reversed(_all_jars()):
-            before = _joined(jar, before, separator)
-            _on_class_path.add(jar)
-        wanted[name] = before or ""
+    # What is set here takes the place of what Spark's own file says.
+    before = wanted[_CLASS_PATH] if _CLASS_PATH in wanted else _defaults().get(_CLASS_PATH)
+    for jar in reversed(_all_jars()):
+        before = _joined(jar, before, os.pathsep)
+        _on_class_path.add(jar)
+    wanted[_CLASS_PATH] = before or ""
 
 
 def _defaults() -> dict[str, str]:
-    """The settings of Spark's file of defaults, as it reads them."""
+    """The settings of Spark's file of defaults, which has the format of Java's Properties."""
     home = os.environ.get("SPARK_HOME") or _find_spark_home()
     folder = os.environ.get("SPARK_CONF_DIR") or os.path.join(home, "conf")
     try:
-        lines = Path(folder, "spark-defaults.conf").read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path(folder, "spark-defaults.conf").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    pairs = (re.split(r"\s*[=:]\s*|\s+", line.strip(), maxsplit=1) for line in lines)
-    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2 and not pair[0].startswith(("#", "!"))}
+    # A line may go on in the next one.
+    lines = (line.strip() for line in re.sub(r"\\\r?\n[ \t]*", "", text).splitlines())
+    pairs = (re.split(r"\s*[=:]\s*|\s+", line, maxsplit=1) for line in lines if not line.startswith(("#", "!")))
+    return {pair[0]: re.sub(r"\\(.)", r"\1", pair[1]) for pair in pairs if len(pair) == 2}
 
 
 def _all_jars() -> list[str]:
@@ -192,10 +195,11 @@ def attach(spark: SparkSession) -> None:
         # The driver's classes; executors get the jar with their next task.
         loader.addURL(java.java.io.File(jar).toURI().toURL())
         _on_class_path.add(jar)
-    sent = {url.rsplit("/", 1)[-1] for url in str(context._jsc.sc().listJars().mkString(" ")).split()}
-    for jar in sorted(_on_class_path):
-        if Path(jar).name not in sent:
-            context._jsc.addJar(jar)
+    if _on_class_path:
+        sent = {url.rsplit("/", 1)[-1] for url in str(context._jsc.sc().listJars().mkString(" ")).split()}
+        for jar in sorted(_on_class_path):
+            if Path(jar).name not in sent:
+                context._jsc.addJar(jar)
     require_jar()
     _warm_up(context)
 

@@ -61,9 +61,10 @@ class NotPickled(Params):
             made = super().copy(extra)
         finally:
             _copying.shallow = False
-        for param, value in (extra or {}).items():
-            if value is None:
-                # Its half was copied with what is unset here.
+        given = extra or {}
+        for param in made.params:
+            # Its half was copied with what is unset here. Parameters of other stages are theirs.
+            if param in given and given[param] is None:
                 made.clear(param)
         return made
 

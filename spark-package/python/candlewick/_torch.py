@@ -204,6 +204,8 @@ def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
     (_, layers), *rest = module.named_children()
     # What num_layers says PyTorch looks at no more: its forward goes through the list, which may have been changed.
     read = [_read(layer, f"layers.{at}", set(), {}) for at, (_, layer) in enumerate(_children(layers))]
+    if not read:
+        raise InvalidParameterError("it has no layers")
     if any(layer != read[0] for layer in read):
         raise InvalidParameterError("its layers differ, and here all are alike; make an nn.Sequential of them")
     norm = next((child for name, child in rest if name == "norm"), None)

@@ -190,7 +190,7 @@ def test_durations_may_be_numbers_and_folders_paths() -> None:
     assert (stage.getProgressTimeout(), stage.getFailureTimeout()) == ("600", "500ms")
     assert stage.getCheckpointDir() == "/data/points"
     assert stage.setProgressTimeout(np.int64(7)).getProgressTimeout() == "7"  # type: ignore[arg-type]
-    for wrong in (True, [1]):
+    for wrong in (True, [1], math.inf, math.nan):
         with pytest.raises((TypeError, InvalidParameterError)):
             stage.setProgressTimeout(wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidParameterError, match="progressTimeout"):

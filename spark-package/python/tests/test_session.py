@@ -177,28 +177,31 @@ def test_other_exceptions_pass_unchanged():
         raise KeyError("x")
 
 
-def test_the_jar_stands_beside_those_that_spark_would_have_had(monkeypatch, tmp_path):
+def test_the_jar_stands_beside_what_the_driver_would_have_had(monkeypatch, tmp_path):
     own = tmp_path / "own.jar"
     own.touch()
     monkeypatch.setenv("CANDLEWICK_JAR", str(own))
     monkeypatch.setenv("CANDLEWICK_CUDA_JAR", "")
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
-    wanted: dict[str, str] = {}
-    _add_jar(wanted)
-    assert wanted == {"spark.jars": str(own), "spark.driver.extraClassPath": str(own)}
+    monkeypatch.setattr("pyspark.SparkContext._gateway", None)
+    monkeypatch.setattr("candlewick._session._on_class_path", set())
+
+    def added(**wanted: str) -> dict[str, str]:
+        settings = {name.replace("_", "."): value for name, value in wanted.items()}
+        _add_jar(settings)
+        return settings
+
+    assert added() == {"spark.driver.extraClassPath": str(own)}
     (tmp_path / "spark-defaults.conf").write_text(
-        "# what the platform sets\n\nspark.jars  /opt/a.jar,/opt/b.jar\nspark.driver.extraClassPath=/opt/fs/*\nspark.x: y\n"
+        "# what the platform sets\n\nspark.jars  /opt/a.jar\nspark.driver.extraClassPath=/opt/fs/*:\\\n    /opt/b\\:c\nspark.x: y\n"
     )
-    wanted = {}
-    _add_jar(wanted)
-    assert wanted == {"spark.jars": f"{own},/opt/a.jar,/opt/b.jar", "spark.driver.extraClassPath": f"{own}:/opt/fs/*"}
+    assert added() == {"spark.driver.extraClassPath": f"{own}:/opt/fs/*:/opt/b:c"}
     # What is set takes the place of the file's, as it does without us.
-    wanted = {"spark.jars": "/my.jar"}
-    _add_jar(wanted)
-    assert wanted == {"spark.jars": f"{own},/my.jar", "spark.driver.extraClassPath": f"{own}:/opt/fs/*"}
-    # spark-submit has given the JVM its jars.
+    assert added(spark_driver_extraClassPath="/my") == {"spark.driver.extraClassPath": f"{own}:/my"}
+    # A driver that runs takes no settings: attach gives it the jar.
+    monkeypatch.setattr("pyspark.SparkContext._gateway", object())
+    assert added() == {}
+    monkeypatch.setattr("pyspark.SparkContext._gateway", None)
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
-    wanted = {}
-    _add_jar(wanted)
-    assert wanted == {}
+    assert added() == {}

@@ -60,7 +60,9 @@ impl Rule for RmsProp {
         let (below, rest) = match rest {
             [mean, rest @ ..] if self.centered => {
                 *mean = lerp_on_device(mean, &g, s.mean)?;
-                (square.sub(&mean.mul(mean)?)?.sqrt()?, rest)
+                let variance = square.sub(&mean.mul(mean)?)?;
+                // Half of what it and its size are together: itself, and 0 where it is less.
+                (variance.add(&variance.abs()?)?.times(0.5)?.sqrt()?, rest)
             }
             rest => (square.sqrt()?, rest),
         };

@@ -40,7 +40,8 @@ final case class StepRecord(
 /** Looks on while a fit trains, from the driver, and may end it: see `setCallbacks`.
   *
   * Its methods are called one after another, in a thread of their own. Trainers wait at the end of an epoch until all
-  * callbacks have seen it. What a callback throws fails the fit.
+  * callbacks have seen it. What a callback throws fails the fit. A fit that fails by something else waits 5 s for what is
+  * called then, and calls `onException` beside it where that takes longer.
   *
   * {{{
   * classifier.setCallbacks(new Callback {

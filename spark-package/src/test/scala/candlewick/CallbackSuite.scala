@@ -67,8 +67,10 @@ class CallbackSuite extends SparkSuite {
 
   test("a fit that fails does not wait for a callback that is stuck") {
     val (there, go) = (new CountDownLatch(1), new CountDownLatch(1))
+    @volatile var thread = Option.empty[Thread]
     val stuck = new Callback {
       override def onEpochEnd(epoch: EpochRecord, fit: FitInfo): Boolean = {
+        thread = Some(Thread.currentThread)
         there.countDown()
         go.await()
         false
@@ -87,6 +89,10 @@ class CallbackSuite extends SparkSuite {
           .progressLines()
           .exists(_.contains("does not wait for the callback number 1 in onEpochEnd of epoch 0"))
       )
+      // Nor does another see what came before it.
+      go.countDown()
+      thread.foreach(_.join(SparkSuite.EndMs))
+      assert(seen.told == Seq("begin", "exception") && thread.exists(!_.isAlive))
     } finally go.countDown()
   }
 

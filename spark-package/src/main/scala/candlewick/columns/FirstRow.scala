@@ -107,12 +107,12 @@ private[columns] object FirstRow {
         case _ => filled
       }
     case BinaryType => column.isNotNull && length(column) > 0
-    case _: UserDefinedType[_] => column.isNotNull && filledVector(column)
+    case _: UserDefinedType[_] => filledVector(column)
     case _ => column.isNotNull
   }
 
   /** Not before it is asked for: executors load this object too, and Spark takes long to look at a function's types. */
-  private def filledVector = udf((vector: Vector) => vector.size > 0)
+  private def filledVector = udf((vector: Vector) => vector != null && vector.size > 0)
 
   private def seenOf(value: Any): Seen = value match {
     case vector: Vector => Seen(Seq(vector.size), vector.numNonzeros)

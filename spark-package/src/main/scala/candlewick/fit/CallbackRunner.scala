@@ -90,18 +90,20 @@ private[candlewick] final class CallbackRunner(
       val record = TrainingSummary.record(Json.field(event, "record"))
       // Every callback sees every epoch.
       val stops = callbacks.zipWithIndex.filter { case (callback, index) =>
-        call(callback, index, s"onEpochEnd of epoch ${record.epoch}")(_.onEpochEnd(record, asked))
+        !left && call(callback, index, s"onEpochEnd of epoch ${record.epoch}")(_.onEpochEnd(record, asked))
       }
       stops.headOption match {
         case Some((callback, index)) =>
           control.decisions.stop(record.epoch + 1, CallbackRunner.name(callback, index))
-        case None => control.decisions.goOn(record.epoch + 1)
+        case None => if (!left) control.decisions.goOn(record.epoch + 1)
       }
     case _ => ()
   }
 
   private def each(what: String)(action: Callback => Unit): Unit =
-    callbacks.zipWithIndex.foreach { case (callback, index) => call(callback, index, what)(action) }
+    callbacks.zipWithIndex.foreach { case (callback, index) =>
+      if (!left) call(callback, index, what)(action)
+    }
 
   private def call[T](callback: Callback, index: Int, what: String)(action: Callback => T): T = {
     val named = s"the callback ${CallbackRunner.name(callback, index)}"

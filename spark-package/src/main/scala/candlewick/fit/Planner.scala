@@ -23,7 +23,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     */
   def plan(told: Option[Long]): ObjectNode = {
     val sc = dataset.sparkSession.sparkContext
-    // As a fit: whoever cancels the plan ends its jobs, and the caller's own group stays.
+    // Whoever cancels the plan ends its jobs that run, and the caller's own group stays.
     sc.addJobTag(control.tag)
     control.onCancel(_ => sc.cancelJobsWithTag(control.tag))
     try made(told)
