@@ -91,7 +91,7 @@ class CallbackSuite extends SparkSuite {
       )
       // Nor does another see what came before it.
       go.countDown()
-      thread.foreach(_.join(SparkSuite.EndMs))
+      thread.foreach(_.join(120000L))
       assert(seen.told == Seq("begin", "exception") && thread.exists(!_.isAlive))
     } finally go.countDown()
   }

@@ -67,15 +67,17 @@ private[score] final class ExpiringCache[V <: AutoCloseable](
   /** Closes values until the rest is light enough, those first that were not used for longest. */
   private def makeRoom(made: Entry): Unit = {
     var weight = 0L
-    val others = Seq.newBuilder[(String, Entry)]
+    val others = Seq.newBuilder[(Long, String, Entry)]
     entries.forEach { (key, entry) =>
       weight += entry.weight
-      if (entry ne made) (others += key -> entry): Unit
+      // As it is now: others use it meanwhile, and a sort wants what stays.
+      if (entry ne made) (others += ((entry.usedAt, key, entry))): Unit
     }
     val limit = most()
-    others.result().sortBy(_._2.usedAt).foreach { case (key, entry) =>
-      if (weight > limit && close(key, entry)(_ => true)) weight -= entry.weight
-    }
+    if (weight > limit)
+      others.result().sortBy { case (usedAt, _, _) => usedAt }.foreach { case (_, key, entry) =>
+        if (weight > limit && close(key, entry)(_ => true)) weight -= entry.weight
+      }
   }
 
   /** Closes what has not been used for long enough. */
