@@ -1,6 +1,7 @@
 //! Trainers that come and leave, and shards that move between slow trainers and fast ones.
 
 use super::*;
+use crate::machine::pace::Balance;
 use candlewick_protocol::message::RescaleRecord;
 
 fn moves(stage: &Stage) -> Vec<(&str, u32, u32)> {
@@ -181,6 +182,15 @@ fn shards_move_back_where_steps_got_slower() {
     let before = halts(&stage);
     told(&mut stage, 2, 9.0);
     assert_eq!(halts(&stage), before, "they stay for good");
+}
+
+#[test]
+fn a_loss_makes_the_last_move_forgotten() {
+    let mut stage = Stage::recoverable_at("running");
+    stage.machine.elastic.balance = Balance::Moved(1.0);
+    stage.machine.disconnect(ms(stage.now), "a");
+    assert!(stage.machine.rank_of("a").is_none());
+    assert!(matches!(stage.machine.elastic.balance, Balance::On));
 }
 
 #[test]
