@@ -37,7 +37,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::auth::COORDINATOR;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{KeyRing, Purpose};
-use candlewick_wire::{AuthMode, ServerAuth};
+use candlewick_wire::{AuthMode, ServerAuth, Windows};
 use machine::Machine;
 use runtime::{Shared, TICK};
 use service::Service;
@@ -230,7 +230,7 @@ async fn serve(listener: TcpListener, service: Service, auth: ServerAuth, stoppe
         // The sender gone counts as told.
         let _ = stopped.await;
     };
-    if let Err(failure) = candlewick_wire::serve(listener, service, auth, stop).await {
+    if let Err(failure) = candlewick_wire::serve(listener, service, (auth, Windows::default()), stop).await {
         tracing::error!("the coordinator's server ended: {}", failure.message);
     }
 }

@@ -3,12 +3,18 @@
 //! Everything large is charged to an account and given back when its [`Charge`] is dropped. Accounts of rows ask first: where the
 //! budget does not hold them, they stay on disk. The others are known before rows come, or follow from the job.
 
+mod streams;
+
 use candlewick_protocol::Failure;
 use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::message::MemoryUse;
+use candlewick_wire::Windows;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use streams::Streams;
+
+pub(crate) use streams::OpenStream;
 
 /// Who holds memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,24 +111,31 @@ pub(crate) struct Ledger {
     /// What is kept for one state at a time.
     state: AtomicU64,
     spilled: AtomicU64,
+    streams: Streams,
 }
 
 impl Ledger {
     /// A ledger of `limit` bytes; 0: without a limit.
+    #[cfg(test)]
     pub(crate) fn new(limit: u64) -> Arc<Self> {
+        Ledger::with(limit, Windows::default())
+    }
+
+    fn with(limit: u64, windows: Windows) -> Arc<Self> {
         Arc::new(Ledger {
             limit,
+            streams: Streams::new(windows),
             ..Ledger::default()
         })
     }
 
     /// That of this process: what it was told, or its control group's limit where that is less.
-    pub(crate) fn of_process(memory: &TrainerMemory) -> Arc<Self> {
+    pub(crate) fn of_process(memory: &TrainerMemory, windows: Windows) -> Arc<Self> {
         let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let group = cgroup_limit(&groups, Path::new("/sys/fs/cgroup"));
         let told = (memory.limit > 0).then_some(memory.limit);
         let limit = told.into_iter().chain(group).min().unwrap_or(0);
-        let ledger = Ledger::new(limit);
+        let ledger = Ledger::with(limit, windows);
         // For the life of the process.
         std::mem::forget(ledger.charge(Account::Process, resident_bytes()));
         ledger

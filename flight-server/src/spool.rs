@@ -241,10 +241,7 @@ impl Spool {
             number: writer,
             rows: 0,
             hash_sum: 0,
-            _window: self
-                .spill
-                .ledger()
-                .charge(Account::Windows, u64::from(candlewick_wire::STREAM_WINDOW)),
+            _window: self.spill.ledger().stream(),
         })
     }
 

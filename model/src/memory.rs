@@ -1,7 +1,7 @@
 //! What a trainer needs of memory, from the job alone: the one home of the estimate. Trainers reserve it before rows come
 //! (rule D), the driver compares it with what there is before it starts any.
 
-use crate::engine::Predictor;
+use crate::engine::{Gradient, Predictor};
 use crate::layers::Operation;
 use crate::metrics::SLICE_ROWS;
 use crate::network::{LayerNode, Network, ValueRef};
@@ -149,7 +149,9 @@ impl TrainingMemory {
         let others = u64::from(shards.end - shards.start) < u64::from(train.logical_shards);
         let compression = train.gradient_compression;
         let alone = (compression.is_none() || compression.is_auto()) && !train.has_own_weights();
-        let parts = u64::from(others && network.num_dense() > PART_VALUES && alone);
+        // A further call of a shared layer has values of its own there.
+        let node = Gradient::node_len(&network);
+        let parts = u64::from(others && node > PART_VALUES && alone);
         let twice = late.max(parts);
         let copies = copies + compressed.states.max(late);
         let local = local(train, nodes, shards);
@@ -176,7 +178,8 @@ impl TrainingMemory {
             weights: step.weights * (1 + copies + local.replicas + local.velocity + own.weights),
             // Of parameters of which a step touches few rows, a node holds those rows alone; their sum has them once more.
             gradients: step.weights * (1 + sums)
-                + nodes * (1 + twice) * bytes(network.num_dense())
+                + nodes * (1 + twice) * bytes(node)
+                + bytes(Gradient::packed_len(&network))
                 + (nodes * (1 + late) + 1) * touched_bytes
                 + compressed.gradients
                 + compressed.leaves * late
@@ -247,7 +250,7 @@ fn state(job: &JobSpec, others: bool, network: &Network, (weights, optimizer): (
     // What waits for an update.
     let sum = train.gradient_accumulation_steps > 1;
     let left = if train.gradient_compression.remembers() {
-        network.num_dense() as u64 * size_of::<f32>() as u64
+        Gradient::node_len(network) as u64 * size_of::<f32>() as u64
     } else {
         0
     };
@@ -271,7 +274,7 @@ fn compressed(train: &TrainSpec, network: &Network, shards: &Range<u32>) -> Comp
     if compression.is_none() || train.has_own_weights() {
         return Compressed::default();
     }
-    let values = network.num_dense() as u64 * size_of::<f32>() as u64;
+    let values = Gradient::node_len(network) as u64 * size_of::<f32>() as u64;
     let own = u64::from(shards.end - shards.start);
     let vectors = if compression.remembers() {
         // Of each shard its gradient and what it did not send; that over all, and one more at work.

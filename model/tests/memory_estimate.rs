@@ -182,6 +182,19 @@ fn counts() -> Vec<bool> {
     good
 }
 
+/// A table whose weights lie between those of other layers.
+fn dense_table_dense() -> Value {
+    let bag = json!({"type": "EmbeddingBag", "num_embeddings": 2000, "embedding_dim": 8});
+    json!({"format": "candlewick.network/1",
+        "inputs": [{"name": "x", "shape": [590]}, {"name": "ids", "shape": [10]}],
+        "nodes": [
+            {"name": "deep", "inputs": ["x"], "layer": linear(600)},
+            {"name": "wide", "inputs": ["ids"], "layer": bag},
+            {"name": "both", "inputs": ["deep", "wide"], "layer": {"type": "Concat"}},
+            {"name": "out", "inputs": ["both"], "layer": linear(400)}],
+        "outputs": ["out"]})
+}
+
 fn main() {
     let mut good = Vec::new();
     let mlp = network(&json!([linear(512), relu(), {"type": "Dropout"}, linear(256), relu(), linear(10)]));
@@ -216,6 +229,18 @@ fn main() {
     ));
     let bag = json!({"type": "EmbeddingBag", "num_embeddings": 50_000, "embedding_dim": 32});
     let table = network(&json!([bag, linear(64), relu(), linear(4)]));
+    good.push(check(
+        "dense, table, dense",
+        &job(&json!({"network": dense_table_dense(), "batchSize": 64}), &[600]),
+        0..8,
+    ));
+    let shared =
+        network(&json!([linear(512), relu(), linear(512), relu(), {"shares": "2"}, relu(), {"shares": "2"}]));
+    good.push(check(
+        "shared",
+        &job(&json!({"network": shared, "batchSize": 16}), &[512]),
+        0..8,
+    ));
     good.push(check(
         "table",
         &job(&json!({"network": table, "batchSize": 64}), &[10]),

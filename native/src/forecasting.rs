@@ -3,6 +3,7 @@
 
 use candlewick_collective::{Choice, Forecast, Speed, Speeds, StepForecast, StepShape};
 use candlewick_model::compression::LowRank;
+use candlewick_model::engine::Gradient;
 use candlewick_model::network::Network;
 use candlewick_model::optim;
 use candlewick_model::probe::Tried;
@@ -94,7 +95,7 @@ impl Outlook<'_> {
                 way(Some(&choice), step.parts.len(), (kind, reason)),
             ),
             (_, Some(rank)) => {
-                let low = LowRank::new(rank, &network, network.num_dense());
+                let low = LowRank::new(rank, &network, Gradient::node_len(&network));
                 let sums = forecast.seconds(low.first_len()) + forecast.seconds(low.factors_len());
                 let choice = forecast.sum(low.first_len());
                 (

@@ -5,6 +5,7 @@ use crate::handing::seconds_per_byte;
 use crate::probing::Trial;
 use candlewick_collective::SHARED_BYTES;
 use candlewick_model::compression::{LowRank, packing_seconds};
+use candlewick_model::engine::Gradient;
 use candlewick_model::memory::{TrainingMemory, step_rows, touched};
 use candlewick_model::network::Network;
 use candlewick_model::optim;
@@ -13,13 +14,14 @@ use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::features::FeatureType;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::{Failure, tree};
+use candlewick_wire::Windows;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::time::Duration;
 
-/// A trainer before it holds anything: the program, its threads, one connection's window.
-const PROCESS: u64 = 24 << 20;
+/// A trainer before it holds anything: the program and its threads.
+const PROCESS: u64 = 8 << 20;
 
 /// What `trainingPlan` is asked.
 #[derive(Debug, Deserialize)]
@@ -40,6 +42,11 @@ pub(crate) struct PlanRequest {
     /// Tasks that feed at the same time on a machine.
     #[serde(default)]
     tasks: usize,
+    /// Processes that feed, and tasks of all of them at a time, each with a stream to every trainer; 0: as many as fill a window.
+    #[serde(default)]
+    feeders: u32,
+    #[serde(default)]
+    streams: u64,
 }
 
 impl PlanRequest {
@@ -53,6 +60,8 @@ impl PlanRequest {
             .cloned()
             .unwrap_or(0..1);
         let memory = TrainingMemory::of(&self.job, largest.clone())?;
+        let streams = if self.streams > 0 { self.streams } else { u64::MAX };
+        let windows = Windows::of(self.feeders.max(1)).bytes(streams);
         let links = (self.side_by_side.max(1) - 1) * SHARED_BYTES;
         let mut plan = json!({
             "memory": {
@@ -63,10 +72,13 @@ impl PlanRequest {
                 "states": memory.states,
                 "activations": memory.activations,
                 "batches": memory.batches,
+                "windows": windows,
                 "links": links,
             },
             "rowBytes": memory.row,
             "indexBytes": memory.index,
+            // Of all rows, as far as hashes put as many into each shard.
+            "share": f64::from(largest.end - largest.start) / f64::from(self.job.train.logical_shards.max(1)),
             "sentRowBytes": memory.sent,
             "exchangeBytes": self.exchange_bytes(&shards)?,
             "networkSecondsPerByte": 1.0 / BYTES_PER_SECOND,
@@ -131,7 +143,7 @@ impl PlanRequest {
     /// Seconds in which a trainer of so many shards compresses its gradients, where it does.
     fn codec(&self, shards: usize, alone: bool) -> Result<f64, Failure> {
         let kind = self.job.train.gradient_compression;
-        let values = Network::of_job(&self.job)?.num_dense();
+        let values = Gradient::node_len(&Network::of_job(&self.job)?);
         packing_seconds(kind, values, (shards, self.threads), alone)
     }
 
@@ -185,21 +197,21 @@ impl PlanRequest {
     fn exchange_bytes(&self, shards: &[Range<u32>]) -> Result<u64, Failure> {
         let train = &self.job.train;
         let network = Network::of_job(&self.job)?;
-        let (values, compression) = (network.num_dense() as u64, train.gradient_compression);
+        let (weights, compression) = (network.num_dense() as u64, train.gradient_compression);
         let (values, meetings) = match &train.local_steps {
             // At a meeting weights and the state of the optimiser are exchanged; in a step, a share of that.
             Some(local) => {
                 let state = optim::state_size_of_job(train, &network)?;
                 let state = state.bytes() as u64 / size_of::<f32>() as u64;
-                (values + state, u64::from(local.steps.max(1)))
+                (weights + state, u64::from(local.steps.max(1)))
             }
             // At most one exchange a step, and the optimiser's state where all agree.
             None if train.asynchrony.staleness().is_some() => {
                 let state = optim::state_size_of_job(train, &network)?;
                 let state = state.bytes() as u64 / size_of::<f32>() as u64;
-                (values + state.div_ceil(AGREE_EVERY), 1)
+                (weights + state.div_ceil(AGREE_EVERY), 1)
             }
-            None => (exchanged(train.gradient_compression, &network, values), 1),
+            None => (exchanged(compression, &network), 1),
         };
         let node = compression.node_bytes(values);
         let rows = |own: &Range<u32>| touched(&network, &self.job.data, step_rows(&self.job, own)) as u64 * 4;
@@ -220,11 +232,13 @@ impl PlanRequest {
 }
 
 /// Values that are exchanged of a gradient, before they are packed.
-fn exchanged(compression: GradientCompression, network: &Network, values: u64) -> u64 {
+fn exchanged(compression: GradientCompression, network: &Network) -> u64 {
+    // A further call of a shared layer has values of its own.
+    let values = Gradient::node_len(network);
     let Some(rank) = compression.rank() else {
-        return values;
+        return values as u64;
     };
-    let low = LowRank::new(rank, network, network.num_dense());
+    let low = LowRank::new(rank, network, values);
     (low.first_len() + low.factors_len()) as u64
 }
 
@@ -248,7 +262,49 @@ mod tests {
             side_by_side: trainers as usize,
             rows: 1_000,
             tasks: 2,
+            feeders: 1,
+            streams: 2,
         }
+    }
+
+    #[test]
+    fn windows_of_many_processes_take_no_more_than_those_of_a_few() {
+        let of = |feeders, streams| {
+            let request = PlanRequest {
+                feeders,
+                streams,
+                ..request(1, 0)
+            };
+            request.plan().unwrap()["memory"]["windows"].as_u64().unwrap() >> 20
+        };
+        assert_eq!((of(1, 1), of(1, 2), of(1, 8), of(0, 0)), (8, 16, 16, 16));
+        assert_eq!((of(4, 16), of(100, 400)), (64, 63));
+    }
+
+    #[test]
+    fn a_trainer_has_whole_shards() {
+        let share = |trainers| request(trainers, 0).plan().unwrap()["share"].as_f64().unwrap();
+        assert_eq!(
+            [1, 2, 3, 5, 7, 8].map(share),
+            [1.0, 0.5, 0.375, 0.25, 0.25, 0.125]
+        );
+    }
+
+    #[test]
+    fn a_further_call_of_a_shared_layer_sends_values_of_its_own() {
+        let bytes = |layers: Value| {
+            let input = json!({"job": "00", "task": "classifier", "featureWidth": 4, "params": {
+                "network": {"format": "candlewick.network/1", "layers": layers}}});
+            let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+            let plan = PlanRequest { job, ..request(2, 0) }.plan().unwrap();
+            plan["exchangeBytes"].as_u64().unwrap()
+        };
+        let linear = json!({"type": "Linear", "out_features": 4});
+        assert_eq!(bytes(json!([linear])), 2 * 20 * 4);
+        assert_eq!(
+            bytes(json!([linear, {"type": "ReLU"}, {"shares": "0"}])),
+            2 * 40 * 4
+        );
     }
 
     #[test]

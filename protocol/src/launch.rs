@@ -37,9 +37,9 @@ pub struct TrainerConfig {
     /// Compute threads; 0 counts as 1.
     #[serde(default)]
     pub threads: usize,
-    /// Bytes of rows on their way; informative, the feeders keep to it.
+    /// Processes that feed it at a time, each by one connection; 0: it is not known how many.
     #[serde(default)]
-    pub feed_memory: u64,
+    pub feeders: u32,
     /// Bytes of a weights file (safetensors) that follow this line: what training starts from.
     #[serde(default)]
     pub initial_weights_bytes: Option<u64>,

@@ -2,7 +2,8 @@
 
 use crate::session::{Accepted, call_token};
 use crate::status::{from_status, root_cause};
-use crate::{AUTH_HEADER, CONNECTION_WINDOW, HEADER_LIST, HTTP_FRAME, STREAM_WINDOW};
+use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::{AUTH_HEADER, HEADER_LIST, HTTP_FRAME};
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
 use candlewick_protocol::auth::{Call, ClientProof, Initiator, ServerHello};

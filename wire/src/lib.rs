@@ -30,6 +30,7 @@ mod server;
 mod session;
 mod spare;
 mod status;
+mod windows;
 
 pub use auth::{AuthMode, ServerAuth};
 pub use bulk::{Assembly, BULK, outgoing};
@@ -42,15 +43,11 @@ pub use put::put_rows;
 pub use server::serve;
 pub use session::Caller;
 pub use status::{from_status, to_status};
+pub use windows::Windows;
 
 /// Metadata key of the token that authorises a call.
 pub const AUTH_HEADER: &str = "candlewick-auth";
 
-/// HTTP/2 window of a stream, bytes: large, so that bulk data does not wait for window updates. What is read before
-/// authentication is limited by `connection`.
-pub const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
-/// HTTP/2 window of a connection, bytes.
-pub(crate) const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Largest HTTP/2 frame either side accepts, bytes.
 pub(crate) const HTTP_FRAME: u32 = 1024 * 1024;
 /// Largest list of headers either side accepts, bytes: a failure's message travels in one.

@@ -5,7 +5,8 @@ use crate::auth::{Checked, ServerAuth};
 use crate::connection::{Connection, Connections, Io};
 use crate::flight::{PartialFlight, Whole};
 use crate::status::to_status;
-use crate::{CONNECTION_WINDOW, HEADER_LIST, HTTP_FRAME, STREAM_WINDOW};
+use crate::windows::Windows;
+use crate::{HEADER_LIST, HTTP_FRAME};
 use arrow_flight::flight_service_server::FlightServiceServer;
 use candlewick_protocol::message::{MAX_FLIGHT_MESSAGE, MAX_UNAUTHENTICATED_FRAME};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -45,26 +46,27 @@ type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub fn serve<S: PartialFlight>(
     listener: std::net::TcpListener,
     service: S,
-    auth: ServerAuth,
+    (auth, windows): (ServerAuth, Windows),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> BoxFuture<(), Failure> {
-    boxed(listener, Box::new(service), auth, Box::pin(shutdown))
+    boxed(listener, Box::new(service), (auth, windows), Box::pin(shutdown))
 }
 
 /// Of no parameter of type, and in a box: the caller's crate has nothing of it to compile.
 fn boxed(
     listener: std::net::TcpListener,
     service: Box<dyn PartialFlight>,
-    auth: ServerAuth,
+    (auth, windows): (ServerAuth, Windows),
     shutdown: Shutdown,
 ) -> BoxFuture<(), Failure> {
-    Box::pin(run(listener, Whole::new(service, auth.clone()), auth, shutdown))
+    let service = AuthService::new(Whole::new(service, auth.clone()), auth);
+    Box::pin(run(listener, service, windows, shutdown))
 }
 
 async fn run(
     listener: std::net::TcpListener,
-    service: Whole,
-    auth: ServerAuth,
+    service: AuthService,
+    windows: Windows,
     shutdown: Shutdown,
 ) -> Result<(), Failure> {
     let failed =
@@ -74,18 +76,14 @@ async fn run(
     let connections = Arc::new(Connections::default());
     let (stop, stopped) = oneshot::channel::<()>();
     let server = Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(windows.stream())
+        .initial_connection_window_size(windows.connection())
         .max_frame_size(HTTP_FRAME)
         .http2_max_header_list_size(HEADER_LIST)
         .max_concurrent_streams(MAX_STREAMS)
-        .serve_with_incoming_shutdown(
-            AuthService::new(service, auth),
-            incoming(listener, Arc::clone(&connections)),
-            async {
-                let _ = stopped.await;
-            },
-        );
+        .serve_with_incoming_shutdown(service, incoming(listener, Arc::clone(&connections)), async {
+            let _ = stopped.await;
+        });
     let end = async {
         shutdown.await;
         let _ = stop.send(());

@@ -7,8 +7,8 @@ use candlewick_protocol::auth::{Call, ClientProof, Initiator};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{
-    AUTH_HEADER, Answer, AuthMode, Caller, Client, Identity, PartialFlight, ServerAuth, bind, from_status,
-    serve, to_status,
+    AUTH_HEADER, Answer, AuthMode, Caller, Client, Identity, PartialFlight, ServerAuth, Windows, bind,
+    from_status, serve, to_status,
 };
 use futures::stream::{self, StreamExt};
 use std::io::{Read, Write};
@@ -78,7 +78,7 @@ fn start(mode: AuthMode) -> Running {
     let port = listener.local_addr().unwrap().port();
     let auth = ServerAuth::new(mode);
     let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(serve(listener, Echo, auth, async {
+    let task = tokio::spawn(serve(listener, Echo, (auth, Windows::default()), async {
         let _ = stopped.await;
     }));
     Running { port, stop, task }

@@ -21,7 +21,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::launch::{Listening, TrainerConfig};
 use candlewick_protocol::message::{ToCoordinator, TrainerInfo};
-use candlewick_wire::{AuthMode, ServerAuth};
+use candlewick_wire::{AuthMode, ServerAuth, Windows};
 use service::GangService;
 use state::State;
 use std::io::{BufRead, Read, Write};
@@ -50,7 +50,7 @@ pub fn run() -> Result<i32, Failure> {
     let (state, outbox) = State::new();
     let state = Arc::new(state);
     let teller = Arc::clone(&state);
-    let ledger = Ledger::of_process(&config.memory);
+    let ledger = Ledger::of_process(&config.memory, Windows::of(config.feeders));
     let spill = Spill::new(&config.memory, ledger, move || teller.tick())?;
     let teller = Arc::clone(&state);
     exit::on_panic(move |failure| teller.fail(failure));
@@ -131,6 +131,7 @@ fn serve(config: &TrainerConfig, listener: TcpListener, state: &Arc<State>) -> R
         server: config.trainer.clone(),
         keys: config.keys.only(&[Purpose::Feed])?,
     });
+    let windows = Windows::of(config.feeders);
     let service = GangService::new(Arc::clone(state));
     let state = Arc::clone(state);
     let spawn = std::thread::Builder::new().name("candlewick-serve".to_owned());
@@ -139,7 +140,7 @@ fn serve(config: &TrainerConfig, listener: TcpListener, state: &Arc<State>) -> R
             let outcome = runtime.block_on(candlewick_wire::serve(
                 listener,
                 service,
-                auth,
+                (auth, windows),
                 std::future::pending(),
             ));
             if let Err(failure) = outcome {

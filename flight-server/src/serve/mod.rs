@@ -12,7 +12,7 @@ use crate::memory::Ledger;
 use crate::spill::Spill;
 use candlewick_protocol::Failure;
 use candlewick_protocol::launch::TrainerMemory;
-use candlewick_wire::{AuthMode, ServerAuth};
+use candlewick_wire::{AuthMode, ServerAuth, Windows};
 use service::ServeService;
 use state::ServerState;
 use std::fs::{File, Metadata};
@@ -74,7 +74,8 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
         .map_err(|error| Failure::unavailable(format!("threads cannot be started: {error}")))?;
     let auth = ServerAuth::new(AuthMode::Bearer(token));
     let (stop, mut stopped) = mpsc::channel::<()>(1);
-    let spill = Spill::new(&config.memory, Ledger::of_process(&config.memory), || {})?;
+    let windows = Windows::default();
+    let spill = Spill::new(&config.memory, Ledger::of_process(&config.memory, windows), || {})?;
     let service = ServeService::new(Arc::new(ServerState::new(threads, spill)), stop);
     let host = if config.host.contains(':') {
         format!("[{}]", config.host)
@@ -90,9 +91,14 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
     .and_then(|()| stdout.flush())
     .map_err(|error| Failure::unavailable(format!("nobody reads stdout: {error}")))?;
     drop(stdout);
-    runtime.block_on(candlewick_wire::serve(listener, service, auth, async move {
-        let _ = stopped.recv().await;
-    }))?;
+    runtime.block_on(candlewick_wire::serve(
+        listener,
+        service,
+        (auth, windows),
+        async move {
+            let _ = stopped.recv().await;
+        },
+    ))?;
     // A training in progress is nobody's any more.
     runtime.shutdown_background();
     Ok(exit::OK)

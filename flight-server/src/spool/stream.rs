@@ -3,7 +3,7 @@
 use super::{Entry, Inner, Spool, Taken};
 #[cfg(test)]
 use crate::chunk::Chunk;
-use crate::memory::Charge;
+use crate::memory::OpenStream;
 use candlewick_protocol::feed::{StreamEnd, StreamId, StreamSealed};
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::{ErrorKind, Failure};
@@ -19,7 +19,7 @@ pub struct StreamWriter {
     pub(super) number: u64,
     pub(super) rows: u64,
     pub(super) hash_sum: u128,
-    pub(super) _window: Charge,
+    pub(super) _window: OpenStream,
 }
 
 impl StreamWriter {

@@ -278,7 +278,7 @@ fn trainer_config(
         "bindHost": elsewhere(index).map_or("127.0.0.1", |elsewhere| elsewhere.host.as_str()),
         "portRange": "0",
         "threads": if elsewhere(index).is_some() { 1 } else { 1 + index % 2 },
-        "feedMemory": 1 << 26,
+        "feeders": 1,
     })
 }
 

@@ -251,7 +251,6 @@ fn a_trainer_whose_coordinator_has_an_unknown_host_says_so_and_ends() {
     let config = json!({
         "job": "j", "trainer": "t", "executor": "0", "index": 0, "keys": secret.ring("j", &Purpose::ALL),
         "coordinatorHost": host, "coordinatorPort": 1, "bindHost": "127.0.0.1", "portRange": "0", "threads": 1,
-        "feedMemory": 1 << 20,
     });
     let mut trainer = common::Trainer::start(&config, None);
     trainer.wait_for(1);

@@ -164,6 +164,19 @@ impl Repeat {
     }
 }
 
+/// Elements outside of the sparse parameters.
+fn dense_ranges(network: &Network) -> Vec<Range<usize>> {
+    let mut dense: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    for sparse in network.sparse_parameters() {
+        dense.push(start..sparse.offset);
+        start = sparse.offset + sparse.len();
+    }
+    dense.push(start..network.num_parameters());
+    dense.retain(|range| !range.is_empty());
+    dense
+}
+
 /// The rows of a sparse parameter that may differ from 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TouchedRows<'a> {
@@ -177,18 +190,8 @@ impl Gradient {
     /// A gradient of zeros for a network.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        let mut dense: Vec<Range<usize>> = Vec::new();
-        let mut start = 0;
-        for sparse in network.sparse_parameters() {
-            dense.push(start..sparse.offset);
-            start = sparse.offset + sparse.len();
-        }
-        dense.push(start..network.num_parameters());
-        dense.retain(|range| !range.is_empty());
-        let wanted = Repeat::dense_len(network);
-        // Where they are one range of the weights, they are written to their place.
-        let in_place = dense.len() == 1 && wanted == network.num_dense();
-        let packed = if in_place { 0 } else { wanted };
+        let dense = dense_ranges(network);
+        let packed = Gradient::packed_len(network);
         Gradient {
             values: vec![0.0; network.num_parameters()],
             sparse_parameters: network.sparse_parameters().to_vec(),
@@ -205,6 +208,18 @@ impl Gradient {
     #[must_use]
     pub fn node_len(network: &Network) -> usize {
         Repeat::dense_len(network)
+    }
+
+    /// Number of the values that a gradient has once more, as nodes have them: none where they are one range of the weights, which
+    /// they are written to.
+    #[must_use]
+    pub fn packed_len(network: &Network) -> usize {
+        let wanted = Repeat::dense_len(network);
+        if dense_ranges(network).len() == 1 && wanted == network.num_dense() {
+            0
+        } else {
+            wanted
+        }
     }
 
     /// Becomes what `fill` writes: the elements of the dense parameters, and the rows of every sparse one.

@@ -9,7 +9,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{FrameHeader, Owner, StreamId, StreamSealed};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::row::RowHasher;
-use candlewick_wire::{Answer, AuthMode, Caller, PartialFlight, ServerAuth, bind, serve, to_status};
+use candlewick_wire::{Answer, AuthMode, Caller, PartialFlight, ServerAuth, Windows, bind, serve, to_status};
 use futures::stream::{self, StreamExt};
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
@@ -82,7 +82,9 @@ impl Trainer {
                 .build()
                 .unwrap();
             runtime
-                .block_on(serve(listener, service, auth, async { drop(stopped.await) }))
+                .block_on(serve(listener, service, (auth, Windows::default()), async {
+                    drop(stopped.await)
+                }))
                 .unwrap();
             runtime.shutdown_background();
         });

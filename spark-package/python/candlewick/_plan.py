@@ -64,17 +64,19 @@ class TrainingPlan:
     #: Seconds, about, of this machine as it is now: step (compute and exchange less hidden, the part of the exchange in which
     #: trainers compute), feed, start, evaluation (of the rows that are held
     #: out, in an epoch), epoch, and total from DataFrame to model.
-    #: Where the fit would be refused no step is tried, and the steps count as 0.
+    #: Where the fit would be refused for its memory no step is tried, nor where it computes on GPUs or the driver has no room for
+    #: them: the steps count as 0, and advice says why.
     seconds: dict[str, float]
     #: Whether one trainer would be as fast.
     oneTrainerIsAsFast: bool
-    #: What takes most of the time: "compute", "exchange" or "feed"; "memory" where rows go to disk.
+    #: What takes most of the time: "compute", "exchange" or "feed"; "memory" where rows go to disk,
+    #: "unknown" where no step was tried.
     bound: str
     #: What to set, if anything.
     advice: list[str]
     #: How gradients will be exchanged: algorithm and reason, parts (that go out while earlier layers are computed), compression
     #: ("auto" as it would be decided) and compressionReason. Between machines by what a network is taken to be: the fit measures
-    #: it. None with one trainer, and where the fit would be refused.
+    #: it. None with one trainer, and where no step was tried.
     exchange: dict[str, Any] | None = None
 
     @classmethod

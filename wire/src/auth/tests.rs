@@ -98,7 +98,12 @@ async fn a_full_table_of_sessions_is_told_as_exhausted_and_a_client_waits_for_a_
     }
     let listener = crate::bind("127.0.0.1", "0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(crate::serve(listener, Nothing, auth, std::future::pending()));
+    tokio::spawn(crate::serve(
+        listener,
+        Nothing,
+        (auth, crate::Windows::default()),
+        std::future::pending(),
+    ));
     let patient = tokio::spawn(async move {
         let identity = Identity {
             job: JOB.into(),

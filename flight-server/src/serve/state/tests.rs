@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Int32Array, Record
 use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightData, FlightDescriptor};
 use arrow_schema::{DataType, Field};
-use candlewick_wire::{AuthMode, Client, ServerAuth};
+use candlewick_wire::{AuthMode, Client, ServerAuth, Windows};
 use std::time::{Duration, Instant};
 use tonic::Request;
 
@@ -23,7 +23,7 @@ async fn start(state: &Arc<ServerState>) -> Client {
     tokio::spawn(candlewick_wire::serve(
         listener,
         service,
-        auth,
+        (auth, Windows::default()),
         std::future::pending(),
     ));
     Client::connect_bearer("127.0.0.1", port, TOKEN, WAIT)

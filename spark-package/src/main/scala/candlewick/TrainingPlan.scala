@@ -68,7 +68,7 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
   /** Seconds of an epoch. */
   def secondsPerEpoch: Double = of("seconds", "epoch").asDouble
 
-  /** What takes most of the time: "compute", "exchange" or "feed"; "memory" where rows go to disk. */
+  /** What takes most of the time: "compute", "exchange" or "feed"; "memory" where rows go to disk, "unknown" where no step was tried. */
   def bound: String = Json.field(node, "bound").asText
 
   /** Whether one trainer would be as fast. */

@@ -2,8 +2,9 @@ package candlewick
 
 import candlewick.internal.Json
 import candlewick.jni.{CancelledException, InvalidParameterException}
+import java.util.concurrent.atomic.AtomicInteger
 import org.apache.spark.sql.DataFrame
-import org.apache.spark.sql.functions.{array, col}
+import org.apache.spark.sql.functions.{array, col, udf}
 import org.scalatest.concurrent.Eventually
 import org.scalatest.time.{Millis, Seconds, Span}
 
@@ -137,6 +138,28 @@ class PlanSuite extends SparkSuite with Eventually {
     assert(!alone.setMaxTrainers(2).plan(rows).advice.exists(_.contains("will be refused")))
   }
 
+  test("a plan refuses rows that make no step, as the fit does") {
+    val few = classifier().setDropLast(true)
+    val plan = few.plan(rows.limit(10))
+    val told = intercept[InvalidParameterException](few.fit(rows.limit(10))).getMessage
+    val said = plan.advice.filter(_.startsWith("it will be refused: "))
+    assert(plan.totalSteps == 0 && said.length == 1, plan.advice)
+    assert(told.contains(said.head.stripPrefix("it will be refused: ")), told)
+    val none = classifier().setInputShape(Array(4)).plan(rows.where("id < 0"))
+    assert(
+      none.totalSteps == 0 && none.advice.contains("it will be refused: there are no rows to train on"),
+      none.advice
+    )
+  }
+
+  test("a plan reads rows that take long to make for a moment only") {
+    SlowRows.read.set(0)
+    val slow = udf((id: Long) => SlowRows.one(id))
+    val all = spark.range(0, 40, 1, 1).select(slow(col("id")).as("x"), (col("id") % 3).as("label"))
+    assert(classifier().setFeaturesCols(Array("x")).plan(all, 40L).rows == 40)
+    assert(SlowRows.read.get < 20)
+  }
+
   test("times in the table have no exponents") {
     val told = Seq(0.0, 0.0000188, 0.25, 1.0, 99.96, 634.2, 2101.0).map(TrainingPlan.duration)
     assert(told == Seq("0 s", "0.0188 ms", "0.250 s", "1.00 s", "100 s", "634 s", "2101 s"))
@@ -150,7 +173,10 @@ class PlanSuite extends SparkSuite with Eventually {
     assert(
       !plan.fits && plan.bound == "memory" && plan.advice.exists(_.contains("set trainerMemory to at least"))
     )
-    val told = intercept[InvalidParameterException](small.fit(rows)).getMessage
+    // Nothing is said of steps that were not tried.
+    val two = small.setNumTrainers(2).plan(rows)
+    assert(two.advice.length == 1 && !two.oneTrainerIsAsFast, two.advice)
+    val told = intercept[InvalidParameterException](small.setNumTrainers(1).fit(rows)).getMessage
     assert(told.contains("may use 64.0 MiB (trainerMemory)") && told.contains("optimizer 128."))
     val needed = """set trainerMemory to at least (\d+m)""".r.findFirstMatchIn(told).get.group(1)
     val model = small.setTrainerMemory(needed).setEpochs(1).fit(rows)
@@ -180,5 +206,17 @@ class PlanSuite extends SparkSuite with Eventually {
     val moved = arrays.withColumn("label", col("id") % 3).repartition(3)
     assert(lines(classifier(), moved).exists(_.contains("so this runs twice: Repartition")))
     assert(lines(classifier(), arrays.withColumn("label", col("id") % 3)).isEmpty)
+  }
+}
+
+/** Rows each of which takes longer than a plan reads. */
+private object SlowRows {
+  val read = new AtomicInteger
+
+  def one(id: Long): Double = {
+    read.incrementAndGet(): Unit
+    val begin = System.nanoTime()
+    while (System.nanoTime() - begin < 350000000L) Thread.sleep(10)
+    id.toDouble
   }
 }

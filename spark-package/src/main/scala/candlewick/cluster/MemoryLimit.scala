@@ -49,6 +49,12 @@ private[candlewick] object MemoryLimit {
       Some(overhead(conf, master.startsWith("k8s")) / 100 * OfOverhead)
     else None
 
+  /** What the trainers of an executor would have of the driver's container, where the cluster has containers. */
+  def ofDriver(conf: SparkConf, master: String): Option[Long] =
+    if (master.startsWith("yarn") || master.startsWith("k8s"))
+      Some(overheadOf(conf, "driver", master.startsWith("k8s")) / 100 * OfOverhead)
+    else None
+
   /** What bounds a trainer, as far as the driver knows.
     *
     * @param asked
@@ -94,13 +100,18 @@ private[candlewick] object MemoryLimit {
 
   /** Spark's rule: what is set, or a part of the heap and no less than a minimum. */
   private[candlewick] def overhead(conf: SparkConf, kubernetes: Boolean): Long =
-    if (conf.contains(Overhead)) conf.getSizeAsMb(Overhead) * Mib
+    overheadOf(conf, "executor", kubernetes)
+
+  private def overheadOf(conf: SparkConf, process: String, kubernetes: Boolean): Long = {
+    val set = s"spark.$process.memoryOverhead"
+    if (conf.contains(set)) conf.getSizeAsMb(set) * Mib
     else {
-      val general = conf.getOption("spark.executor.memoryOverheadFactor")
+      val general = conf.getOption(s"spark.$process.memoryOverheadFactor")
       val own = if (kubernetes) conf.getOption("spark.kubernetes.memoryOverheadFactor") else None
       val factor = general.orElse(own).fold(0.1)(_.toDouble)
-      val heap = conf.getSizeAsMb("spark.executor.memory", "1g")
-      val least = conf.getSizeAsMb("spark.executor.minMemoryOverhead", "384m")
+      val heap = conf.getSizeAsMb(s"spark.$process.memory", "1g")
+      val least = conf.getSizeAsMb(s"spark.$process.minMemoryOverhead", "384m")
       math.max((heap * factor).toLong, least) * Mib
     }
+  }
 }

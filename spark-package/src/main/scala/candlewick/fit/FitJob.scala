@@ -184,13 +184,14 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared: Prepared
   ): GangConfig = {
     val (host, port) = address(sc, coordinator)
+    val executors = new Executors(sc)
     GangConfig(
       control.id,
       keys,
       host,
       port,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
-      prepared.launch.feedMemoryBytes,
+      Feeders.of(executors.active(), executors).executors,
       Hosts.loopback(sc),
       MemoryCheck.order(sc, prepared.launch)
     )

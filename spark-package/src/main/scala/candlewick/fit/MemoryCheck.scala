@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Assignment, Executors, FoundMemory, Machine, MemoryLimit, Share}
+import candlewick.cluster.{Assignment, Executor, Executors, FoundMemory, Machine, MemoryLimit, Share}
 import candlewick.internal.{Bytes, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -24,9 +24,8 @@ private[fit] object MemoryCheck {
       tell: String => Unit
   ): Unit =
     smallest(sc, prepared.launch, places).foreach { limit =>
-      val trainers = places.map(_.trainers).sum
       Needs.check(needs, limit)
-      spill(needs, limit, KnownRows.of(prepared.source), prepared, trainers).foreach(tell)
+      spill(needs, limit, KnownRows.of(prepared.source), prepared).foreach(tell)
     }
 
   /** What bounds the trainer that has least. */
@@ -44,7 +43,9 @@ private[fit] object MemoryCheck {
     val near =
       if (Hosts.loopback(sc)) trainers
       else places.groupBy(_.executor.host).values.map(_.map(_.trainers).sum).max
-    Needs.of(Json.parse(Native.trainingPlan(request(prepared, trainers, near).toString)))
+    val executors = new Executors(sc)
+    val feeders = Feeders.of(executors.active(), executors)
+    Needs.of(Json.parse(Native.trainingPlan(request(prepared, trainers, near, feeders).toString)))
   }
 
   /** Memory where the trainers are, as far as the driver knows: where all of the application is on its machine. */
@@ -60,12 +61,14 @@ private[fit] object MemoryCheck {
     * @param near
     *   trainers that share a machine
     */
-  def request(prepared: Prepared, trainers: Int, near: Int): ObjectNode =
+  def request(prepared: Prepared, trainers: Int, near: Int, feeders: Feeders): ObjectNode =
     Json.obj(
       "job" -> prepared.job,
       "trainers" -> math.min(trainers, prepared.logicalShards),
       "threads" -> 1,
-      "sideBySide" -> near
+      "sideBySide" -> near,
+      "feeders" -> feeders.executors,
+      "streams" -> feeders.tasks
     )
 
   /** A line where rows will go to disk, as far as their number is known. */
@@ -73,10 +76,9 @@ private[fit] object MemoryCheck {
       needs: Needs,
       limit: MemoryLimit,
       rows: Option[Long],
-      prepared: Prepared,
-      trainers: Int
+      prepared: Prepared
   ): Option[String] = rows.flatMap { known =>
-    val bytes = needs.rows(known, trainers, prepared.replicas)
+    val bytes = needs.rows(known, prepared.replicas)
     val room = limit.bytes - needs.besideRows
     if (bytes <= room) None
     else
@@ -86,4 +88,20 @@ private[fit] object MemoryCheck {
           Needs.raise(needs.besideRows + bytes, limit)
       )
   }
+}
+
+/** Who feeds trainers at a time.
+  *
+  * @param executors
+  *   each has a connection to every trainer
+  * @param tasks
+  *   that they run together, each with a stream to every trainer
+  */
+private[fit] final case class Feeders(executors: Int, tasks: Int)
+
+private[fit] object Feeders {
+
+  /** The executors that are there, one at least. */
+  def of(active: Seq[Executor], executors: Executors): Feeders =
+    Feeders(math.max(1, active.length), math.max(1, active.map(executors.slots).sum))
 }

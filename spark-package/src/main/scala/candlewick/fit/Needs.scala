@@ -13,18 +13,25 @@ import com.fasterxml.jackson.databind.node.ObjectNode
   *   a row that stays in memory
   * @param indexBytes
   *   what finds it
+  * @param share
+  *   of all rows, those of its shards
   */
-private[fit] final case class Needs(accounts: Seq[(String, Long)], rowBytes: Long, indexBytes: Long) {
+private[fit] final case class Needs(
+    accounts: Seq[(String, Long)],
+    rowBytes: Long,
+    indexBytes: Long,
+    share: Double
+) {
 
   /** Before it holds a row. */
   def besideRows: Long = accounts.map(_._2).sum
 
   /** Its part of so many rows. */
-  def rows(all: Long, trainers: Int, replicas: Int): Long = ofRows(all, trainers, replicas).map(_._2).sum
+  def rows(all: Long, replicas: Int): Long = ofRows(all, replicas).map(_._2).sum
 
   /** The same by account. */
-  def ofRows(all: Long, trainers: Int, replicas: Int): Seq[(String, Long)] = {
-    val own = all.toDouble * math.min(replicas, trainers) / math.max(1, trainers)
+  def ofRows(all: Long, replicas: Int): Seq[(String, Long)] = {
+    val own = all * math.min(1.0, share * replicas)
     Seq("rows" -> (own * rowBytes).toLong, "index" -> (own * indexBytes).toLong)
   }
 
@@ -33,7 +40,8 @@ private[fit] final case class Needs(accounts: Seq[(String, Long)], rowBytes: Lon
     Json.obj(
       "memory" -> Json.obj(accounts: _*),
       "rowBytes" -> rowBytes,
-      "indexBytes" -> indexBytes
+      "indexBytes" -> indexBytes,
+      "share" -> share
     )
 }
 
@@ -43,7 +51,8 @@ private[fit] object Needs {
   def of(node: JsonNode): Needs = Needs(
     Json.fields(Json.field(node, "memory")).map { case (name, bytes) => name -> bytes.asLong },
     Json.field(node, "rowBytes").asLong,
-    Json.field(node, "indexBytes").asLong
+    Json.field(node, "indexBytes").asLong,
+    Json.field(node, "share").asDouble
   )
 
   /** Throws where what a trainer needs beside rows is more than it has. */

@@ -5,14 +5,18 @@ import candlewick.internal.Json
 import com.fasterxml.jackson.databind.node.ObjectNode
 import java.util.UUID
 
-/** What every trainer of a job is told, besides who it is. Its text leaves out the secret. */
+/** What every trainer of a job is told, besides who it is. Its text leaves out the secret.
+  *
+  * @param feeders
+  *   executors that feed it at a time
+  */
 private[fit] final case class GangConfig(
     job: String,
     keys: JobKeys,
     coordinatorHost: String,
     coordinatorPort: Int,
     portRange: String,
-    feedMemoryBytes: Long,
+    feeders: Int,
     loopback: Boolean,
     memory: MemoryOrder
 ) {
@@ -125,7 +129,7 @@ private[fit] final class Orders(config: GangConfig, needs: Needs, weightsBytes: 
       "coordinatorPort" -> config.coordinatorPort,
       "portRange" -> config.portRange,
       "threads" -> trainer.threads,
-      "feedMemory" -> config.feedMemoryBytes,
+      "feeders" -> config.feeders,
       "initialWeightsBytes" -> weightsBytes,
       "memory" -> memory
     )

@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.cluster.{Executor, Executors, FoundMemory, Machine, MemoryLimit, Request, Share}
+import candlewick.cluster.{Capacity, Executor, Executors, FoundMemory, Machine, MemoryLimit, Request, Share}
 import candlewick.internal.{Clock, Json, RowBatch, RowLayout}
 import candlewick.jni.{Feeder, InvalidParameterException, Native}
 import com.fasterxml.jackson.databind.JsonNode
@@ -38,13 +38,13 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val executors = new Executors(sc)
     val active = executors.active()
     val request = Search.request(found)
-    val gang = Gang.of(found.launch, request, active, executors)
+    val capacity = new SparkCluster(sc, control).capacity(active)
+    val gang = Gang.of(found.launch, request, active, executors, Gang.coming(sc, capacity))
     // A fit begins with so many at least.
     val most = math.max(gang.trainers, found.launch.minTrainers)
     val (prepared, unfit) =
       try found.settled(most) -> None
       catch { case error: InvalidParameterException => found -> Some(error) }
-    val capacity = new SparkCluster(sc, control).capacity(active)
     val refusal = Search
       .refusal(request, capacity, active.map(request.hosts(_, executors.slots)).sum)
       .orElse(unfit)
@@ -57,23 +57,27 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     // Where everything is on this machine the trainers share it.
     val machines = gang.machines(Hosts.loopback(sc))
     val near = (gang.trainers + machines - 1) / machines
-    val question = MemoryCheck.request(prepared, gang.trainers, near)
+    val feeders = Feeders(gang.executors, math.min(gang.tasks, math.max(1, sampled.partitions)))
+    val question = MemoryCheck.request(prepared, gang.trainers, near, feeders)
     question.put("threads", gang.threads).put("rows", rows).put("tasks", gang.tasks / machines): Unit
     def ask(probeMs: Int) = Json.parse(Native.trainingPlan(question.put("probeMs", probeMs).toString))
     val asked = ask(0)
     val needs = Needs.of(asked)
     control.check()
     // What a trainer has no room for, the driver may have none for either.
-    val tried = if (limit.forall(needs.besideRows < _.bytes)) ask(ProbeMs) else asked
+    val untried =
+      if (limit.exists(needs.besideRows >= _.bytes)) Some(Nil)
+      else Untried.why(prepared.device, needs, near, DriverRoom.of(sc)).map(Seq(_))
+    val tried = if (untried.isEmpty) ask(ProbeMs) else asked
     val amount = Amount.of(prepared, rows, marked, Json.field(asked, "sentRowBytes").asLong)
-    val memory = new PlannedMemory(needs, limit, rows, prepared, gang.trainers)
+    val memory = new PlannedMemory(needs, limit, rows, prepared)
     val unmarked =
       if (marks && marked.isEmpty)
         Seq(
           "rows that validationIndicatorCol marks are not counted where rows are told: the steps are those of all"
         )
       else Nil
-    val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sampled)
+    val time = new PlannedTime(tried, amount, gang, Hosts.loopback(sc), sampled, needs.share)
     Json.obj(
       "rows" -> rows,
       "epochs" -> prepared.epochs,
@@ -93,7 +97,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       "bound" -> (if (memory.spills) "memory" else time.bound),
       "advice" -> (refusal
         .map(error => s"it will be refused: ${error.getMessage}")
-        .toSeq ++ memory.advice ++ time.advice ++ unmarked)
+        .toSeq ++ amount.refusal ++ memory.advice ++ untried.fold(time.advice)(identity) ++ unmarked)
     )
   }
 
@@ -205,11 +209,10 @@ private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[Da
       var (read, wanted) = (0L, true)
       // Code that runs for the first time is slow, which a feed of many rows is not.
       var (since, before) = (begin, 0L)
-      // Time is looked at after each batch: a feeder takes whole ones.
-      while (
-        wanted && read < FeedSample.Rows && System.nanoTime() - begin < FeedSample.Nanos && rows.hasNext
-      ) {
-        while (!batch.isFull && rows.hasNext) {
+      def early = System.nanoTime() - begin < FeedSample.Nanos
+      while (wanted && read < FeedSample.Rows && early && rows.hasNext) {
+        // Of rows that take long to make a batch is not filled.
+        while (!batch.isFull && (batch.rows == 0 || early) && rows.hasNext) {
           batch.append(unsafe(rows.next()))
           read += 1
         }
@@ -249,8 +252,17 @@ private[fit] object FeedSample {
   *   what those of one executor have of it
   * @param tasks
   *   feed tasks at a time
+  * @param executors
+  *   that they are on
   */
-private[fit] final case class Gang(trainers: Int, share: Share, threads: Int, tasks: Int, hosts: Int) {
+private[fit] final case class Gang(
+    trainers: Int,
+    share: Share,
+    threads: Int,
+    tasks: Int,
+    hosts: Int,
+    executors: Int
+) {
 
   /** Machines that trainers and tasks are on. */
   def machines(loopback: Boolean): Int = if (loopback) 1 else math.max(1, hosts)
@@ -258,22 +270,41 @@ private[fit] final case class Gang(trainers: Int, share: Share, threads: Int, ta
 
 private[fit] object Gang {
 
-  /** As many as are asked for, or one for each executor or GPU that is there. */
-  def of(launch: LaunchSpec, request: Request, active: Seq[Executor], executors: Executors): Gang = {
-    val there = math.max(1, active.length)
+  /** Executors that the cluster will have, where its settings tell. */
+  def coming(sc: SparkContext, capacity: Capacity): Int =
+    if (capacity.dynamic) Capacity.mostDynamic(sc.getConf).getOrElse(Int.MaxValue)
+    else capacity.executors.getOrElse(0)
+
+  /** As many as are asked for, or one for each executor or GPU that is there.
+    *
+    * @param coming
+    *   executors that there may be: a fit waits for as many as it asks trainers
+    */
+  def of(
+      launch: LaunchSpec,
+      request: Request,
+      active: Seq[Executor],
+      executors: Executors,
+      coming: Int
+  ): Gang = {
     val places = math.max(1, active.map(request.hosts(_, executors.slots)).sum)
     val wanted = if (launch.numTrainers > 0) launch.numTrainers else places
     val trainers = math.min(wanted, request.most)
+    val asked = if (launch.numTrainers > 0) math.min(request.executors(trainers), coming) else 0
+    val there = Seq(1, active.length, asked).max
     val each = (trainers + there - 1) / there
     // Where none is up yet, as Spark's settings have them.
     val cores = if (active.isEmpty) executors.coresOfNew else active.map(_.cores).max
+    // Each on a machine of its own, as far as is known.
+    val more = there - active.length
     val threads = if (launch.threadsPerTrainer > 0) launch.threadsPerTrainer else math.max(1, cores / each)
     Gang(
       trainers,
       Share(each, math.min(cores, each * threads), cores, executors.slotsOf(cores)),
       threads,
-      math.max(1, active.map(executors.slots).sum),
-      active.map(_.host).distinct.length
+      active.map(executors.slots).sum + more * executors.slotsOf(cores),
+      active.map(_.host).distinct.length + more,
+      there
     )
   }
 }
@@ -290,7 +321,21 @@ private[fit] final case class Amount(
     rowBytes: Long,
     heldOut: Long,
     batchSize: Long
-)
+) {
+
+  /** Why a fit of these rows does not train. */
+  def refusal: Option[String] = {
+    val why =
+      if (rows == heldOut) Some("there are no rows to train on")
+      else if (stepsPerEpoch == 0)
+        Some(
+          s"there are ${rows - heldOut} rows, fewer than batchSize = $batchSize, and dropLast = true leaves out the only step of an " +
+            "epoch: lower batchSize or set dropLast = false"
+        )
+      else None
+    why.map(text => s"it will be refused: $text")
+  }
+}
 
 private[fit] object Amount {
 
@@ -299,12 +344,13 @@ private[fit] object Amount {
     val below = Json.field(prepared.job, "data").path("validation").path("below")
     // A share of 2^64.
     val share = if (below.isNumber) below.bigIntegerValue.doubleValue / math.pow(2, 64) else 0.0
-    val trained = math.max(1L, marked.fold(math.round(rows * (1 - share)))(rows - _))
+    // Of a few rows hashes may put none aside.
+    val trained = marked.fold(math.min(rows, math.max(1L, math.round(rows * (1 - share)))))(rows - _)
     val batch = prepared.batchSize.toLong
     val whole = trained / batch
     val dropped = Json.field(Json.field(prepared.job, "train"), "dropLast").asBoolean
     val steps = if (dropped || trained % batch == 0) whole else whole + 1
-    Amount(rows, steps, prepared.epochs, rowBytes, math.max(0L, rows - trained), batch)
+    Amount(rows, steps, prepared.epochs, rowBytes, rows - trained, batch)
   }
 }
 
@@ -313,10 +359,9 @@ private[fit] final class PlannedMemory(
     needs: Needs,
     limit: Option[MemoryLimit],
     rows: Long,
-    prepared: Prepared,
-    trainers: Int
+    prepared: Prepared
 ) {
-  private val ofRows = needs.ofRows(rows, trainers, prepared.replicas)
+  private val ofRows = needs.ofRows(rows, prepared.replicas)
   private val held = ofRows.map(_._2).sum
   private val needed = needs.besideRows + held
   private val room = limit.map(_.bytes)
@@ -340,13 +385,18 @@ private[fit] final class PlannedMemory(
   }
 }
 
-/** Seconds of the plan. */
+/** Seconds of the plan.
+  *
+  * @param share
+  *   of the rows that are judged, those of the largest trainer
+  */
 private[fit] final class PlannedTime(
     asked: JsonNode,
     amount: Amount,
     gang: Gang,
     loopback: Boolean,
-    sampled: Sampled
+    sampled: Sampled,
+    share: Double
 ) {
   val exchangeBytes: Long = Json.field(asked, "exchangeBytes").asLong
   private val tried = asked.path("tried")
@@ -360,7 +410,7 @@ private[fit] final class PlannedTime(
   private val hidden = tried.path("hidden").asDouble
   private val step = compute + exchange - hidden
   private val alone = tried.path("stepAlone").asDouble(compute)
-  private val evaluation = tried.path("judged").asDouble * amount.heldOut / math.max(1, gang.trainers)
+  private val evaluation = tried.path("judged").asDouble * amount.heldOut * share
   private val epoch =
     step * amount.stepsPerEpoch + evaluation + tried.path("epoch").asDouble
   private val feed =
@@ -376,18 +426,20 @@ private[fit] final class PlannedTime(
       weights * perByte
   }
 
-  /** What takes most of it. */
-  val bound: String = {
-    val parts = Seq(
-      "compute" -> (compute * amount.stepsPerEpoch + evaluation) * amount.epochs,
-      "exchange" -> (exchange - hidden) * amount.stepsPerEpoch * amount.epochs,
-      "feed" -> feed
-    )
-    parts.maxBy(_._2)._1
-  }
+  /** What takes most of it, where steps were tried. */
+  val bound: String =
+    if (!tried.isObject) "unknown"
+    else {
+      val parts = Seq(
+        "compute" -> (compute * amount.stepsPerEpoch + evaluation) * amount.epochs,
+        "exchange" -> (exchange - hidden) * amount.stepsPerEpoch * amount.epochs,
+        "feed" -> feed
+      )
+      parts.maxBy(_._2)._1
+    }
 
   /** Whether one trainer with as many threads as each has would be as fast. */
-  val oneIsAsFast: Boolean = gang.trainers < 2 || alone <= step
+  val oneIsAsFast: Boolean = gang.trainers < 2 || tried.isObject && alone <= step
 
   /** How gradients are exchanged; none where nothing was tried, and of one trainer. */
   val way: Option[JsonNode] = Option(tried.get("way")).filterNot(_.isNull)

@@ -30,11 +30,11 @@ class ElasticSuite extends AnyFunSuite {
           "driver",
           1,
           "0",
-          0L,
+          1,
           loopback = true,
           MemoryOrder(0L, None, 1, Nil, encrypt = false, identity)
         ),
-        Needs(Nil, 0L, 0L),
+        Needs(Nil, 0L, 0L, 1.0),
         None
       )
     val gone = mutable.Set.empty[String]

@@ -8,7 +8,7 @@ import org.scalatest.funsuite.AnyFunSuite
 /** What is told of memory before trainers start. */
 class MemoryCheckSuite extends AnyFunSuite {
   private val Mib = 1L << 20
-  private val needs = Needs(Seq("weights" -> 200 * Mib, "activations" -> 100 * Mib), 100L, 20L)
+  private val needs = Needs(Seq("weights" -> 200 * Mib, "activations" -> 100 * Mib), 100L, 20L, 0.25)
 
   test("what does not fit is refused with the setting of Spark and a value that is enough") {
     val limit = MemoryLimit(230 * Mib, "60 % of spark.executor.memoryOverhead, which is 384m", Some(1.0))
@@ -26,9 +26,8 @@ class MemoryCheckSuite extends AnyFunSuite {
   }
 
   test("rows are shared by the trainers, and kept as often as there are replicas") {
-    assert(
-      needs.rows(1000, 4, 1) == 30000 && needs.rows(1000, 4, 2) == 60000 && needs.rows(1000, 1, 2) == 120000
-    )
+    assert(needs.rows(1000, 1) == 30000 && needs.rows(1000, 2) == 60000)
+    assert(needs.copy(share = 0.75).rows(1000, 2) == 120000, "nobody holds a row twice")
   }
 
   test(

@@ -190,7 +190,7 @@ class ProgressSuite extends AnyFunSuite {
       "host",
       1,
       "0",
-      0L,
+      1,
       loopback = true,
       MemoryOrder(0L, None, 1, Nil, encrypt = false, identity)
     )
