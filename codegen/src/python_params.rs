@@ -398,8 +398,8 @@ fn constructor_module(name: &str, parents: &str, doc: &str) -> String {
          \"\"\"{doc}\n\n        Args:\n{arguments}        \"\"\"\n        \
          given = self._input_kwargs\n        super().__init__()\n        self._attach(given)\n\n    \
          @keywords\n    def setParams(\n        self,\n        *,\n{signature}    ) -> Self:\n        \
-         \"\"\"Sets the parameters that are named; the others keep their values. See the constructor.\"\"\"\n        \
-         return self._set(**{{name: value for name, value in self._input_kwargs.items() if value is not None}})\n",
+         \"\"\"Sets the parameters that are named, None unsets one; the others keep their values. See the constructor.\"\"\"\n        \
+         return self._set(**self._input_kwargs)\n",
         capital(name)
     );
     module(&format!("The constructor of the {name}."), &body)

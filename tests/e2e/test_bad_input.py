@@ -283,8 +283,25 @@ def test_none_unsets_a_parameter(data: DataFrame) -> None:
     assert not first.isSet("learningRate") and not second.isSet("epochs") and second.isSet("seed")
     stage.setLearningRate(None)  # type: ignore[arg-type]
     assert not stage.isSet("learningRate") and stage.fit(data).weightsHash == expected
-    stage.setClipNorm(None).setSeed(None)  # type: ignore[arg-type]
-    assert not stage.isSet("clipNorm") and stage.getSeed() == 0
+    stage.setParams(clipNorm=None, seed=None, epochs=2)  # type: ignore[arg-type]
+    assert not stage.isSet("clipNorm") and stage.getSeed() == 0 and stage.getEpochs() == 2
     model = stage.fit(data)
     model.setHandleInvalid("skip").setHandleInvalid(None)  # type: ignore[arg-type]
     assert model.getHandleInvalid() == "error" and model.transform(data).count() == data.count()
+
+
+def test_none_takes_the_initial_model_away(data: DataFrame) -> None:
+    stage = classifier(epochs=1)
+    expected = stage.fit(data)
+    for unset in (
+        lambda: stage.setInitialModel(None),
+        lambda: stage.setParams(initialModel=None),
+        lambda: stage.setInitialWeights(None),
+    ):
+        stage.setInitialModel(expected)
+        assert stage.isSet("initialWeights") and stage._initial[1] is not None
+        unset()
+        assert not stage.isSet("initialWeights") and stage._initial[1] is None, "the model is kept by nobody"
+        assert stage.fit(data).weightsHash == expected.weightsHash
+    stage.setParams(initialModel=None, initialWeights=expected.weightsSafetensors)
+    assert stage.isSet("initialWeights") and stage.fit(data).weightsHash != expected.weightsHash

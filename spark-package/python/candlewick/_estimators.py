@@ -65,8 +65,8 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
     def _class_name(self) -> str:
         """Name of the JVM class."""
 
-    def setInitialModel(self, model: NeuralModel) -> Self:
-        """Starts training from the weights of a trained model; see initialWeights.
+    def setInitialModel(self, model: NeuralModel | None) -> Self:
+        """Starts training from the weights of a trained model, see initialWeights; None unsets those.
 
         With ``resumeOptimizer=True`` it goes on where the training of the model ended. A saved estimator has the weights of the
         model, unless they are more than 1 GiB: then set the model again after loading.
@@ -98,13 +98,16 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
     def _set(self, **kwargs: Any) -> Any:
         if "callbacks" in kwargs:
             self.setCallbacks(kwargs.pop("callbacks"))
-        model = kwargs.pop("initialModel", None)
-        if model is not None:
-            kwargs["initialWeights"] = _initial(model, kwargs.get("initialWeights"))
+        if "initialModel" in kwargs:
+            model = kwargs.pop("initialModel")
+            weights = kwargs.get("initialWeights")
+            kwargs["initialWeights"] = weights if model is None else _initial(model, weights)
         result = super()._set(**kwargs)
-        weights = kwargs.get("initialWeights")
+        weights = kwargs.get("initialWeights", "")
         if isinstance(weights, NeuralModel):
             self._initial = self.getOrDefault("initialWeights"), weights._java_obj
+        elif weights is None:
+            self._initial = "", None
         return result
 
     def _fit(self, dataset: DataFrame) -> M:

@@ -432,5 +432,5 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         resumeOptimizer: bool = False,
         callbacks: Sequence[CallbackLike] | None = None,
     ) -> Self:
-        """Sets the parameters that are named; the others keep their values. See the constructor."""
-        return self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})
+        """Sets the parameters that are named, None unsets one; the others keep their values. See the constructor."""
+        return self._set(**self._input_kwargs)

@@ -416,5 +416,5 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
         resumeOptimizer: bool = False,
         callbacks: Sequence[CallbackLike] | None = None,
     ) -> Self:
-        """Sets the parameters that are named; the others keep their values. See the constructor."""
-        return self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})
+        """Sets the parameters that are named, None unsets one; the others keep their values. See the constructor."""
+        return self._set(**self._input_kwargs)
