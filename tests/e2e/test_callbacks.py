@@ -14,8 +14,9 @@ from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 from pyspark.sql import DataFrame, SparkSession
 
-from candlewick import Callback, EarlyStopping, EpochRecord, FitInfo, NeuralClassifier, StepRecord
-from candlewick.errors import CallbackError, CancelledError
+from candlewick import Callback, EarlyStopping, EpochRecord, FitInfo, NeuralClassifier, StepRecord, _estimators
+from candlewick._fitting import Watch
+from candlewick.errors import CallbackError, CancelledError, translated
 
 from .support import DEADLINE, blobs, captured_lines, classifier, wait_for
 
@@ -127,6 +128,61 @@ def test_ctrl_c_reaches_a_callback_that_does_not_return(data: DataFrame) -> None
     with pytest.raises(KeyboardInterrupt):
         classifier(epochs=1_000_000, callbacks=[deaf]).fit(data)
     classifier(epochs=1).fit(data)
+
+
+def test_ctrl_c_reaches_on_exception_too(data: DataFrame) -> None:
+    class Unreachable(Callback):
+        """Logs to a server that does not answer."""
+
+        def on_epoch_end(self, epoch: EpochRecord) -> None:
+            raise ValueError("no")
+
+        def on_exception(self, error: BaseException, fit: FitInfo) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(DEADLINE)
+            raise AssertionError("the signal did not arrive")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        classifier(epochs=1_000_000, callbacks=[Unreachable()]).fit(data)
+    assert isinstance(caught.value.__context__, CallbackError), "what failed is told as well"
+    classifier(epochs=1).fit(data)
+
+
+def test_a_signal_that_came_before_takes_no_on_exception_away(data: DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        # Noted: at this moment a call to the JVM may be under way.
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(100))
+        raise ValueError("no")
+
+    monkeypatch.setattr(Watch, "look", fails)
+    seen = Seen()
+    # An interrupt that nobody takes would end the tests.
+    with pytest.raises((ValueError, KeyboardInterrupt)) as caught:
+        classifier(epochs=1_000_000, callbacks=[seen]).fit(data)
+    assert isinstance(caught.value, ValueError)
+    assert seen.calls == ["begin", "exception"] and seen.errors == [caught.value]
+
+
+def test_an_error_before_the_first_look_cancels_the_fit(data: DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    handles = []
+    start = NeuralClassifier._start
+
+    def started(*arguments: Any) -> Any:
+        handles.append(start(*arguments))
+        return handles[-1]
+
+    def fails(_: str) -> None:
+        raise OSError("no display")
+
+    monkeypatch.setattr(NeuralClassifier, "_start", started)
+    monkeypatch.setattr(_estimators, "display_for", fails)
+    with pytest.raises(OSError, match="no display"):
+        classifier(epochs=1_000_000).fit(data)
+    (handle,) = handles
+    wait_for("the end of the fit", lambda: handle.awaitTermination(100))
+    with pytest.raises(CancelledError, match="OSError"), translated():
+        handle.result()
 
 
 def test_a_fit_that_fails_is_told_to_its_callbacks(data: DataFrame) -> None:

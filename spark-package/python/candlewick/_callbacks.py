@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from candlewick.errors import CallbackError
+
+_log = logging.getLogger("candlewick")
 
 #: What every record has; the others of its numbers are metrics.
 _PLAIN = ("epoch", "step", "loss", "lr", "rows", "seconds")
@@ -128,7 +131,10 @@ class Callback:
         """The fit has ended well."""
 
     def on_exception(self, error: BaseException, fit: FitInfo) -> None:
-        """The fit has failed or was cancelled. What this raises becomes a note of the error."""
+        """The fit has failed or was cancelled.
+
+        What this raises becomes a note of the error; on Python 3.10, whose errors take none, it is logged.
+        """
 
 
 #: A callback, or a function of an epoch's record; true ends the training there.
@@ -244,5 +250,10 @@ class Callbacks:
             try:
                 callback.on_exception(error, self._fit)
             except Exception as other:
-                if hasattr(error, "add_note"):
-                    error.add_note(f"the callback {name} failed in on_exception: {type(other).__name__}: {other}")
+                told = f"the callback {name} failed in on_exception: {type(other).__name__}: {other}"
+                add_note = getattr(error, "add_note", None)
+                if add_note is not None:
+                    add_note(told)
+                else:
+                    # No warning: where warnings are errors it would take the place of the fit's own.
+                    _log.warning(told)

@@ -23,7 +23,7 @@ from candlewick import _html
 from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
 from candlewick._display import display_for
 from candlewick._document import Sequential
-from candlewick._fitting import Watch, finished, planned
+from candlewick._fitting import Watch, cancelled_by_errors, finished, planned
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
@@ -118,8 +118,9 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         with DeferredInterrupt() as interrupt:
             with translated():
                 handle = self._start(dataset, decides)
+            with cancelled_by_errors(handle), translated():
                 fit = FitInfo(handle.id(), handle.number(), self.uid, self.getOrDefault("epochs"), _params(self))
-            callbacks, display = Callbacks(self._callbacks, fit), display_for(self.getOrDefault("verbose"))
+                callbacks, display = Callbacks(self._callbacks, fit), display_for(self.getOrDefault("verbose"))
             try:
                 with translated():
                     watch = Watch(handle, display, callbacks, decides, interrupt)
@@ -129,7 +130,10 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
                 with interrupt.lifted():
                     callbacks.end(model)
             except BaseException as error:
-                callbacks.exception(error)
+                # A signal that is still noted would end it before any callback knows.
+                interrupt.forget()
+                with interrupt.lifted():
+                    callbacks.exception(error)
                 raise
             finally:
                 display.close()

@@ -72,7 +72,7 @@ class Watch:
 
 def finished(handle: Any, watch: Watch, interrupt: DeferredInterrupt) -> Any:
     """Waits for a fit and returns its Java model; whatever interrupts the wait cancels the fit."""
-    with _cancelled_by_errors(handle):
+    with cancelled_by_errors(handle):
         watch.begin()
         while not watch.look():
             interrupt.deliver()
@@ -81,14 +81,14 @@ def finished(handle: Any, watch: Watch, interrupt: DeferredInterrupt) -> Any:
 
 def planned(handle: Any, interrupt: DeferredInterrupt) -> Any:
     """Waits for a plan and returns Java's; whatever interrupts the wait cancels it."""
-    with _cancelled_by_errors(handle):
+    with cancelled_by_errors(handle):
         while not handle.awaitTermination(_LOOK_MS):
             interrupt.deliver()
     return handle.result()
 
 
 @contextmanager
-def _cancelled_by_errors(handle: Any) -> Iterator[None]:
+def cancelled_by_errors(handle: Any) -> Iterator[None]:
     """Cancels what runs in the JVM where the wait for it ends with an error, such as Ctrl-C.
 
     One long call into the JVM would not do: Ctrl-C during it cancels nothing and leaves the training running.

@@ -41,6 +41,10 @@ class DeferredInterrupt:
             arrived, self._arrived = self._arrived, None
             self._before(*arrived)
 
+    def forget(self) -> None:
+        """Takes no notice of a signal that has arrived: an error ends the block, which tells enough."""
+        self._arrived = None
+
     @contextmanager
     def lifted(self) -> Iterator[None]:
         """While code of the user runs, which may take as long as it likes: Ctrl-C reaches it as ever."""

@@ -75,6 +75,25 @@ def test_an_error_names_the_callback_and_where() -> None:
     callbacks.exception(caught.value)
 
 
+def test_what_on_exception_raises_is_told_where_errors_take_no_notes(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Callback):
+        def on_exception(self, error: BaseException, fit: FitInfo) -> None:
+            raise KeyError("again")
+
+    class OfPython310(ValueError):
+        add_note = None  # type: ignore[assignment]
+
+    words = "the callback Broken failed in on_exception: KeyError: 'again'"
+    noted = ValueError("no")
+    Callbacks([Broken()], FIT).exception(noted)
+    assert getattr(noted, "__notes__", [words]) == [words]
+    caplog.clear()
+    Callbacks([Broken()], FIT).exception(OfPython310("no"))
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("candlewick", "WARNING", words)
+    ]
+
+
 def test_what_is_no_callback_is_refused() -> None:
     for wrong, named in ((Callback(), "a list"), ([Callback], "the class Callback"), ([3], "int"), (5, "a list")):
         with pytest.raises(TypeError, match=named):
