@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from pyspark.sql.utils import is_remote as session_is_remote
 
+from candlewick._requirements import PYSPARK, minor
 from candlewick.errors import CandlewickError, SetupError, of_classes
 
 if TYPE_CHECKING:
@@ -65,6 +66,19 @@ def _classic() -> str:
 
 def _on_databricks() -> bool:
     return "DATABRICKS_RUNTIME_VERSION" in os.environ or "databricks.connect" in sys.modules
+
+
+def require_spark_4() -> None:
+    """Fails where PySpark is older than its Spark ML over Spark Connect: it asserts that there is a JVM, and does not say why.
+
+    Raises:
+        SetupError: It is; with what to do instead.
+    """
+    if minor(PYSPARK) < (4, 0):
+        raise SetupError(
+            "Spark ML over Spark Connect needs Spark 4, on the client and on the server, and this is PySpark "
+            f"{PYSPARK}: take Spark 4 for both. {_classic()} ({_PAGE})"
+        )
 
 
 def classic_only(instead: str) -> Callable[[F], F]:

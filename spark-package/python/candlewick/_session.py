@@ -89,7 +89,8 @@ def _jar() -> str:
 def session(settings: Mapping[str, Any] | None = None, /, **conf: Any) -> SparkSession:
     """A Spark session that has Candlewick's jar on the driver and the executors, and that of candlewick-cuda if installed.
 
-    Where a session runs already without the jar, it gets it: see :func:`attach`.
+    Where a session runs already without the jar, it gets it: see :func:`attach`. A server of Spark Connect gets the first of
+    both jars alone: start it with the second.
 
     Example:
         >>> spark = candlewick.session(spark_master="local[2]")  # doctest: +SKIP
@@ -164,7 +165,8 @@ def attach(spark: SparkSession) -> None:
     """Gives a session that runs already Candlewick's jar, on its driver and its executors.
 
     For notebooks, whose session is there before the first cell. It does nothing where the session has the jar. Over Spark
-    Connect the server gets the jar for this session, once.
+    Connect the server gets the jar for this session, once, and not that of candlewick-cuda: for fits on GPUs start the server
+    with ``--jars $(python -m candlewick jars --cuda)``.
 
     Example:
         >>> candlewick.attach(spark)  # doctest: +SKIP
@@ -173,9 +175,11 @@ def attach(spark: SparkSession) -> None:
         spark: The session.
 
     Raises:
-        SetupError: The class loader of its driver takes no jar any more; with what to do instead.
+        SetupError: The class loader of its driver takes no jar any more, or PySpark is too old for Spark ML over Spark
+            Connect; with what to do instead.
     """
     if _remote.is_session(spark):
+        _remote.require_spark_4()
         if not _remote.server_has_jar(spark):
             _remote.send_jar(spark, jars())
         return
@@ -231,6 +235,7 @@ def require_jar() -> None:
     A server of Spark Connect is not asked: the first call that needs them tells.
     """
     if _remote.is_remote():
+        _remote.require_spark_4()
         _remote.install()
     else:
         jvm()

@@ -9,7 +9,9 @@ import pyspark.sql.connect.proto as pb2
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 from pyspark.sql.connect.client import core
+from pyspark.sql.connect.session import SparkSession as ConnectSession
 
+import candlewick
 from candlewick import NeuralClassifier, _remote, nn
 from candlewick.errors import InvalidDataError, InvalidParameterError, SetupError
 from candlewick.mlflow import requirements
@@ -51,12 +53,31 @@ def test_a_server_without_the_jar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "choose compute in dedicated access mode" in str(told((UNSUPPORTED, message)))
 
 
+def test_an_old_client_is_told_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+    monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
+    monkeypatch.setattr(_remote, "PYSPARK", "3.5.8")
+    told = r"needs Spark 4, on the client and on the server, and this is PySpark 3\.5\.8: .*classic session"
+    with pytest.raises(SetupError, match=told):
+        NeuralClassifier(epochs=3)
+    with pytest.raises(SetupError, match=told):
+        NeuralClassifier.load("/nowhere")
+    # A session that was never connected: nothing is asked of it.
+    session: Any = object.__new__(ConnectSession)
+    with pytest.raises(SetupError, match=told):
+        candlewick.attach(session)
+    monkeypatch.setattr(_remote, "PYSPARK", "4.0.0")
+    assert NeuralClassifier(epochs=3).getEpochs() == 3
+
+
 def test_without_a_jvm_estimators_are_made_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
     made = NeuralClassifier(network=nn.Sequential(nn.Linear(3)), epochs=3)
     assert made.copy({made.epochs: 5}).getEpochs() == 5
     made.clear(made.epochs)
     assert made.getEpochs() == 10
+    made.setParams(epochs=5, seed=None, network=None, callbacks=None)  # type: ignore[arg-type]
+    assert made.isSet("epochs") and not made.isSet("network"), "None unsets, here too"
     with pytest.raises(InvalidParameterError, match="epochs"):
         made.setEpochs(-1)
     with pytest.raises(SetupError, match=r"summary of a network does not work over Spark Connect: .*classic session"):
