@@ -26,7 +26,7 @@ final case class FitInfo(id: String, number: Int, uid: String, epochs: Int)
   * @param rowsPerSecond
   *   rows trained on per second, in this epoch
   * @param secondsLeft
-  *   until the last epoch ends, at that rate
+  *   until the last epoch ends, at that rate; NaN where that is not known yet
   */
 final case class StepRecord(
     epoch: Int,
@@ -60,7 +60,8 @@ trait Callback {
   /** Within an epoch, a few times a second at most. */
   def onStep(step: StepRecord, fit: FitInfo): Unit = ()
 
-  /** At the end of an epoch. Where a fit goes on from a checkpoint, it is first told of the epochs before it.
+  /** At the end of an epoch. Where a fit goes on from a checkpoint, it is first told of the epochs before it
+    * (`epoch.again`).
     *
     * @return
     *   true ends the training after this epoch, with the model of a fit of so many epochs

@@ -26,6 +26,8 @@ import org.apache.spark.sql.types.{DataType, DoubleType, IntegerType, LongType, 
   *   the validation rows; NaN where a value is not defined
   * @param json
   *   the whole record, with the confusion matrix and the evaluations within the epoch
+  * @param again
+  *   true where a callback is told of an epoch that was trained before: the fit goes on from a checkpoint
   */
 final case class EpochRecord(
     epoch: Int,
@@ -35,7 +37,8 @@ final case class EpochRecord(
     rows: Long,
     seconds: Double,
     metrics: Map[String, Double],
-    json: String
+    json: String,
+    again: Boolean = false
 )
 
 /** How a fit went.

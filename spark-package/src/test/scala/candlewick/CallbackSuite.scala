@@ -1,5 +1,7 @@
 package candlewick
 
+import candlewick.fit.CallbackRunner
+import candlewick.internal.Json
 import candlewick.jni.{CancelledException, JobFailedException, TrainerHost}
 import java.util.concurrent.{ConcurrentLinkedQueue, CountDownLatch}
 import org.apache.spark.ml.param.ParamMap
@@ -9,6 +11,7 @@ class CallbackSuite extends SparkSuite {
 
   private final class Seen(stopAfter: Int = -1) extends Callback {
     val calls = new ConcurrentLinkedQueue[String]()
+    val again = new ConcurrentLinkedQueue[Boolean]()
     @volatile var fit = Option.empty[FitInfo]
     @volatile var failed = Option.empty[Throwable]
     def told: Seq[String] = calls.toArray(Array.empty[String]).toSeq
@@ -19,6 +22,7 @@ class CallbackSuite extends SparkSuite {
     }
     override def onEpochEnd(epoch: EpochRecord, fit: FitInfo): Boolean = {
       calls.add(s"epoch ${epoch.epoch}")
+      again.add(epoch.again)
       epoch.epoch + 1 == stopAfter
     }
     override def onFitEnd(model: NeuralModel[_], fit: FitInfo): Unit =
@@ -142,6 +146,28 @@ class CallbackSuite extends SparkSuite {
     handle.cancel("by the test")
     assert(cancelled(handle).getMessage.contains("by the test"))
     stuck.countDown()
+  }
+
+  test("a fit that goes on from a checkpoint says which epochs were before it") {
+    val folder = freshPath()
+    def fit(seen: Seen): NeuralClassificationModel =
+      classifier().setEpochs(20).setCheckpointDir(folder).setCallbacks(seen).fit(data)
+    val first = new Seen(stopAfter = 2)
+    val model = fit(first)
+    assert(first.again.toArray.toSeq == Seq(false, false))
+    // A callback ended it there: it is over where it was.
+    val second = new Seen(stopAfter = 2)
+    assert(fit(second).weightsHash == model.weightsHash)
+    assert(second.again.toArray.toSeq == Seq(true, true))
+    assert(model.summary.history.forall(!_.again))
+  }
+
+  test("what is not known of a step is NaN") {
+    val told = """{"event": "step", "epoch": 0, "step": 3, "stepsPerEpoch": 8, "rowsPerSecond": 0.0"""
+    val first = CallbackRunner.step(Json.parse(told + """, "loss": null, "secondsLeft": null}"""))
+    assert(first.loss.isNaN && first.secondsLeft.isNaN && first.step == 3L)
+    val later = CallbackRunner.step(Json.parse(told + """, "loss": 0.5, "secondsLeft": 12.0}"""))
+    assert((later.loss, later.secondsLeft) == ((0.5, 12.0)))
   }
 
   test("copies have the callbacks, and fits their numbers") {

@@ -87,7 +87,7 @@ private[candlewick] final class CallbackRunner(
       val step = CallbackRunner.step(event)
       each(s"onStep, in epoch ${step.epoch}")(_.onStep(step, asked))
     case "epoch" =>
-      val record = TrainingSummary.record(Json.field(event, "record"))
+      val record = CallbackRunner.epoch(event)
       // Every callback sees every epoch.
       val stops = callbacks.zipWithIndex.filter { case (callback, index) =>
         !left && call(callback, index, s"onEpochEnd of epoch ${record.epoch}")(_.onEpochEnd(record, asked))
@@ -117,7 +117,7 @@ private[candlewick] final class CallbackRunner(
   }
 }
 
-private[fit] object CallbackRunner {
+private[candlewick] object CallbackRunner {
 
   /** How often an idle runner looks whether the fit is over. */
   private val LookMs = 100L
@@ -129,12 +129,17 @@ private[fit] object CallbackRunner {
     else name
   }
 
-  private def step(event: JsonNode): StepRecord = StepRecord(
+  /** The record of an epoch that an event tells of. */
+  def epoch(event: JsonNode): EpochRecord =
+    TrainingSummary.record(Json.field(event, "record")).copy(again = event.path("again").asBoolean)
+
+  /** Where the fit stands, by an event; what that does not know is NaN, not 0. */
+  def step(event: JsonNode): StepRecord = StepRecord(
     Json.field(event, "epoch").asInt,
     Json.field(event, "step").asLong,
     Json.field(event, "stepsPerEpoch").asLong,
     event.path("loss").asDouble(Double.NaN),
     Json.field(event, "rowsPerSecond").asDouble,
-    Json.field(event, "secondsLeft").asDouble
+    event.path("secondsLeft").asDouble(Double.NaN)
   )
 }
