@@ -506,7 +506,7 @@ impl Predictor {
         let length = call.rows * stage.width;
         let mut output = taken(&mut self.memory.values[stage.output], length);
         let inputs = self.memory.inputs(&self.plan, stage, call.input.dense, call.rows);
-        layer.forward(inputs[0], call.rows, &mut output[..length], &mut self.scratch);
+        layer.forward(inputs[0], &mut output[..length], &mut self.scratch);
         self.memory.values[stage.output] = output;
         true
     }

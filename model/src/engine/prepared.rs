@@ -13,7 +13,7 @@ const MOST_WEIGHTS: usize = 1 << 24;
 /// The linear layers of a network with their weights packed: what [`super::Predictor::prepare`] makes.
 #[derive(Debug, Default)]
 pub struct Prepared {
-    /// By where their weights lie: a layer that is applied twice is packed once.
+    /// By where their weights lie: a layer that stands at several places is packed once.
     layers: BTreeMap<(usize, usize), PackedLinear>,
 }
 

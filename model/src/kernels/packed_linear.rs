@@ -13,17 +13,15 @@ pub(crate) struct PackedLinear {
     bias: Option<Vec<f32>>,
     inputs: usize,
     outputs: usize,
-    repeat: usize,
 }
 
 impl PackedLinear {
-    /// Of weights as a linear layer has them: `outputs` x `inputs`, then its bias where it has one. It is applied `repeat` times to a row.
+    /// Of weights as a linear layer has them: `outputs` x `inputs`, then its bias where it has one.
     pub(crate) fn new(
         arithmetic: Arithmetic,
         weights: &[f32],
         (inputs, outputs): (usize, usize),
         bias: bool,
-        repeat: usize,
     ) -> Self {
         let mut packing = Packing::default();
         packing.begin([(outputs, inputs)].into_iter());
@@ -35,20 +33,20 @@ impl PackedLinear {
             bias,
             inputs,
             outputs,
-            repeat,
         }
     }
 
-    /// The outputs of `rows` rows; `scratch` is memory that is reused.
+    /// The outputs of all that `inputs` holds: how often the layer is applied to a row is a matter of the place where it stands, and
+    /// one layer may stand at several. `scratch` is memory that is reused.
     ///
     /// # Panics
-    /// Where there are fewer inputs or outputs: a defect of the caller.
-    pub(crate) fn forward(&self, inputs: &[f32], rows: usize, outputs: &mut [f32], scratch: &mut Vec<f32>) {
+    /// Where there are fewer outputs: a defect of the caller.
+    pub(crate) fn forward(&self, inputs: &[f32], outputs: &mut [f32], scratch: &mut Vec<f32>) {
         let start = self
             .bias
             .as_ref()
             .map_or(Accumulate::Zero, |bias| Accumulate::Bias(bias));
-        let inputs = Matrix::new(inputs, rows * self.repeat, self.inputs);
+        let inputs = Matrix::new(inputs, inputs.len() / self.inputs.max(1), self.inputs);
         let outputs = (outputs, self.outputs);
         self.packing
             .values()

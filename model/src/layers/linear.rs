@@ -46,13 +46,7 @@ impl Module for Linear {
 
     fn packed(&self, arithmetic: Arithmetic, weights: &[f32]) -> Option<PackedLinear> {
         let sizes = (self.inputs, self.outputs);
-        Some(PackedLinear::new(
-            arithmetic,
-            weights,
-            sizes,
-            self.bias,
-            self.repeat,
-        ))
+        Some(PackedLinear::new(arithmetic, weights, sizes, self.bias))
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {

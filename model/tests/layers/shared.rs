@@ -1,7 +1,11 @@
 //! Networks that call a layer more than once: PyTorch's numbers, the same bits on any number of trainers, and their errors.
 
 use crate::support;
+use crate::support::bits;
+use candlewick_model::engine::Predictor;
 use candlewick_model::network::Network;
+use candlewick_model::philox::{Key, uniform};
+use candlewick_protocol::job::Precision;
 use serde_json::{Value, json};
 
 #[test]
@@ -160,4 +164,60 @@ fn a_node_of_a_graph_shares_a_part_of_another() {
     assert_eq!(network.num_parameters(), 12);
     let again = Network::from_document(network.document(), &[7]).unwrap();
     assert_eq!(again.document(), network.document());
+}
+
+/// Networks that apply one Linear to a row so many times here and so many there.
+fn at_places_of_other_sizes() -> [(Network, &'static str); 3] {
+    let linear = |outputs: u32| json!({"type": "Linear", "out_features": outputs});
+    let of = |document: Value, width: usize| Network::from_document(&document, &[width]).unwrap();
+    let two_towers = json!({
+        "format": "candlewick.network/1",
+        "inputs": [{"name": "item", "shape": [4]}, {"name": "history", "shape": [5, 4]}],
+        "nodes": [
+            {"name": "e", "inputs": ["item"], "layer": linear(4)},
+            {"name": "seen", "inputs": ["history"], "shares": "e"},
+            {"name": "flat", "inputs": ["seen"], "layer": {"type": "Flatten"}},
+            {"name": "all", "inputs": ["e", "flat"], "layer": {"type": "Concat"}},
+            {"name": "score", "inputs": ["all"], "layer": linear(1)}],
+        "outputs": ["score"]});
+    let gru = json!({"type": "GRU", "hidden_size": 4, "output": "last"});
+    let around_gru = json!({
+        "format": "candlewick.network/1", "inputs": [{"name": "x", "shape": [5, 4]}],
+        "nodes": [
+            {"name": "e", "inputs": ["x"], "layer": linear(4)},
+            {"name": "last", "inputs": ["e"], "layer": gru},
+            {"name": "again", "inputs": ["last"], "shares": "e"}],
+        "outputs": ["again"]});
+    let chain = json!({"format": "candlewick.network/1", "layers": [
+        linear(4), linear(20), {"type": "Unflatten", "dim": 1, "unflattened_size": [5, 4]}, {"shares": "0"},
+        {"type": "Flatten"}, linear(1)]});
+    [
+        (of(two_towers, 24), "first once, then 5 times"),
+        (of(around_gru, 20), "first 5 times, then once"),
+        (of(chain, 4), "in a chain"),
+    ]
+}
+
+#[test]
+fn prepared_weights_serve_every_place_of_a_layer() {
+    for (network, what) in at_places_of_other_sizes() {
+        let weights = network.initial_weights(3);
+        let width = network.input_width();
+        let mut features = vec![0.0; 40 * width];
+        uniform(Key::new(5, what), 2.0, &mut features);
+        for precision in [Precision::F32, Precision::Bf16, Precision::Bf16Amx] {
+            let network = network.with_precision(precision);
+            let mut used = Predictor::new(&network, 1).unwrap();
+            for rows in [1, 3, 40, 1, 3] {
+                let features = &features[..rows * width];
+                let mut fresh = Predictor::new(&network, 1).unwrap();
+                let wanted = bits(fresh.predict(&weights, features, rows).unwrap());
+                let prepared = fresh.prepare(&weights);
+                for predictor in [&mut used, &mut fresh] {
+                    let found = predictor.predict_prepared(&weights, Some(&prepared), features, rows);
+                    assert_eq!(bits(found.unwrap()), wanted, "{what}, {rows} rows, {precision:?}");
+                }
+            }
+        }
+    }
 }
