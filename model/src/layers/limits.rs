@@ -1,6 +1,7 @@
-//! How large a row may become.
+//! How large a row may become, and what a layer holds for each place of it.
 
 use super::error::LayerError;
+use std::fmt::Display;
 
 /// Parameters a network can have, and elements a row can have anywhere in it.
 pub(crate) const MAX_ELEMENTS: usize = 1 << 31;
@@ -22,4 +23,21 @@ pub(crate) fn check_output(shape: &[usize]) -> Result<(), LayerError> {
             Err(format!("its output of shape {shape:?} has more than {MAX_ELEMENTS} elements a row").into())
         }
     }
+}
+
+/// Bytes of a table that a layer holds: networks are read in the driver's JVM too, which memory that is not there would end.
+const MAX_TABLE: usize = 256 << 20;
+
+/// Checks the entries of a table of `T` that a layer holds, one for every place that an argument makes, before it asks for the
+/// memory.
+pub(super) fn check_table<T>(places: usize, argument: &str, given: impl Display) -> Result<(), LayerError> {
+    let most = MAX_TABLE / size_of::<T>();
+    if places <= most {
+        return Ok(());
+    }
+    Err(format!(
+        "{argument}={given} makes {places} places, of each of which it holds where it comes from; expected at most {most}: change \
+         {argument}, or make the input smaller"
+    )
+    .into())
 }

@@ -1,6 +1,7 @@
 //! Layers that put elements around their input: a number, a reflection, the edge, or the other end.
 
 use super::convolution::{planes, shape};
+use super::limits::check_table;
 use super::shape::Moved;
 use super::{BuiltLayer, Family, check_output};
 use crate::arguments::Arguments;
@@ -107,16 +108,13 @@ fn make(arguments: &Arguments, input: &[usize], dimensions: usize) -> Result<Bui
     }
     let output = shape(channels, padded, dimensions);
     check_output(&output)?;
-    let along = |d: usize| -> Vec<Option<usize>> {
-        let sources = (0..padded[d]).map(|at| around.source(at, sides[d].0, size[d]));
-        sources.collect()
-    };
-    let (down, across) = (along(0), along(1));
-    let across = &across;
-    let lines = (0..channels).flat_map(|channel| down.iter().map(move |y| (channel, *y)));
+    let places = channels * padded[0] * padded[1];
+    check_table::<u32>(places, "padding", arguments.value("padding"))?;
+    let source = move |d: usize, at: usize| around.source(at, sides[d].0, size[d]);
+    let lines = (0..channels).flat_map(move |channel| (0..padded[0]).map(move |y| (channel, source(0, y))));
     let from = lines.flat_map(move |(channel, y)| {
-        let element = move |x: &Option<usize>| Some((channel * size[0] + y?) * size[1] + (*x)?);
-        across.iter().map(element)
+        let element = move |x: usize| Some((channel * size[0] + y?) * size[1] + source(1, x)?);
+        (0..padded[1]).map(element)
     });
     #[expect(clippy::cast_possible_truncation, reason = "elements are f32")]
     let filling = arguments.real("value") as f32;

@@ -1,12 +1,12 @@
 //! Pooling over windows: maxima and means, with windows by stride or by the size of the output.
 
 use super::convolution::{pair, planes, shape};
+use super::limits::check_table;
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, SavedForBackward, check_output};
 use crate::arguments::Arguments;
 use crate::kernels::{LANES, simd_dispatch};
 use crate::layers::error::LayerError;
 use candlewick_protocol::Failure;
-use serde_json::Value;
 
 /// Elements that are worth a thread.
 const PARALLEL: usize = 1 << 16;
@@ -352,7 +352,9 @@ impl Sliding {
             )
             .into());
         }
-        let Some(room) = (self.size + 2 * self.padding).checked_sub(extent) else {
+        // As PyTorch: with ceil_mode the last window may end outside, also where it is the first.
+        let slack = if self.ceil { self.stride - 1 } else { 0 };
+        let Some(room) = (self.size + 2 * self.padding + slack).checked_sub(extent) else {
             return Err(format!(
                 "has a window of {extent}, but the input {input:?} has {} elements there with its padding; make \
                  kernel_size smaller",
@@ -360,10 +362,11 @@ impl Sliding {
             ).into());
         };
         let mut count = room / self.stride + 1;
-        // As PyTorch: the last window begins inside the input or the padding before it.
-        if self.ceil && !room.is_multiple_of(self.stride) && count * self.stride < self.size + self.padding {
-            count += 1;
+        // It begins inside the input or the padding before it.
+        if self.ceil && (count - 1) * self.stride >= self.size + self.padding {
+            count -= 1;
         }
+        check_table::<Span>(count, "stride", self.stride)?;
         let spans: Vec<Span> = (0..count).map(|at| self.span(at)).collect();
         if spans.iter().any(|span| span.count == 0) {
             return Err(format!(
@@ -437,29 +440,33 @@ fn mean_of(arguments: &mut Arguments, input: &[usize], dimensions: usize) -> Res
     Ok(BuiltLayer::module(Mean { windows, divisor }, output))
 }
 
+/// The size of an adaptive pool's output. None in it stands for the size that comes in, and stays in the document: a layer that is
+/// called again may meet another one.
+fn adaptive_size(arguments: &Arguments, size: [usize; 2], dimensions: usize) -> [usize; 2] {
+    let Some(given) = arguments.value("output_size").as_array() else {
+        return pair(arguments, "output_size", dimensions, 1);
+    };
+    let mut output = [1, 1];
+    let own = output.iter_mut().zip(size).skip(2 - dimensions);
+    for ((output, size), given) in own.zip(given) {
+        let given = given.as_u64().and_then(|given| usize::try_from(given).ok());
+        *output = given.unwrap_or(size);
+    }
+    output
+}
+
 /// Windows that give an output of a size: from ⌊i · in / out⌋ to ⌈(i + 1) · in / out⌉, as in PyTorch.
 fn adaptive(
-    arguments: &mut Arguments,
+    arguments: &Arguments,
     input: &[usize],
     dimensions: usize,
 ) -> Result<(usize, Windows), LayerError> {
     let (channels, size) = planes(input, dimensions)?;
-    if let Some(sizes) = arguments.value("output_size").as_array() {
-        // None stands for the size of the input.
-        let sizes = sizes.iter().zip(&size[2 - dimensions..]);
-        let known: Vec<Value> = sizes
-            .map(|(given, size)| {
-                if given.is_null() {
-                    Value::from(*size)
-                } else {
-                    given.clone()
-                }
-            })
-            .collect();
-        arguments.set("output_size", Value::from(known));
-    }
-    let output = pair(arguments, "output_size", dimensions, 1);
+    let output = adaptive_size(arguments, size, dimensions);
     check_output(&shape(channels, output, dimensions))?;
+    for places in output {
+        check_table::<Span>(places, "output_size", arguments.value("output_size"))?;
+    }
     let spans = |d: usize| {
         let span = |at: usize| {
             let start = at * size[d] / output[d];

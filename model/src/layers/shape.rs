@@ -1,6 +1,7 @@
 //! Layers that change the shape only, and those that move elements: Permute, Upsample.
 
 use super::convolution::{pair, planes};
+use super::limits::check_table;
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, Operation, SavedForBackward, check_output};
 use crate::arguments::Arguments;
 use crate::layers::error::LayerError;
@@ -192,6 +193,7 @@ fn permute(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<Bu
     }
     let order: Vec<usize> = order[1..].iter().map(|dim| dim - 1).collect();
     let output: Vec<usize> = order.iter().map(|dim| input[*dim]).collect();
+    check_table::<u32>(output.iter().product(), "dims", arguments.value("dims"))?;
     let strides: Vec<usize> = order
         .iter()
         .map(|dim| input[dim + 1..].iter().product())
@@ -246,6 +248,8 @@ fn upsample(arguments: &mut Arguments, input: &[usize], _path: &str) -> Result<B
     };
     let output = vec![channels, down, across];
     check_output(&output)?;
+    let argument = if by_factor { "scale_factor" } else { "size" };
+    check_table::<u32>(channels * down * across, argument, arguments.value(argument))?;
     let (lines, columns) = (
         nearest(height, down, by_factor),
         nearest(width, across, by_factor),

@@ -66,6 +66,14 @@ def main() -> None:
         case("Upsample", [1, 14, 11], size=(46, 13)),
         case("Upsample", [1, 2, 14], size=(32, 32)),
         case("Upsample", [1, 2, 3], scale_factor=(41, 1)),
+        # Windows that are larger than the input.
+        case("MaxPool2d", [2, 2, 2], kernel_size=3, stride=2, ceil_mode=True),
+        case("AvgPool2d", [2, 2, 2], kernel_size=3, stride=2, ceil_mode=True),
+        case("AvgPool2d", [2, 2, 2], kernel_size=3, stride=2, ceil_mode=True, divisor_override=5),
+        case("MaxPool1d", [1, 1], kernel_size=2, stride=2, ceil_mode=True),
+        case("MaxPool1d", [2, 2], kernel_size=2, stride=4, dilation=3, ceil_mode=True),
+        case("AvgPool1d", [2, 2], kernel_size=5, stride=4, padding=1, ceil_mode=True),
+        case("LPPool1d", [1, 2], norm_type=2.0, kernel_size=3, stride=2, ceil_mode=True),
     ]  # fmt: skip
     write("pooling", cases)
 

@@ -106,6 +106,63 @@ fn an_output_that_is_too_large_is_refused_before_it_is_built() {
     }
 }
 
+/// What a layer holds for every place of its output is bounded too: its memory is asked for where a network is only read, in the driver.
+#[test]
+fn a_table_that_is_too_large_is_refused_before_it_is_built() {
+    let much = 2_000_000_000u64;
+    for (layer, shape, argument) in [
+        (
+            json!({"type": "AdaptiveAvgPool1d", "output_size": much}),
+            &[1, 8][..],
+            "output_size",
+        ),
+        (
+            json!({"type": "AdaptiveMaxPool2d", "output_size": [1, much]}),
+            &[1, 8, 8],
+            "output_size",
+        ),
+        (
+            json!({"type": "MaxPool1d", "kernel_size": 1}),
+            &[1, 2_000_000_000],
+            "stride",
+        ),
+        (
+            json!({"type": "LPPool1d", "kernel_size": 2, "norm_type": 2.0}),
+            &[1, 2_000_000_000],
+            "stride",
+        ),
+        (
+            json!({"type": "ZeroPad1d", "padding": [0, much]}),
+            &[1, 4],
+            "padding",
+        ),
+        (
+            json!({"type": "ReflectionPad2d", "padding": [9, 9, 0, 0]}),
+            &[1, 80_000, 20_000],
+            "padding",
+        ),
+        (json!({"type": "Upsample", "size": [1, much]}), &[1, 2, 2], "size"),
+        (
+            json!({"type": "Upsample", "scale_factor": 20_000}),
+            &[1, 2, 2],
+            "scale_factor",
+        ),
+        (
+            json!({"type": "Permute", "dims": [0, 2, 1]}),
+            &[1_000_000, 2_000],
+            "dims",
+        ),
+    ] {
+        let message = refusal(layer.clone(), shape);
+        let name = layer["type"].as_str().unwrap();
+        let wanted = format!("layers.0 ({name}): {argument}=");
+        assert!(
+            message.contains(&wanted) && message.contains("places"),
+            "{layer}: {message}"
+        );
+    }
+}
+
 #[test]
 fn the_complete_document_has_the_sizes() {
     let layer = json!({"type": "AdaptiveAvgPool2d", "output_size": [3, null]});
@@ -115,7 +172,9 @@ fn the_complete_document_has_the_sizes() {
     ];
     let document = json!({"format": "candlewick.network/1", "layers": [layer, end[0], end[1]]});
     let network = Network::from_document(&document, &[2, 7, 5]).unwrap();
-    assert_eq!(network.document()["layers"][0]["output_size"], json!([3, 5]));
+    // But for one that follows the input.
+    assert_eq!(network.document()["layers"][0]["output_size"], json!([3, null]));
+    assert_eq!(network.document()["layers"][2]["in_features"], 2 * 3 * 5);
     let stack = json!({"type": "TransformerEncoder", "num_layers": 2,
         "encoder_layer": {"type": "TransformerEncoderLayer", "nhead": 2}});
     let document = json!({"format": "candlewick.network/1", "layers": [stack]});

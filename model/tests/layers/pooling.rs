@@ -152,6 +152,17 @@ fn pools_that_do_not_fit_say_what_came() {
             vec![1, 8],
             "has a window of 9, but the input [1, 8] has 8 elements there",
         ),
+        // Where PyTorch would have no window either.
+        (
+            json!({"type": "MaxPool1d", "kernel_size": 3, "stride": 2, "ceil_mode": true}),
+            vec![1, 1],
+            "has a window of 3, but the input [1, 1] has 1 elements there with its padding",
+        ),
+        (
+            json!({"type": "MaxPool1d", "kernel_size": 2, "stride": 2, "dilation": 3, "ceil_mode": true}),
+            vec![1, 2],
+            "has a window of 4, but the input [1, 2] has 2 elements there with its padding",
+        ),
         (
             json!({"type": "MaxPool1d", "kernel_size": 2, "padding": 1, "dilation": 3}),
             vec![1, 2],

@@ -221,3 +221,27 @@ fn prepared_weights_serve_every_place_of_a_layer() {
         }
     }
 }
+
+/// None of an adaptive pool stands for the size that comes in at each place.
+#[test]
+fn an_open_size_follows_the_input_of_each_place() {
+    let tower = json!({"type": "Sequential", "layers": [
+        {"type": "Conv2d", "out_channels": 2, "kernel_size": 3},
+        {"type": "AdaptiveAvgPool2d", "output_size": [null, 1]}]});
+    let document = json!({
+        "format": "candlewick.network/1",
+        "inputs": [{"name": "a", "shape": [1, 8, 8]}, {"name": "b", "shape": [1, 12, 12]}],
+        "nodes": [
+            {"name": "left", "inputs": ["a"], "layer": tower},
+            {"name": "right", "inputs": ["b"], "shares": "left"},
+            {"name": "x", "inputs": ["left"], "layer": {"type": "Flatten"}},
+            {"name": "y", "inputs": ["right"], "layer": {"type": "Flatten"}},
+            {"name": "all", "inputs": ["x", "y"], "layer": {"type": "Concat"}}],
+        "outputs": ["all"]});
+    let network = Network::from_document(&document, &[64 + 144]).unwrap();
+    assert_eq!(network.output_shape(), [2 * 6 + 2 * 10]);
+    let told = &network.document()["nodes"][0]["layer"]["layers"][1]["output_size"];
+    assert_eq!(*told, json!([null, 1]));
+    let again = Network::from_document(network.document(), &[64 + 144]).unwrap();
+    assert_eq!(again.document(), network.document());
+}
