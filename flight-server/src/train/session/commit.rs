@@ -69,7 +69,9 @@ impl Session {
             step,
             lr: state.updates.lr(),
         };
-        let gradient = reduced.present.then_some(&self.gradient);
+        // Where the loss is scaled a gradient that is not finite is the factor's, as long as that can be lowered.
+        let by_scale = state.loss_scale.as_ref().is_some_and(|scale| !scale.is_least());
+        let gradient = (reduced.present && !by_scale).then_some(&self.gradient);
         let counts = state.guard.counts(loss, denominator, gradient, &context)?;
         let within = match &mut state.loss_scale {
             Some(scale) if reduced.present && counts => {

@@ -117,6 +117,20 @@ fn steps_beyond_the_range_are_left_out_until_the_factor_fits_by_any_number_of_tr
     }
 }
 
+/// A gradient that the factor of the loss made infinite says nothing of the step.
+#[test]
+fn the_factor_is_lowered_where_steps_are_skipped_too() {
+    let mut skipping = job("fp16");
+    skipping["params"]["onNonFinite"] = json!("skip");
+    let (session, end) = from_huge(&plan(&skipping), &mut SingleProcess { logical_shards: 4 });
+    assert!(session.state.loss_scale.as_ref().unwrap().factor() < huge().factor());
+    assert!(session.model().unwrap().iter().all(|value| value.is_finite()));
+    let (_, strict) = from_huge(&plan(&job("fp16")), &mut SingleProcess { logical_shards: 4 });
+    assert_eq!(end.model, strict.model);
+    let skipped = end.history.iter().map(|record| &record.metrics["skippedSteps"]);
+    assert!(skipped.into_iter().all(|steps| *steps == json!(0)));
+}
+
 #[test]
 fn a_state_has_the_factor_and_the_steps_that_were_good() {
     let plan = plan(&job("fp16"));
@@ -167,24 +181,32 @@ fn a_gradient_that_no_factor_helps_ends_training_with_a_reason() {
         .iter()
         .flat_map(|(value, count)| std::iter::repeat_n(*value, *count));
     let weights: Vec<f32> = weights.collect();
-    let from = |scale: LossScale| {
+    let from = |plan: &TrainPlan, scale: LossScale| {
         let mut session = Session::new(&plan.job, 1).unwrap();
         session.state.weights.set(&weights).unwrap();
         session.state.loss_scale = Some(scale);
         let fuse = Fuse::of(NEVER, Vec::new());
-        let outcome = run(&mut session, &plan, &fuse);
+        let outcome = run(&mut session, plan, &fuse);
         (session, outcome)
     };
     // Factors that can be lowered are.
-    let (session, outcome) = from(LossScale::default());
+    let (session, outcome) = from(&plan, LossScale::default());
     assert_eq!(outcome.map(|trained| trained.steps), Ok(15));
     assert_eq!(
         session.state.loss_scale.unwrap().factor(),
         65_536.0 / 2f32.powi(15)
     );
-    let Interrupt::Failed(failure) = from(scale_of(2f32.powi(-24))).1.unwrap_err() else {
+    let Interrupt::Failed(failure) = from(&plan, scale_of(2f32.powi(-24))).1.unwrap_err() else {
         panic!("it was to fail");
     };
     let wanted = "the gradient is NaN or infinite whatever the loss is scaled with (precision \"fp16\") in epoch 0, step 0";
+    assert!(failure.message.contains(wanted), "{failure}");
+    // Such steps are those that can be skipped, until an epoch has no other.
+    job["params"]["onNonFinite"] = json!("skip");
+    let skipping = self::plan(&job);
+    let Interrupt::Failed(failure) = from(&skipping, scale_of(2f32.powi(-24))).1.unwrap_err() else {
+        panic!("it was to fail");
+    };
+    let wanted = "loss or gradient of all 5 steps of an epoch were NaN or infinite";
     assert!(failure.message.contains(wanted), "{failure}");
 }
