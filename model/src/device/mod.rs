@@ -151,10 +151,25 @@ fn open(name: DeviceName) -> Result<Option<Device>, Failure> {
              candlewick-trainer-gpu with `make gpu`"
         )));
     }
-    match Device::new_cuda(number) {
+    match one_stream(number) {
         Ok(device) => Ok(Some(device)),
         Err(error) => Err(no_device(number, &first_line(&error))),
     }
+}
+
+/// A GPU whose work is all in one stream: kernels run in the order in which threads have handed them over, whichever thread it was.
+/// The stream of `Device::new_cuda` is another one for every thread, and nothing orders those.
+#[cfg(any(test, feature = "candle"))]
+fn one_stream(number: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda_with_stream(number)?;
+    #[cfg(feature = "cuda")]
+    {
+        let cuda = device.as_cuda_device()?;
+        // SAFETY: tensors of this device are allocated, used and freed in its one stream, in the order in which they are handed over;
+        // those of another device are not brought here but through the host. So there is no other stream to wait for.
+        unsafe { cuda.disable_event_tracking() };
+    }
+    Ok(device)
 }
 
 #[cfg(any(test, feature = "candle"))]

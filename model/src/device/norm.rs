@@ -1,6 +1,7 @@
 //! BatchNorm over values that stay on the device (rule B7). Only sums of each slice come to the host, where they are merged,
 //! exchanged with other trainers and made into coefficients by the same code as the host's; the coefficients go up.
 
+use super::lowering::layer::rows_of;
 use crate::kernels::{Kernels, Program};
 use crate::layers::{
     BackwardInputs, Centres, Context, Module, NormBackward, NormForward, NormLayout, NormPart, ParameterSpec,
@@ -356,7 +357,7 @@ impl DeviceNorm {
         shape[0] = count;
         let all = self.link.up(Kind::Rows, gradient, shape)?;
         let slices = rows.x.iter().zip(&rows.starts).map(|(x, start)| {
-            let own = all.narrow(0, *start, x.dims()[0])?.contiguous()?;
+            let own = rows_of(&all, &(*start..*start + x.dims()[0]))?;
             Ok(DeviceVec::of(own, &self.link))
         });
         slices.collect()

@@ -6,7 +6,7 @@
 use super::{DeviceName, driver, open, partition};
 use crate::engine::{Features, Predictor};
 use crate::network::Network;
-use crate::resident::{Advice, Flat, Link, is_used_up};
+use crate::resident::{Advice, Flat, Link, is_too_much};
 use candle_core::Device;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::Precision;
@@ -129,7 +129,7 @@ impl DeviceModel {
             let features = &rows.features[done * input..(done + count) * input];
             match predictor.predict_with(self.weights.view(), Features::Dense(features), count) {
                 // Less at a time takes less memory; what did not fit once is not tried again.
-                Err(failure) if is_used_up(&failure) && count > 1 => self.most = count / 2,
+                Err(failure) if is_too_much(&failure) && count > 1 => self.most = count / 2,
                 Err(failure) => return Err(failure),
                 Ok(outputs) => {
                     rows.outputs[done * output..(done + count) * output].copy_from_slice(outputs);

@@ -4,7 +4,7 @@
 //! B2), whoever holds it. Gradients of parameters stay on the device and are combined there along the tree of rule B5; what
 //! comes of a node stays too where the weights do and nobody else wants it, else it comes to the host in one transfer.
 
-use super::lowering::layer::{Rows, batched};
+use super::lowering::layer::{Rows, batched, rows_of};
 use super::subgraph::Subgraph;
 use crate::kernels::Program;
 use crate::layers::{BackwardInputs, Context, Module, ParameterSpec, SavedForBackward, Training};
@@ -55,7 +55,7 @@ impl Arrived {
     /// The rows of a slice.
     fn slice(&self, at: usize, rows: Range<usize>) -> Result<Tensor, DeviceError> {
         match self {
-            Arrived::Whole(tensor) => Ok(tensor.narrow(0, rows.start, rows.len())?),
+            Arrived::Whole(tensor) => rows_of(tensor, &rows),
             Arrived::Slices(slices) => {
                 let missing = || DeviceError::defect(format!("slice {at} is not on the device"));
                 slices.get(at).cloned().ok_or_else(missing)
@@ -431,5 +431,25 @@ impl Module for Part {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    /// Where a GPU's kernels begin to read decides in which order they add up.
+    #[test]
+    fn what_a_slice_reads_begins_where_its_memory_does() {
+        let values: Vec<f32> = (0..18u8).map(f32::from).collect();
+        let whole = Tensor::from_slice(&values, (6, 3), &Device::Cpu).unwrap();
+        let arrived = Arrived::Whole(whole);
+        for (at, rows) in [0..2, 2..3, 3..6].into_iter().enumerate() {
+            let slice = arrived.slice(at, rows.clone()).unwrap();
+            assert_eq!(slice.layout().start_offset(), 0, "{rows:?}");
+            let read = slice.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(read, values[rows.start * 3..rows.end * 3]);
+        }
     }
 }

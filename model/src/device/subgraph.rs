@@ -2,8 +2,8 @@
 
 #[cfg(test)]
 use super::lowering::layer::Answer;
-use super::lowering::layer::{Layer, Lowering, Rows};
-use super::lowering::{self, Products};
+use super::lowering::layer::{Layer, Lowering, Rows, batched};
+use super::lowering::{self, Products, limits};
 use crate::arguments::Arguments;
 use crate::catalogue::Kind;
 use crate::layers::Operation;
@@ -31,6 +31,17 @@ enum Action {
     Select(usize),
     /// The outputs of a graph.
     Concat,
+}
+
+impl Action {
+    /// What messages call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Action::Layer(_, arguments) => arguments.name(),
+            Action::Select(_) => "Input",
+            Action::Concat => "Outputs",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -235,7 +246,9 @@ impl Subgraph {
         link: &Link,
     ) -> Result<Vec<Tensor>, DeviceError> {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.nodes.len());
+        let rows = inputs.first().map_or(0, |input| input.dims()[0]);
         for node in &self.nodes {
+            limits::check(&node.path, node.action.name(), &batched(rows, &node.output))?;
             let read: Vec<Tensor> = node
                 .sources
                 .iter()

@@ -15,6 +15,9 @@ const USED_UP: [&str; 3] = ["CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "ALLOC_
 /// How a failure begins whose reason is that.
 const TOLD_USED_UP: &str = "the memory of the GPU is used up";
 
+/// How a failure begins whose reason is a tensor of too many elements.
+const TOLD_TOO_MANY: &str = "a tensor has more elements than the kernels of a GPU count";
+
 /// Who uses a device, and so what is to be done where its memory is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Advice {
@@ -40,9 +43,22 @@ impl Advice {
     }
 }
 
-/// Whether a failure is that the memory of a device is used up.
-pub(crate) fn is_used_up(failure: &Failure) -> bool {
-    failure.message.starts_with(TOLD_USED_UP)
+/// Whether a failure is that a device cannot compute so many rows together: fewer may do.
+pub(crate) fn is_too_much(failure: &Failure) -> bool {
+    let told = [TOLD_USED_UP, TOLD_TOO_MANY];
+    told.iter().any(|told| failure.message.starts_with(told))
+}
+
+/// What is to be done where a tensor has too many elements.
+fn with_fewer(advice: Advice) -> &'static str {
+    match advice {
+        Advice::Training => {
+            "a shard's rows of a step are computed together: lower batchSize, or raise logicalShards"
+        }
+        Advice::Scoring(_) => {
+            "rows are halved as long as they have too many, and one row has them by itself: set scoreDevice to \"cpu\""
+        }
+    }
 }
 
 /// What an error of candle's on a device means for who uses it.
@@ -62,6 +78,8 @@ pub(crate) enum DeviceError {
     Candle(candle_core::Error),
     /// With its message.
     Failure(Failure),
+    /// A tensor would have more elements than kernels count; what it is, and of how many.
+    TooMany(String),
 }
 
 impl DeviceError {
@@ -73,6 +91,9 @@ impl DeviceError {
     pub(crate) fn on(self, device: &Device, advice: Advice) -> Failure {
         match self {
             DeviceError::Failure(failure) => failure,
+            DeviceError::TooMany(what) => {
+                Failure::parameter(format!("{TOLD_TOO_MANY}: {what}; {}", with_fewer(advice)))
+            }
             DeviceError::Candle(error) => {
                 told(&format!("{:?}", device.location()), &first_line(&error), advice)
             }
@@ -98,12 +119,12 @@ mod tests {
         ] {
             let training = told("Cuda { gpu_id: 0 }", text, Advice::Training);
             assert!(
-                is_used_up(&training) && training.message.contains("lower batchSize"),
+                is_too_much(&training) && training.message.contains("lower batchSize"),
                 "{training}"
             );
             let scoring = told("Cuda { gpu_id: 0 }", text, Advice::Scoring(2_500_000));
             assert!(
-                is_used_up(&scoring)
+                is_too_much(&scoring)
                     && scoring.message.contains("the weights of this model (10.0 MB)")
                     && scoring
                         .message
@@ -116,7 +137,7 @@ mod tests {
             "CUDA_ERROR_ILLEGAL_ADDRESS",
             Advice::Training,
         );
-        assert!(!is_used_up(&other));
+        assert!(!is_too_much(&other));
         assert_eq!(
             other.message,
             "the device Cuda { gpu_id: 0 } failed: CUDA_ERROR_ILLEGAL_ADDRESS"

@@ -22,7 +22,7 @@ mod vector;
 #[cfg(not(any(test, feature = "candle")))]
 pub(crate) use absent::{DeviceValues, DeviceVec, Link};
 #[cfg(any(test, feature = "candle"))]
-pub(crate) use error::{Advice, DeviceError, first_line, is_used_up};
+pub(crate) use error::{Advice, DeviceError, first_line, is_too_much};
 pub use flat::{Flat, FlatMut, FlatRef};
 pub(crate) use flat::{Residence, Run, gaps};
 #[cfg(any(test, feature = "candle"))]

@@ -150,9 +150,12 @@ impl DeviceVec {
         sign.add(&self.times(0.0)?)
     }
 
-    /// Each element within `limit` on both sides.
+    /// Each element within `limit` on both sides; NaN stays NaN, which the minimum and maximum of a GPU pass over.
     pub(crate) fn bounded(&self, limit: f32) -> Result<Self, Failure> {
-        self.made(self.tensor.clamp(-limit, limit))
+        let bounded = self.tensor.clamp(-limit, limit);
+        let kept =
+            bounded.and_then(|bounded| self.tensor.ne(&self.tensor)?.where_cond(&self.tensor, &bounded));
+        self.made(kept)
     }
 
     /// The sum of all elements' squares in f64: blocks of 4,096 first, then their sums.

@@ -50,12 +50,18 @@ pub(super) fn size_of(output: &[usize]) -> [usize; 2] {
 }
 
 /// Zeros before and after a dimension.
-pub(super) fn padded(x: &Tensor, dim: usize, (before, after): (usize, usize)) -> Answer {
+pub(super) fn padded(layer: &Layer<'_>, x: &Tensor, dim: usize, (before, after): (usize, usize)) -> Answer {
+    let mut shape = x.dims().to_vec();
+    shape[dim] += before + after;
+    layer.check(&shape)?;
     Ok(x.pad_with_zeros(dim, before, after)?)
 }
 
 /// The elements of a dimension that `from` names.
 pub(super) fn gathered(layer: &Layer<'_>, x: &Tensor, dim: usize, from: &[u32]) -> Answer {
+    let mut shape = x.dims().to_vec();
+    shape[dim] = from.len();
+    layer.check(&shape)?;
     Ok(x.contiguous()?.index_select(&layer.indices(from)?, dim)?)
 }
 
@@ -65,7 +71,7 @@ fn unfolded(layer: &Layer<'_>, x: &Tensor, window: &Window, d: usize) -> Answer 
     let reach = (window.output[d] - 1) * stride + dilation * (kernel - 1) + 1;
     let size = x.dims()[1 + d];
     let after = reach.saturating_sub(window.before[d] + size);
-    let x = padded(x, 1 + d, (window.before[d], after))?;
+    let x = padded(layer, x, 1 + d, (window.before[d], after))?;
     if (kernel, stride) == (1, 1) {
         return Ok(x.narrow(1 + d, 0, window.output[d])?);
     }
@@ -81,6 +87,8 @@ fn convolution(layer: &Layer<'_>, x: &Tensor, weight: &Tensor, window: &Window) 
     let groups = layer.arguments.size("groups").unwrap_or(1);
     let ([height, width], [down, across]) = (window.kernel, window.output);
     let (filters, inner) = (weight.dims()[0], channels / groups);
+    // What is laid out last is the most.
+    layer.check(&[rows, height * down, width * across, channels])?;
     // Channels last: neighbouring threads of a GPU then gather, and add gradients up, in neighbouring memory.
     let x = x.permute((0, 2, 3, 1))?;
     let columns = unfolded(layer, &unfolded(layer, &x, window, 0)?, window, 1)?
@@ -133,14 +141,14 @@ fn convolve(layer: &Layer<'_>, dimensions: usize) -> Answer {
 }
 
 /// Elements of a dimension `step` apart, zeros between.
-fn spread(x: &Tensor, dim: usize, step: usize) -> Answer {
+fn spread(layer: &Layer<'_>, x: &Tensor, dim: usize, step: usize) -> Answer {
     if step == 1 {
         return Ok(x.clone());
     }
     let size = x.dims()[dim];
     let mut shape = x.dims().to_vec();
     shape[dim] = size * step;
-    let apart = padded(&x.unsqueeze(dim + 1)?, dim + 1, (0, step - 1))?.reshape(shape)?;
+    let apart = padded(layer, &x.unsqueeze(dim + 1)?, dim + 1, (0, step - 1))?.reshape(shape)?;
     Ok(apart.narrow(dim, 0, (size - 1) * step + 1)?)
 }
 
@@ -167,7 +175,7 @@ fn transposed(layer: &Layer<'_>, dimensions: usize) -> Answer {
     let mut x = planes(layer)?;
     let mut before = [0; 2];
     for d in 0..2 {
-        x = spread(&x, 2 + d, stride[d])?;
+        x = spread(layer, &x, 2 + d, stride[d])?;
         let reach = dilation[d] * (kernel[d] - 1);
         before[d] = reach.saturating_sub(padding[d]);
         // A padding beyond the kernel cuts elements of the input off.

@@ -5,6 +5,7 @@ use crate::arguments::Arguments;
 use crate::layers::{ElementwiseContext, Operation, RandomZeros, RowKey};
 use crate::resident::{DeviceError, Kind, Link};
 use candle_core::{DType, Tensor};
+use std::ops::Range;
 
 /// What a lowering answers.
 pub(in crate::device) type Answer = Result<Tensor, DeviceError>;
@@ -137,6 +138,9 @@ impl Layer<'_> {
 
     /// The product of matrices or of batches of them. Both are laid out densely first: kernels for GPUs take nothing else.
     pub(in crate::device) fn product(&self, left: &Tensor, right: &Tensor) -> Answer {
+        if let ([before @ .., _], [.., columns]) = (left.dims(), right.dims()) {
+            self.check(&[before, &[*columns]].concat())?;
+        }
         Ok(self
             .products
             .multiply(&left.contiguous()?, &right.contiguous()?)?)
@@ -164,6 +168,17 @@ impl Layer<'_> {
             .up(Kind::Constants, values, batched(self.rows(), shape))?;
         Ok(tensor.to_dtype(self.dtype())?)
     }
+}
+
+/// Some rows, from the beginning of their memory on: kernels of GPUs add up in another order where they begin to read at an address
+/// that is no multiple of 16 bytes, and the bits of a slice are not to depend on where it lies among the others (rule B2).
+pub(in crate::device) fn rows_of(all: &Tensor, rows: &Range<usize>) -> Answer {
+    let own = all.narrow(0, rows.start, rows.len())?;
+    Ok(if own.layout().start_offset() == 0 {
+        own.contiguous()?
+    } else {
+        own.force_contiguous()?
+    })
 }
 
 /// A shape with a number of rows before it.

@@ -13,6 +13,7 @@ mod dropout;
 mod embedding;
 mod join;
 pub(super) mod layer;
+pub(super) mod limits;
 mod linear;
 mod normalization;
 mod padding;

@@ -44,7 +44,7 @@ fn pad_one(
     (dim, before, after): (usize, usize, usize),
 ) -> Answer {
     if around == Around::Constant {
-        return padded(x, dim, (before, after));
+        return padded(layer, x, dim, (before, after));
     }
     let size = x.dims()[dim];
     let sources = (0..before + size + after).filter_map(|at| around.source(at, before, size));

@@ -3,6 +3,7 @@
 
 mod golden;
 mod gradients;
+mod limits;
 mod mixed;
 mod precision;
 mod resident;

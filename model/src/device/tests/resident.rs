@@ -6,10 +6,11 @@ use crate::engine::{Alone, Batch, Engine, Features, Gradient, NodeGradient, Pred
 use crate::network::Network;
 use crate::optim::Updates;
 use crate::philox::{Key, uniform};
-use crate::resident::{Flat, Traffic};
+use crate::resident::{DeviceVec, Flat, Link, Traffic};
 use candlewick_protocol::job::{LabelKind, TrainSpec};
 use candlewick_protocol::tree;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const SHARDS: u32 = 4;
 const ROWS: [usize; SHARDS as usize] = [3, 0, 2, 4];
@@ -54,7 +55,17 @@ struct Trainer {
 
 impl Trainer {
     fn new(network: &Network, train: &TrainSpec, shards: std::ops::Range<u32>) -> Self {
-        let engine = Engine::new(network, &train.loss, &LabelKind::Real { width: 2 }, 3, 1).unwrap();
+        Trainer::with_threads(network, train, shards, 1)
+    }
+
+    fn with_threads(
+        network: &Network,
+        train: &TrainSpec,
+        shards: std::ops::Range<u32>,
+        threads: usize,
+    ) -> Self {
+        let label = LabelKind::Real { width: 2 };
+        let engine = Engine::new(network, &train.loss, &label, 3, threads).unwrap();
         let start = network.initial_weights(3);
         let mut updates = Updates::new(train, network, &engine, &start).unwrap();
         let weights = updates.move_to_device(network, start).unwrap();
@@ -210,6 +221,35 @@ fn any_number_of_trainers_comes_to_the_same_state() {
     }
     alone.compute(0);
     assert!(alone.nodes[0].is_held());
+}
+
+/// Threads of the engine hand kernels to the device, and updates come from this one: all are to be in one order.
+#[test]
+fn any_number_of_threads_comes_to_the_same_state() {
+    for layers in [dense(), mixed()] {
+        let train = spec(layers);
+        let hashes = [1, 4].map(|threads| {
+            let there = on_device(&there_again(&train));
+            let mut trainer = Trainer::with_threads(&there, &train, 0..SHARDS, threads);
+            for step in 0..50 {
+                trainer.compute(step);
+                trainer.apply(None, step);
+            }
+            trainer.hash()
+        });
+        assert_eq!(hashes[0], hashes[1]);
+    }
+}
+
+#[test]
+fn bounding_keeps_what_is_no_number() {
+    let link = Arc::new(Link::new(super::device()));
+    let given = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 2.0, -0.5];
+    let bounded = DeviceVec::up(&link, &given).unwrap().bounded(1.0).unwrap();
+    let mut read = [0.0; 5];
+    bounded.read(&mut read).unwrap();
+    assert!(read[0].is_nan(), "{read:?}");
+    assert_eq!(read[1..], [1.0, -1.0, 1.0, -0.5]);
 }
 
 fn there_again(train: &TrainSpec) -> Network {
