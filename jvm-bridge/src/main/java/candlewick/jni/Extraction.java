@@ -11,7 +11,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
@@ -32,8 +31,6 @@ import java.util.UUID;
  * deleted at exit: another executor may run it.
  */
 final class Extraction {
-  private static final Set<PosixFilePermission> PRIVATE =
-      PosixFilePermissions.fromString("rwx------");
   private static final Set<PosixFilePermission> PROGRAM =
       PosixFilePermissions.fromString("rwxr-xr-x");
 
@@ -84,10 +81,10 @@ final class Extraction {
       try {
         Files.createDirectories(base);
         checkBase(base);
-        Path owned = base.resolve("candlewick-" + uid());
-        makePrivate(owned);
+        Path owned = base.resolve("candlewick-" + PrivateFolder.uid());
+        PrivateFolder.make(owned);
         Path folder = owned.resolve(version);
-        makePrivate(folder);
+        PrivateFolder.make(folder);
         for (Map.Entry<String, String> file : files.entrySet()) {
           place(folder.resolve(file.getKey()), file.getKey(), file.getValue());
         }
@@ -164,29 +161,6 @@ final class Extraction {
     }
   }
 
-  /** A folder that only this user can write: what lies in it will be executed. */
-  private static void makePrivate(Path folder) throws IOException {
-    if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
-      FileAttribute<Set<PosixFilePermission>> mode = PosixFilePermissions.asFileAttribute(PRIVATE);
-      try {
-        Files.createDirectory(folder, mode);
-      } catch (java.nio.file.FileAlreadyExistsException e) {
-        if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
-          throw new IOException(folder + " is there and is no folder", e);
-        }
-      }
-    }
-    if (!Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS).equals(uid())) {
-      throw new IOException(folder + " belongs to another user");
-    }
-    Set<PosixFilePermission> mode =
-        Files.getPosixFilePermissions(folder, LinkOption.NOFOLLOW_LINKS);
-    if (mode.contains(PosixFilePermission.GROUP_WRITE)
-        || mode.contains(PosixFilePermission.OTHERS_WRITE)) {
-      throw new IOException(folder + " is writable by others");
-    }
-  }
-
   private void place(Path target, String name, String sum) throws IOException {
     if (Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS) && sum.equals(sumOf(target))) {
       return;
@@ -231,11 +205,6 @@ final class Extraction {
       }
     }
     return hex(digest.digest());
-  }
-
-  /** The user's number: the owner of this process's entry in /proc. */
-  static Object uid() throws IOException {
-    return Files.getAttribute(java.nio.file.Paths.get("/proc/self"), "unix:uid");
   }
 
   private static byte[] readAll(InputStream in) throws IOException {

@@ -16,6 +16,9 @@ final class TrainerProgram {
   static final String VISIBLE = "CUDA_VISIBLE_DEVICES";
   static final String LIBRARIES = "LD_LIBRARY_PATH";
 
+  /** Where the driver keeps what it compiles for the GPU at hand. */
+  static final String CACHE = "CUDA_CACHE_PATH";
+
   private final Path path;
   private final List<String> options;
   private final String gpu;
@@ -66,6 +69,9 @@ final class TrainerProgram {
     if (gpu != null) {
       environment.put(VISIBLE, gpu);
       environment.putIfAbsent(ORDER, "PCI_BUS_ID");
+      if (!environment.containsKey(CACHE)) {
+        keepCompiled(environment);
+      }
     }
     if (!libraries.isEmpty()) {
       List<String> folders = new ArrayList<>();
@@ -79,6 +85,21 @@ final class TrainerProgram {
       environment.put(LIBRARIES, String.join(":", folders));
     }
     return builder;
+  }
+
+  /**
+   * Names a folder beside the program: the driver's own would be in a HOME that a trainer does not
+   * see, so that each would compile its kernels anew.
+   */
+  private void keepCompiled(Map<String, String> environment) {
+    Path cache = path.toAbsolutePath().resolveSibling("cuda-cache");
+    try {
+      PrivateFolder.make(cache);
+    } catch (IOException | UnsupportedOperationException e) {
+      // Where nothing can be written it starts more slowly, no more.
+      return;
+    }
+    environment.put(CACHE, cache.toString());
   }
 
   /**

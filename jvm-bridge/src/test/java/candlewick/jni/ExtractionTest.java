@@ -63,7 +63,7 @@ class ExtractionTest {
   void extractsOnceIntoAPrivateFolderNamedByContent() throws IOException {
     Path folder = extract(temp.resolve("new/base"));
     assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)));
-    assertEquals(temp.resolve("new/base/candlewick-" + Extraction.uid()), folder.getParent());
+    assertEquals(temp.resolve("new/base/candlewick-" + PrivateFolder.uid()), folder.getParent());
     Path library = folder.resolve(NativeLibrary.LIBRARY);
     Object first = Files.getAttribute(library, "unix:ino");
     assertEquals(folder, extract(temp.resolve("new/base")));
@@ -126,7 +126,7 @@ class ExtractionTest {
   @Test
   void afolderOfNoUseIsSkipped() throws IOException {
     Path file = Files.write(temp.resolve("file"), new byte[] {1});
-    Path open = Files.createDirectories(temp.resolve("open/candlewick-" + Extraction.uid()));
+    Path open = Files.createDirectories(temp.resolve("open/candlewick-" + PrivateFolder.uid()));
     Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
     Path folder = extract(file, temp.resolve("open"), temp.resolve("good"));
     assertTrue(folder.startsWith(temp.resolve("good")), folder.toString());

@@ -11,6 +11,7 @@ import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.Paths;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.Collections;
@@ -122,9 +123,30 @@ class GpuTrainerTest {
     assertEquals(
         Arrays.asList(temp.resolve("trainer").toString(), "gang"), program.gang().command());
     assertFalse(program.gang().environment().containsKey("CUDA_DEVICE_ORDER"));
+    assertFalse(program.gang().environment().containsKey(TrainerProgram.CACHE));
+    assertFalse(Files.exists(temp.resolve("cuda-cache")));
     assertEquals(
         Arrays.asList("gang", "--device", "cuda:0"),
-        TrainerProgram.onGpu(temp, "0", Collections.emptyList()).gang().command().subList(1, 4));
+        TrainerProgram.onGpu(temp.resolve("trainer"), "0", Collections.emptyList())
+            .gang()
+            .command()
+            .subList(1, 4));
+  }
+
+  @Test
+  void whatTheDriverCompilesIsKeptBesideTheProgram() throws IOException {
+    TrainerProgram program =
+        TrainerProgram.onGpu(temp.resolve("trainer"), "0", Collections.emptyList());
+    for (int time = 0; time < 2; time++) {
+      Path cache = Paths.get(program.gang().environment().get(TrainerProgram.CACHE));
+      assertEquals(temp.resolve("cuda-cache"), cache);
+      assertEquals(
+          PosixFilePermissions.fromString("rwx------"), Files.getPosixFilePermissions(cache));
+    }
+    // Where nothing can be written the driver is left to itself.
+    Path nowhere = temp.resolve("absent").resolve("trainer");
+    TrainerProgram other = TrainerProgram.onGpu(nowhere, "0", Collections.emptyList());
+    assertFalse(other.gang().environment().containsKey(TrainerProgram.CACHE));
   }
 
   @Test
