@@ -8,25 +8,45 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiFunction;
+import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 
 /**
  * One trainer process with the threads that feed its stdin, drain its output and report its end.
  *
  * <p>Starting one never waits for it: a trainer that hangs before it reads its stdin leaves the
- * pipe full, so its configuration and weights are written by a thread of their own, and the
- * deadline of {@link #awaitReady} covers them.
+ * pipe full, so its configuration and weights are written by a thread of their own, and {@link
+ * #awaitReady} sees whether it takes them.
  */
 final class TrainerChild {
   private static final int TAIL_LINES = 50;
 
+  /** Bytes that are written at a time, as many as a pipe holds. */
+  private static final int PART = 1 << 16;
+
+  /** How often a wait looks at its deadline. */
+  private static final long GLANCE_MILLIS = 50;
+
   private final Process process;
   private final String config;
+
+  /** The time in nanoseconds: a test has its own. */
+  private final LongSupplier clock;
+
+  /**
+   * When the trainer last took a part of what is written to it, and how many bytes it has taken.
+   */
+  private volatile long moved;
+
+  private volatile long taken;
+
+  private volatile boolean reported;
 
   /** What is of use only where a trainer ended badly: then its last lines are told. */
   private static final Pattern ROUTINE = Pattern.compile("^\\S+Z +(INFO|DEBUG|TRACE) ");
@@ -34,23 +54,27 @@ final class TrainerChild {
   private final Deque<String> tail = new ArrayDeque<>();
   private final CompletableFuture<String> ready = new CompletableFuture<>();
 
-  private TrainerChild(Process process, String config) {
+  private TrainerChild(Process process, String config, LongSupplier clock) {
     this.process = process;
     this.config = config;
+    this.clock = clock;
+    this.moved = clock.getAsLong();
   }
 
   static TrainerChild start(TrainerProgram program, String config, Iterable<byte[]> weights)
       throws IOException {
-    return start(program, config, weights, TrainerChild::daemon);
+    return start(program, config, weights, TrainerChild::daemon, System::nanoTime);
   }
 
+  /** The same with another way to start threads, and another clock of nanoseconds. */
   static TrainerChild start(
       TrainerProgram program,
       String config,
       Iterable<byte[]> weights,
-      BiFunction<String, Runnable, Thread> threads)
+      BiFunction<String, Runnable, Thread> threads,
+      LongSupplier clock)
       throws IOException {
-    TrainerChild child = new TrainerChild(program.start(), config);
+    TrainerChild child = new TrainerChild(program.start(), config, clock);
     boolean done = false;
     try {
       Thread errors = threads.apply("candlewick-trainer-stderr", child::drainErrors);
@@ -71,17 +95,32 @@ final class TrainerChild {
     return process;
   }
 
-  /** The line that the trainer prints when it listens. */
+  /** Whether its end has been told to {@link TrainerHost#ended}, or is being so. */
+  boolean isReported() {
+    return reported;
+  }
+
+  /**
+   * The line that the trainer prints when it listens. It has so many seconds from now, and as many
+   * from each part of its configuration and weights that it takes: how long those are on their way
+   * says nothing of the trainer.
+   */
   String awaitReady(long seconds) {
+    long began = clock.getAsLong();
+    long patience = TimeUnit.SECONDS.toNanos(seconds);
     try {
-      return ready.get(seconds, TimeUnit.SECONDS);
-    } catch (TimeoutException e) {
-      process.destroyForcibly();
-      throw new RetryableException(
-          "a trainer did not listen within "
-              + seconds
-              + " s of its start; its stderr ends with:\n"
-              + tail());
+      while (true) {
+        try {
+          return ready.get(GLANCE_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+          // Read before the time: a part that is taken in between is later than that.
+          long last = Math.max(moved - began, 0);
+          if (clock.getAsLong() - began - last >= patience) {
+            process.destroyForcibly();
+            throw new RetryableException(late(seconds));
+          }
+        }
+      }
     } catch (ExecutionException e) {
       throw new RetryableException(e.getCause().getMessage());
     } catch (InterruptedException e) {
@@ -90,25 +129,76 @@ final class TrainerChild {
     }
   }
 
+  private String late(long seconds) {
+    return "a trainer did not listen within "
+        + seconds
+        + " s of its start, or of the last part of its configuration and weights that it took ("
+        + taken
+        + " bytes so far): see what keeps it, its machine or the network busy, or lower numTrainers"
+        + " (launchTimeout does not lengthen this); its stderr ends with:\n"
+        + tail();
+  }
+
   /** The secret is in the first line: it goes over the pipe and nowhere else. */
   private void writeInput(Iterable<byte[]> weights) {
     OutputStream in = process.getOutputStream();
     try {
-      in.write(TrainerHost.line(config));
+      write(in, TrainerHost.line(config));
       if (weights != null) {
-        for (byte[] piece : weights) {
-          in.write(piece);
+        Pieces pieces = new Pieces(weights);
+        for (byte[] piece = pieces.next(); piece != null; piece = pieces.next()) {
+          write(in, piece);
         }
       }
       in.flush();
+    } catch (UnreadableException e) {
+      ready.completeExceptionally(e);
+      process.destroyForcibly();
     } catch (IOException e) {
       // The child ended, or closed its stdin: awaitReady says why and kills one that lives on.
       // Destroying it here would close its stderr before its last words are read.
-    } catch (RuntimeException e) {
-      // A piece is fetched when it is its turn, which may fail.
-      ready.completeExceptionally(
-          new IOException("the weights to start from could not be read: " + e));
-      process.destroyForcibly();
+    }
+  }
+
+  private void write(OutputStream in, byte[] bytes) throws IOException {
+    for (int at = 0; at < bytes.length; at += PART) {
+      int length = Math.min(PART, bytes.length - at);
+      in.write(bytes, at, length);
+      // Only this thread writes it.
+      taken = taken + length;
+      moved = clock.getAsLong();
+    }
+  }
+
+  /** Weights that do not come, which is no end of the child. */
+  private static final class UnreadableException extends IOException {
+    private static final long serialVersionUID = 1;
+
+    UnreadableException(Exception cause) {
+      super("the weights to start from could not be read: " + cause, cause);
+    }
+  }
+
+  /** The pieces of weights. Each is fetched when it is its turn, which may fail. */
+  private static final class Pieces {
+    private final Iterable<byte[]> all;
+    private Iterator<byte[]> left;
+
+    Pieces(Iterable<byte[]> all) {
+      this.all = all;
+    }
+
+    /** The next one; null behind the last. */
+    byte[] next() throws UnreadableException {
+      try {
+        if (left == null) {
+          left = all.iterator();
+        }
+        return left.hasNext() ? left.next() : null;
+      } catch (Exception e) {
+        // An IOException too, whatever is declared: Spark is Scala, which knows no declarations.
+        throw new UnreadableException(e);
+      }
     }
   }
 
@@ -167,10 +257,10 @@ final class TrainerChild {
                   + code
                   + " before it listened; its stderr ends with:\n"
                   + last));
-      boolean expected = TrainerHost.stopped(process);
-      TrainerHost.forgetEnded();
+      reported = true;
+      boolean wanted = TrainerHost.ended(process);
       // Status 0 is the end of a job that went well: the coordinator let it go.
-      if (!expected && code != 0) {
+      if (wanted && code != 0) {
         NativeMethods.reportExit(config, code, last);
       }
     } catch (InterruptedException e) {

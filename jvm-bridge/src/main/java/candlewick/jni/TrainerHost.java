@@ -20,6 +20,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class TrainerHost {
   private static final String PROCESSES = "trainers";
   private static final long STOP_SECONDS = 5;
+
+  /** A trainer that takes nothing of what is written to it for so long, and listens not, hangs. */
   private static final long START_SECONDS = 60;
 
   private TrainerHost() {}
@@ -124,6 +126,10 @@ public final class TrainerHost {
         List<Process> processes = processes(started);
         synchronized (processes) {
           processes.add(child.process());
+          // Who reports its end may have come by before it was here.
+          if (child.isReported()) {
+            processes.remove(child.process());
+          }
         }
         children.add(child);
         // stop() forgets the job first and reads its list then: a child that is not yet in that
@@ -153,6 +159,8 @@ public final class TrainerHost {
         end(mine);
       }
       starting(started).set(false);
+      // Those that ended meanwhile were left to this.
+      forgetEnded();
     }
   }
 
@@ -292,23 +300,31 @@ public final class TrainerHost {
     }
   }
 
-  /** Whether the job was stopped here, so that the end of its trainers is no news. */
-  static boolean stopped(Process process) {
+  /**
+   * Takes note of the end of a trainer, by who reports it; its job is forgotten with the last one.
+   *
+   * @return false where the job was stopped here, so that the end is no news
+   */
+  static boolean ended(Process process) {
+    boolean wanted = false;
     for (Object[] started : jobs().values()) {
-      if (snapshot(started).contains(process)) {
-        return false;
+      List<Process> processes = processes(started);
+      synchronized (processes) {
+        // The others stay, also those that have ended: their ends are still to be reported.
+        wanted |= processes.remove(process);
       }
     }
-    return true;
+    forgetEnded();
+    return wanted;
   }
 
-  /** Forgets a job whose trainers have all ended. */
-  static void forgetEnded() {
+  /** Forgets the jobs of whose trainers all ends are known. */
+  private static void forgetEnded() {
     for (Map.Entry<String, Object[]> job : jobs().entrySet()) {
-      // One whose trainers are being started is its starter's; it is looked at again when its last
-      // child ends.
-      if (!starting(job.getValue()).get() && !alive(job.getKey())) {
-        jobs().remove(job.getKey(), job.getValue());
+      // One whose trainers are being started is its starter's, who looks again.
+      Object[] started = job.getValue();
+      if (!starting(started).get() && snapshot(started).isEmpty()) {
+        jobs().remove(job.getKey(), started);
       }
     }
   }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,6 +23,8 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -138,7 +141,8 @@ class TrainerHostTest {
                     throw new OutOfMemoryError("unable to create native thread");
                   }
                   return TrainerChild.daemon(name, body);
-                }));
+                },
+                System::nanoTime));
     for (ProcessHandle child : ProcessHandle.current().children().toArray(ProcessHandle[]::new)) {
       if (child.info().commandLine().orElse("").contains(program.toString())) {
         awaitEnd(child);
@@ -187,6 +191,9 @@ class TrainerHostTest {
             RetryableException.class,
             () -> TrainerHost.ensure(job, Collections.singletonList("{}"), weights, program, 1));
     assertTrue(e.getMessage().contains("did not listen within 1 s"), e.getMessage());
+    // What a pipe holds it may have taken.
+    assertTrue(e.getMessage().contains("bytes"), e.getMessage());
+    assertTrue(e.getMessage().contains("launchTimeout does not"), e.getMessage());
     assertFalse(TrainerHost.alive(job));
   }
 
@@ -306,6 +313,133 @@ class TrainerHostTest {
     TrainerProgram.keepAllowed(environment);
     assertEquals(6, environment.size());
     assertFalse(environment.containsValue("x"));
+  }
+
+  @Test
+  void whereTwoEndAtOnceTheEndOfEachIsNews() throws Exception {
+    Path program = script("read config\necho ready\nread end\nexit 3\n");
+    List<TrainerChild> children = new ArrayList<>();
+    TrainerHost.Starter starter =
+        config -> {
+          TrainerChild child =
+              TrainerChild.start(
+                  TrainerProgram.onProcessors(program),
+                  config,
+                  null,
+                  // Who reports their ends comes late.
+                  (name, body) ->
+                      TrainerChild.daemon(name, name.endsWith("exit") ? () -> {} : body),
+                  System::nanoTime);
+          children.add(child);
+          return child;
+        };
+    List<String> configs = Arrays.asList("{\"index\":0}", "{\"index\":1}");
+    TrainerHost.ensure(job, configs, starter, 30);
+    for (TrainerChild child : children) {
+      child.process().getOutputStream().close();
+      assertEquals(3, child.process().waitFor());
+    }
+    for (TrainerChild child : children) {
+      assertTrue(TrainerHost.ended(child.process()), "nobody stopped it");
+    }
+    // Then the job is forgotten: the same order starts trainers.
+    TrainerHost.ensure(job, configs, starter, 30);
+    assertEquals(4, children.size());
+    TrainerHost.stop(job);
+    for (TrainerChild child : children) {
+      assertFalse(TrainerHost.ended(child.process()), "it was stopped, or has been looked at");
+    }
+  }
+
+  @Test
+  void weightsThatCannotBeFetchedAreNoEndOfTheChild() throws IOException {
+    Iterable<byte[]> weights =
+        () ->
+            new Iterator<byte[]>() {
+              @Override
+              public boolean hasNext() {
+                return true;
+              }
+
+              @Override
+              public byte[] next() {
+                throw TrainerHostTest.<RuntimeException>sneaky(
+                    new IOException("Failed to get broadcast_5"));
+              }
+            };
+    RetryableException e =
+        assertThrows(
+            RetryableException.class,
+            () ->
+                TrainerHost.ensure(
+                    job, Collections.singletonList("{}"), weights, faithfulToWeights(), 2));
+    assertTrue(e.getMessage().contains("weights to start from"), e.getMessage());
+    assertTrue(e.getMessage().contains("Failed to get broadcast_5"), e.getMessage());
+    assertFalse(TrainerHost.alive(job));
+  }
+
+  /** As Scala throws: without a declaration. */
+  @SuppressWarnings("unchecked") // nothing is cast
+  private static <E extends Throwable> RuntimeException sneaky(Throwable e) throws E {
+    throw (E) e;
+  }
+
+  /** Is ready once it has all of the weights, which end in a line of their own. */
+  private Path faithfulToWeights() throws IOException {
+    return script(
+        "read config\nwhile read line; do\n"
+            + "  case \"$line\" in *end) echo ready; exec cat >/dev/null;; esac\ndone\n");
+  }
+
+  @Test
+  void oneToWhichWeightsKeepMovingHasItsTimeAnewWithEachPart() throws Exception {
+    int pieces = 6;
+    long patience = TimeUnit.SECONDS.toNanos(30);
+    AtomicLong now = new AtomicLong();
+    AtomicLong asked = new AtomicLong();
+    Thread waits = Thread.currentThread();
+    LongSupplier clock =
+        () -> {
+          if (Thread.currentThread() == waits) {
+            asked.incrementAndGet();
+          }
+          return now.get();
+        };
+    Iterable<byte[]> weights =
+        () ->
+            new Iterator<byte[]>() {
+              private int given;
+
+              @Override
+              public boolean hasNext() {
+                return given < pieces;
+              }
+
+              @Override
+              public byte[] next() {
+                given++;
+                // It takes two thirds of the time that there is, and who waits sees that.
+                now.addAndGet(patience * 2 / 3);
+                long seen = asked.get() + 2;
+                while (asked.get() < seen && !Thread.currentThread().isInterrupted()) {
+                  Thread.yield();
+                }
+                return TrainerHost.line(given == pieces ? "the end" : "a part");
+              }
+            };
+    TrainerChild child =
+        TrainerChild.start(
+            TrainerProgram.onProcessors(faithfulToWeights()),
+            "{}",
+            weights,
+            TrainerChild::daemon,
+            clock);
+    try {
+      assertEquals("ready", child.awaitReady(30));
+      assertEquals(patience * 2 / 3 * pieces, now.get());
+    } finally {
+      child.process().destroyForcibly();
+    }
   }
 
   @Test
