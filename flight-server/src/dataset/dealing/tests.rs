@@ -10,14 +10,18 @@ use std::sync::Arc;
 
 const V: u32 = 4;
 
-fn shape() -> Shape {
+fn shape(validation: Option<Validation>) -> Shape {
     Shape {
         features: 1,
         encoding: Default::default(),
         label: LabelKind::Real { width: 1 },
         logical_shards: V,
-        validation: Some(Validation::fraction(0.4, 1)),
+        validation,
     }
+}
+
+fn validated() -> Shape {
+    shape(Some(Validation::fraction(0.4, 1)))
 }
 
 /// 20 rows, row i (i * i + 1) times, in chunks of `size`.
@@ -37,17 +41,16 @@ fn chunks(shape: &Shape, size: usize) -> Vec<Arc<Chunk>> {
     values.chunks(size).map(chunk).collect()
 }
 
-fn only(chunks: &[Arc<Chunk>], owned: &ShardSet) -> Vec<Arc<Chunk>> {
+fn only(shape: &Shape, chunks: &[Arc<Chunk>], owned: &ShardSet) -> Vec<Arc<Chunk>> {
     let mine = |chunk: &Arc<Chunk>| {
-        Arc::new(chunk.only(&shape(), |row| owned.contains(shard_of(chunk.hashes[row], V))))
+        Arc::new(chunk.only(shape, |row| owned.contains(shard_of(chunk.hashes[row], V))))
     };
     chunks.iter().map(mine).collect()
 }
 
 /// As a stream brings them.
-fn sent(rows: Vec<Box<dyn RowSource + '_>>, shard: u32) -> Arc<Chunk> {
-    let shape = shape();
-    let mut builder = ChunkBuilder::new(&shape, 1).within(Some(Home::of_one(shard)));
+fn sent(shape: &Shape, rows: Vec<Box<dyn RowSource + '_>>, shard: u32) -> Arc<Chunk> {
+    let mut builder = ChunkBuilder::new(shape, 1).within(Some(Home::of_one(shard)));
     let mut copies = Vec::new();
     let mut at = 0;
     for mut source in rows {
@@ -75,20 +78,18 @@ fn counts(data: &Dataset) -> Vec<u64> {
 }
 
 /// All shards on one trainer, as they were fed.
-fn whole() -> Dataset {
-    let shape = shape();
+fn whole(shape: &Shape) -> Dataset {
     let all = (0..V).into();
-    Dataset::build(shape.clone(), &all, &ShardSet::default(), chunks(&shape, 7), 2).unwrap()
+    Dataset::build(shape.clone(), &all, &ShardSet::default(), chunks(shape, 7), 2).unwrap()
 }
 
 /// These shards only.
-fn part(owned: &ShardSet, size: usize) -> Dataset {
-    let rows = only(&chunks(&shape(), size), owned);
-    Dataset::build(shape(), owned, &ShardSet::default(), rows, 1).unwrap()
+fn part(shape: &Shape, owned: &ShardSet, size: usize) -> Dataset {
+    received(shape, owned, only(shape, &chunks(shape, size), owned))
 }
 
-fn received(owned: &ShardSet, came: Vec<Arc<Chunk>>) -> Dataset {
-    Dataset::build(shape(), owned, &ShardSet::default(), came, 1).unwrap()
+fn received(shape: &Shape, owned: &ShardSet, came: Vec<Arc<Chunk>>) -> Dataset {
+    Dataset::build(shape.clone(), owned, &ShardSet::default(), came, 1).unwrap()
 }
 
 fn alike(data: &Dataset, owned: &ShardSet, expected: &Dataset) {
@@ -111,7 +112,7 @@ fn add(sums: &[ShardSum], number: u32) -> (u64, u128) {
 
 #[test]
 fn one_that_deals_alone_keeps_all_rows_and_has_shards_of_a_size() {
-    let mut alone = whole();
+    let mut alone = whole(&validated());
     let heaped = counts(&alone);
     alone.deal_alone().unwrap();
     for list in alone.shards.values().flat_map(Rows::lists) {
@@ -134,11 +135,12 @@ type Place<'a> = &'a dyn Fn(Dataset) -> Dataset;
 
 /// What two trainers hold that have dealt, and what they told before; where their rows are, and those that come.
 fn dealt_by_two(
+    shape: &Shape,
     owned: &[ShardSet; 2],
     dealing: Dealing,
     places: [Place<'_>; 2],
 ) -> ([Dataset; 2], Vec<ShardSum>, Vec<ShardSum>) {
-    let mut gang = [0, 1].map(|rank| places[0](part(&owned[rank], 11)));
+    let mut gang = [0, 1].map(|rank| places[0](part(shape, &owned[rank], 11)));
     let (mut shares, mut heaps) = (Vec::new(), Vec::new());
     let mut came = Vec::new();
     for (rank, data) in gang.iter().enumerate() {
@@ -146,25 +148,30 @@ fn dealt_by_two(
         let to = &owned[1 - rank];
         came.push(
             to.iter()
-                .map(|shard| sent(owed.rows(data, shard), shard))
+                .map(|shard| sent(shape, owed.rows(data, shard), shard))
                 .collect(),
         );
         shares.extend(owed.shares(&(0..V).into()));
         heaps.extend(owed.heaps(&(0..V).into()));
     }
     for (rank, came) in [1, 0].into_iter().zip(came) {
-        let came = places[1](received(&owned[rank], came));
+        let came = places[1](received(shape, &owned[rank], came));
         gang[rank].deal(came, &owned[rank], dealing).unwrap();
     }
     (gang, shares, heaps)
 }
 
-/// The same rows on disk.
+/// The same rows on disk. As a spool leaves them: of a job without validation there are no lists of rows put aside.
 fn on_disk(data: &Dataset, spill: &Arc<crate::spill::Spill>) -> Dataset {
     let layout = Layout::of(&data.shape);
     let file = spill.file(layout.fixed()).unwrap();
-    let lists =
-        |rows: &Rows| -> [(bool, u64); 2] { [(false, rows.training.rows()), (true, rows.held_out.rows())] };
+    let validates = data.shape.validation.is_some();
+    let lists = |rows: &Rows| {
+        let lists = [(false, rows.training.rows()), (true, rows.held_out.rows())];
+        lists
+            .into_iter()
+            .filter(move |(held_out, _)| validates || !held_out)
+    };
     let ids = data.shards.iter();
     let ids = ids.flat_map(|(shard, rows)| lists(rows).map(|(held_out, rows)| ((*shard, held_out), rows)));
     let mut partition = Partition::new(layout, file, 4, ids).unwrap();
@@ -185,8 +192,18 @@ fn on_disk(data: &Dataset, spill: &Arc<crate::spill::Spill>) -> Dataset {
 
 #[test]
 fn two_trainers_deal_what_one_deals_alone_and_a_lost_shard_comes_back_as_it_was() {
+    deal_and_lose(&validated());
+}
+
+#[test]
+fn two_trainers_deal_without_validation_wherever_their_rows_and_those_that_come_are() {
+    deal_and_lose(&shape(None));
+}
+
+/// Two trainers deal, and one of them is lost, with rows in memory and on disk in every combination.
+fn deal_and_lose(shape: &Shape) {
     let folder = tempfile::tempdir().unwrap();
-    let mut alone = whole();
+    let mut alone = whole(shape);
     let fed = alone.sums();
     let dealing = Dealing::of(counts(&alone).iter().sum(), V);
     alone.deal_alone().unwrap();
@@ -204,7 +221,7 @@ fn two_trainers_deal_what_one_deals_alone_and_a_lost_shard_comes_back_as_it_was(
             }
         };
         let (here, came) = (place(at & 1 > 0), place(at & 2 > 0));
-        let (gang, shares, heaps) = dealt_by_two(&owned, dealing, [&here, &came]);
+        let (gang, shares, heaps) = dealt_by_two(shape, &owned, dealing, [&here, &came]);
         for (data, owned) in gang.iter().zip(&owned) {
             alike(data, owned, &alone);
             assert_eq!(
@@ -226,10 +243,10 @@ fn two_trainers_deal_what_one_deals_alone_and_a_lost_shard_comes_back_as_it_was(
         // The first one is lost: its shard is fed again, to the other, and the homes that live deal to it once more. There may
         // be memory for it where there was none for the others.
         let (lost, [_, mut other]) = (&owned[0], gang);
-        other.absorb(came(part(lost, 5))).unwrap();
+        other.absorb(came(part(shape, lost, 5))).unwrap();
         let all = (0..V).into();
         other
-            .deal(here(received(lost, Vec::new())), &all, dealing)
+            .deal(here(received(shape, lost, Vec::new())), &all, dealing)
             .unwrap();
         alike(&other, &all, &alone);
         // What is dealt is given up with its shard.
