@@ -74,6 +74,10 @@ impl Session {
         local.told.resize_with(shards, || vec![0.0; HEAD]);
         let mut last = None;
         for step in steps.clone() {
+            // The rows of the step after this one are gathered into it meanwhile.
+            if let Some(batch) = last.take() {
+                rows.give_back(batch);
+            }
             if step > steps.start {
                 // Training ends between epochs only.
                 observer.boundary(counter)?;
@@ -83,9 +87,7 @@ impl Session {
             self.apart(local, plan, (step, &batch))?;
             self.made = step + 1;
             observer.progress(counter);
-            if let Some(batch) = last.replace(batch) {
-                rows.give_back(batch);
-            }
+            last = Some(batch);
         }
         let Some(batch) = last else {
             return Err(Failure::internal("a round without a step").into());

@@ -240,6 +240,10 @@ impl Session {
             .steps_from(first % plan.step_plan.steps_per_epoch());
         let (mut waited, mut last) = (Duration::ZERO, None);
         for step in steps {
+            // The rows of the step after this one are gathered into it meanwhile.
+            if let Some(batch) = last.take() {
+                rows.give_back(batch);
+            }
             if step > first {
                 // Training ends between epochs only.
                 observer.boundary(counter)?;
@@ -252,9 +256,7 @@ impl Session {
             self.own_step(stale, plan, (step, &batch, all), desk)?;
             self.made = step + 1;
             observer.progress(counter);
-            if let Some(batch) = last.replace(batch) {
-                rows.give_back(batch);
-            }
+            last = Some(batch);
         }
         waited += waits(Board::is_over)?;
         let batch = last.ok_or_else(|| Failure::internal("a round without a step"))?;
@@ -399,5 +401,22 @@ impl Session {
             .updates
             .settle((weights.host_mut(), agreed), sum, (rows, made), steps.end - 1)?;
         self.end_round(plan, (steps.end, batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::SingleProcess;
+
+    #[test]
+    fn who_makes_no_step_is_named_with_the_round_and_for_how_long() {
+        let reduce = SingleProcess { logical_shards: 2 };
+        let named = silent(&reduce, (1, Duration::from_secs(610)), (64, 127));
+        let Interrupt::Failed(failure) = named else {
+            panic!("{named:?}");
+        };
+        let told = "trainer 1 of one made no step for 610 s while others waited for it, in the round of the steps 64 to 127";
+        assert_eq!(failure.message, told);
     }
 }

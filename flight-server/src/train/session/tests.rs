@@ -25,6 +25,7 @@ mod fp16;
 mod jobs;
 mod local;
 mod parts;
+mod rounds;
 mod sums;
 
 use jobs::jobs;
