@@ -4,6 +4,7 @@
 //! its header says whether a checksum follows.
 
 use candlewick_protocol::Failure;
+pub(crate) use candlewick_protocol::exchange::MAX_DESCRIPTION as MAX_META;
 use candlewick_protocol::keys::Key;
 use crc_fast::{CrcAlgorithm, Digest};
 
@@ -11,9 +12,6 @@ use crc_fast::{CrcAlgorithm, Digest};
 pub(crate) const HEADER: usize = 52;
 /// Bytes of the checksum at the end of a frame.
 pub(crate) const SUM: usize = 4;
-/// Largest description of a frame's values. Peers have proved themselves and headers have a checksum: this is against
-/// defects only.
-pub(crate) const MAX_META: usize = 1 << 30;
 const MAGIC: u32 = u32::from_le_bytes(*b"CWK3");
 /// Bytes of a header that its checksum is over.
 const COVERED: usize = 48;

@@ -41,6 +41,7 @@ pub mod job;
 pub mod kernels;
 pub(crate) mod layers;
 pub(crate) mod losses;
+pub mod meeting;
 pub mod memory;
 pub mod metrics;
 pub mod network;

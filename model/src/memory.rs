@@ -3,6 +3,7 @@
 
 use crate::engine::{Gradient, Predictor};
 use crate::layers::Operation;
+use crate::meeting;
 use crate::metrics::SLICE_ROWS;
 use crate::network::{LayerNode, Network, ValueRef};
 use crate::optim;
@@ -156,6 +157,7 @@ impl TrainingMemory {
         let copies = copies + compressed.states.max(late);
         let local = local(train, nodes, shards);
         let own = own(train, others);
+        let told = met(meeting::told(job, &network)?, train, shards);
         let touched = touched(&network, data, rows);
         let touched_bytes = bytes(touched + touched_rows(&network, data, rows));
         // Rows of a step are as the network takes them. Of weights that meet sparse ones, those that they touch are packed.
@@ -184,7 +186,8 @@ impl TrainingMemory {
                 + compressed.gradients
                 + compressed.leaves * late
                 + (step.weights + step.optimizer) * local.nodes
-                + step.optimizer * own.met,
+                + step.optimizer * own.met
+                + told,
             optimizer: step.optimizer * (1 + compressed.states.max(late) + local.states + own.states),
             states: state(job, others, &network, (step.weights, step.optimizer)),
             activations: step.activations + bytes(packed(&network, rows, true) + judging) + columns,
@@ -315,6 +318,17 @@ fn local(train: &TrainSpec, nodes: u64, shards: &Range<u32>) -> Local {
         velocity: u64::from(local.outer_momentum > 0.0),
         nodes: nodes + 1,
     }
+}
+
+/// Bytes of what shards tell each other at a meeting, where one tells so many: a trainer's own, and beside others what it sends of
+/// that and what comes of theirs, and all as it is read.
+fn met(told: u64, train: &TrainSpec, shards: &Range<u32>) -> u64 {
+    let (own, all) = (
+        u64::from(shards.end - shards.start),
+        u64::from(train.logical_shards),
+    );
+    let times = if own < all { own + 2 * all } else { own };
+    told.saturating_mul(times)
 }
 
 /// What `asynchrony = "stale"` takes, each in so many times the weights or the optimiser's state.

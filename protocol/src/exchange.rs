@@ -1,7 +1,12 @@
-//! How gradients were exchanged, as a trainer says it when training is over.
+//! How trainers exchange: what a frame between them may hold, and how gradients were exchanged, as a trainer says it when training
+//! is over.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Largest description of the values of a frame between trainers, in bytes. They have proved themselves and headers have a
+/// checksum: this is against defects only.
+pub const MAX_DESCRIPTION: usize = 1 << 30;
 
 /// How trainers exchanged most of their gradients, in the last generation; no part of the state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -25,11 +25,8 @@ pub(super) struct Evaluator {
 
 impl Evaluator {
     pub(super) fn new(job: &JobSpec, network: &Network, threads: usize) -> Result<Self, Failure> {
-        let asked = &job.train.evaluation;
         let head = Head::of(&job.data.label, network)?;
-        let set = MetricSet::new(&asked.metrics, head, asked.thresholds.as_deref())?
-            .ignoring(&job.data.label)
-            .with_parts(&job.train.loss)?;
+        let set = MetricSet::of_job(job, head)?;
         let widths = Widths {
             outputs: head.output_width(),
             labels: job.data.label.width(),
@@ -41,7 +38,7 @@ impl Evaluator {
         Ok(Evaluator {
             training: TrainingMetrics::new(set.of_training(), widths),
             validator,
-            every: u64::from(asked.validation_steps),
+            every: u64::from(job.train.evaluation.validation_steps),
         })
     }
 

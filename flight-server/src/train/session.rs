@@ -15,6 +15,7 @@ use super::validation::EvalContext;
 use super::{Interrupt, Observer, Onward, Reduce, TrainPlan, placing};
 use candlewick_membership::Schedule;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient};
+use candlewick_model::meeting::SCALARS;
 use candlewick_model::network::Network;
 use candlewick_model::optim::Replicas;
 use candlewick_protocol::compression::CompressionUse;
@@ -40,8 +41,6 @@ use stale::Stale;
 /// What a slice sends along with its gradient.
 type Scalars = (u32, Option<Vec<f64>>);
 
-/// Scalars a slice sends along with its gradient: loss numerator, denominator, rows.
-const SCALARS: usize = 3;
 /// Name in the history: by the clock of the trainer that tells of it, as `seconds` is.
 const HIDDEN: &str = "exchangeHidden";
 

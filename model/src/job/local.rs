@@ -1,7 +1,9 @@
 //! `localSteps`: how often logical shards meet, and what it does not go together with.
 
+use crate::meeting;
 use crate::network::Network;
 use candlewick_protocol::Failure;
+use candlewick_protocol::exchange::MAX_DESCRIPTION;
 use candlewick_protocol::job::{JobSpec, OnNonFinite};
 use candlewick_protocol::local_steps::LocalSteps;
 use candlewick_protocol::params::Complete;
@@ -49,7 +51,25 @@ pub(super) fn check(job: &JobSpec) -> Result<(), Failure> {
             "every shard would keep a table of its own, and send all of it where a step touches a few rows";
         return Err(local.refused("Embedding", why));
     }
-    Ok(())
+    check_told(job, local, &network)
+}
+
+/// What shards tell of their steps goes to the others in one frame, and no step is to be made in vain.
+fn check_told(job: &JobSpec, local: &LocalSteps, network: &Network) -> Result<(), Failure> {
+    let shards = u64::from(job.train.logical_shards);
+    // The count of each shard's numbers goes with them.
+    let bytes = (meeting::told(job, network)? + size_of::<u32>() as u64).saturating_mul(shards);
+    if bytes <= MAX_DESCRIPTION as u64 {
+        return Ok(());
+    }
+    Err(Failure::parameter(format!(
+        "localSteps = {} does not go together with logicalShards = {shards} and metrics = {:?}: what shards tell of their steps \
+         when they meet may take {bytes} bytes of one trainer, and {} GiB are the most; lower localSteps or logicalShards, or \
+         leave metrics out",
+        local.steps,
+        job.train.evaluation.metrics,
+        MAX_DESCRIPTION >> 30
+    )))
 }
 
 #[cfg(test)]
@@ -94,10 +114,73 @@ mod tests {
             (memory.weights, memory.gradients, memory.optimizer)
         };
         assert_eq!(of(1, 0..8), (60, 120, 120));
-        // Weights, eight replicas, the outer momentum; a gradient, its leaf, and a node of 180 bytes and the sum; states of
-        // the run, of eight shards, and of none.
-        assert_eq!(of(4, 0..8), (10 * 60, 120 + 2 * 180, 10 * 120));
-        assert_eq!(of(4, 0..2), (4 * 60, 120 + 2 * 180, 4 * 120));
+        // Weights, eight replicas, the outer momentum; a gradient, its leaf, a node of 180 bytes and the sum, and what shards
+        // tell, 2 numbers and 5 of each step; states of the run, of eight shards, and of none.
+        let told = 8 * (2 + 4 * 5);
+        assert_eq!(of(4, 0..8), (10 * 60, 120 + 2 * 180 + 8 * told, 10 * 120));
+        assert_eq!(of(4, 0..2), (4 * 60, 120 + 2 * 180 + 18 * told, 4 * 120));
+    }
+
+    /// Bytes in the account of gradients of a trainer of some of eight shards.
+    fn gradients(set: &Value, rows: Option<u64>, shards: std::ops::Range<u32>) -> u64 {
+        let mut params =
+            json!({"network": network(), "metrics": ["loss"], "batchSize": 16, "logicalShards": 8});
+        for (name, value) in set.as_object().unwrap() {
+            params[name] = value.clone();
+        }
+        let mut job = ask(&params, &json!({"featureWidth": 4})).unwrap().job;
+        job.data.rows = rows;
+        TrainingMemory::of(&job, shards).unwrap().gradients
+    }
+
+    #[test]
+    fn what_shards_tell_at_a_meeting_is_counted() {
+        let more = |set: Value, rows, shards: std::ops::Range<u32>| {
+            let mut few = set.clone();
+            few["localSteps"] = json!(4);
+            gradients(&set, rows, shards.clone()) - gradients(&few, rows, shards)
+        };
+        // A hundred steps more, five numbers each.
+        let steps = 100 * 5 * 8;
+        let hundred = json!({"localSteps": 104});
+        assert_eq!(more(hundred.clone(), None, 0..8), 8 * steps);
+        // What its own shards tell, and what all do: as it is sent and as it is read.
+        assert_eq!(more(hundred.clone(), None, 0..2), (2 + 16) * steps);
+        let measured = more(json!({"localSteps": 104, "metrics": ["accuracy"]}), None, 0..8);
+        assert!(measured > 8 * steps, "{measured}");
+        // An epoch has seven steps, an evaluation comes after six.
+        assert_eq!(more(hundred, Some(100), 0..8), 8 * steps * 3 / 100);
+        let judged = json!({"localSteps": 104, "validationSteps": 6, "validationFraction": 0.1});
+        assert_eq!(more(judged, None, 0..8), 8 * steps * 2 / 100);
+    }
+
+    #[test]
+    fn more_than_a_frame_holds_is_refused_with_what_it_follows_from() {
+        let asked = |steps: u32, shards: u32, metrics: Value| {
+            with(
+                &json!({"localSteps": steps, "logicalShards": shards, "metrics": metrics}),
+                &json!({}),
+            )
+        };
+        let some = || json!(["accuracy", "f1"]);
+        for (steps, shards, metrics) in [
+            (4_096, 8, some()),
+            (4_096, 4_096, json!(["loss"])),
+            (4, 65_536, some()),
+        ] {
+            assert!(asked(steps, shards, metrics).is_ok(), "{steps} {shards}");
+        }
+        for (steps, shards, metrics) in [(4_096, 65_536, json!(["loss"])), (4_096, 4_096, some())] {
+            let told = asked(steps, shards, metrics).unwrap_err();
+            for part in [
+                "localSteps = 4096",
+                "metrics",
+                &format!("logicalShards = {shards}"),
+                "1 GiB",
+            ] {
+                assert!(told.contains(part), "{part}: {told}");
+            }
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use rows::Rows;
 
 use crate::head::Head;
 use candlewick_protocol::Failure;
-use candlewick_protocol::job::LabelKind;
+use candlewick_protocol::job::{JobSpec, LabelKind};
 use candlewick_protocol::tree::{self, NodeValue};
 use name::Metric;
 use parts::Parts;
@@ -83,6 +83,16 @@ impl MetricSet {
             }
         }
         Ok(Self::of(metrics, head, thresholds.map(<[f64]>::to_vec)))
+    }
+
+    /// Those of a job, for a network whose outputs `head` reads.
+    ///
+    /// # Errors
+    /// As [`MetricSet::new`].
+    pub fn of_job(job: &JobSpec, head: Head) -> Result<Self, Failure> {
+        let asked = &job.train.evaluation;
+        let set = MetricSet::new(&asked.metrics, head, asked.thresholds.as_deref())?;
+        set.ignoring(&job.data.label).with_parts(&job.train.loss)
     }
 
     fn of(metrics: Vec<(String, Metric)>, head: Head, thresholds: Option<Vec<f64>>) -> Self {

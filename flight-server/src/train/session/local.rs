@@ -11,13 +11,11 @@ use crate::train::settled::INTERVAL;
 use crate::train::{Interrupt, Observer, Reduce, TrainPlan};
 use candlewick_membership::StepSums;
 use candlewick_model::engine::{Alone, Batch, Features, NodeGradient, Slice};
+use candlewick_model::meeting::HEAD;
 use candlewick_model::optim::Replicas;
 use candlewick_protocol::counter::{ProgramCounter, ProgramPhase};
 use candlewick_protocol::{Failure, tree};
 use std::ops::Range;
-
-/// What a shard tells of a round before its steps: updates, and what its rows weigh.
-const HEAD: usize = 2;
 
 /// What shards need to be by themselves.
 #[derive(Debug)]
