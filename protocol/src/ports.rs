@@ -29,6 +29,13 @@ pub fn parse(text: &str) -> Result<RangeInclusive<u16>, Failure> {
     }
 }
 
+/// A host as the system takes it: literals of IPv6 may stand in brackets, as Spark has them.
+#[must_use]
+pub fn unbracketed(host: &str) -> &str {
+    let within = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    within.filter(|host| host.contains(':')).unwrap_or(host)
+}
+
 /// Listens on the first free port of `port_or_range` at `host`.
 ///
 /// # Errors
@@ -36,7 +43,7 @@ pub fn parse(text: &str) -> Result<RangeInclusive<u16>, Failure> {
 pub fn bind(host: &str, port_or_range: &str) -> Result<TcpListener, Failure> {
     let range = parse(port_or_range)?;
     for port in range.clone() {
-        let addresses: Vec<_> = (host, port)
+        let addresses: Vec<_> = (unbracketed(host), port)
             .to_socket_addrs()
             .map_err(|error| Failure::parameter(format!("cannot listen on host {host}: {error}")))?
             .collect();
@@ -95,6 +102,23 @@ mod tests {
         if port < u16::MAX - 20 {
             let next = bind("127.0.0.1", &format!("{port}-{}", port + 20)).unwrap();
             assert!(next.local_addr().unwrap().port() > port);
+        }
+    }
+
+    #[test]
+    fn a_literal_of_ipv6_may_stand_in_brackets() {
+        for (host, plain) in [
+            ("[::1]", "::1"),
+            ("::1", "::1"),
+            ("[fd00::1", "[fd00::1"),
+            ("host", "host"),
+            ("[host]", "[host]"),
+        ] {
+            assert_eq!(unbracketed(host), plain);
+        }
+        if TcpListener::bind("[::1]:0").is_ok() {
+            let address = bind("[::1]", "0").unwrap().local_addr().unwrap();
+            assert!(address.ip().is_loopback() && address.is_ipv6(), "{address}");
         }
     }
 

@@ -9,6 +9,7 @@ use arrow_flight::{HandshakeRequest, HandshakeResponse};
 use candlewick_protocol::auth::{Call, ClientProof, Initiator, ServerHello};
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
+use candlewick_protocol::ports::unbracketed;
 use candlewick_protocol::{ErrorKind, Failure};
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -174,8 +175,9 @@ async fn within<T>(
 }
 
 async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failure> {
-    let authority = if host.contains(':') {
-        format!("[{host}]:{port}")
+    let plain = unbracketed(host);
+    let authority = if plain.contains(':') {
+        format!("[{plain}]:{port}")
     } else {
         format!("{host}:{port}")
     };

@@ -73,8 +73,12 @@ struct Running {
 }
 
 fn start(mode: AuthMode) -> Running {
+    start_at("127.0.0.1", mode)
+}
+
+fn start_at(host: &str, mode: AuthMode) -> Running {
     log();
-    let listener = bind("127.0.0.1", "0").unwrap();
+    let listener = bind(host, "0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let auth = ServerAuth::new(mode);
     let (stop, stopped) = oneshot::channel();
@@ -549,4 +553,22 @@ async fn who_does_not_answer_is_named() {
 async fn raw(port: u16) -> FlightServiceClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
     FlightServiceClient::new(endpoint.connect().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_server_is_found_at_a_literal_of_ipv6_with_or_without_brackets() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let server = start_at("::1", job_mode());
+    for host in ["::1", "[::1]"] {
+        let client = Client::connect(host, server.port, &identity(), LONG)
+            .await
+            .unwrap();
+        let request = client.authorize("DoAction", action("who"));
+        let told = call(&client, request).await.unwrap();
+        assert!(told.contains("executor 1"), "{host}: {told}");
+    }
+    server.stop.send(()).unwrap();
+    server.task.await.unwrap().unwrap();
 }

@@ -12,6 +12,7 @@ use crate::memory::Ledger;
 use crate::spill::Spill;
 use candlewick_protocol::Failure;
 use candlewick_protocol::launch::TrainerMemory;
+use candlewick_protocol::ports::unbracketed;
 use candlewick_wire::{AuthMode, ServerAuth, Windows};
 use service::ServeService;
 use state::ServerState;
@@ -77,10 +78,11 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
     let windows = Windows::default();
     let spill = Spill::new(&config.memory, Ledger::of_process(&config.memory, windows), || {})?;
     let service = ServeService::new(Arc::new(ServerState::new(threads, spill)), stop);
-    let host = if config.host.contains(':') {
-        format!("[{}]", config.host)
+    let plain = unbracketed(&config.host);
+    let host = if plain.contains(':') {
+        format!("[{plain}]")
     } else {
-        config.host.clone()
+        plain.to_owned()
     };
     let mut stdout = std::io::stdout().lock();
     writeln!(
@@ -106,7 +108,7 @@ pub fn run(config: &ServeConfig) -> Result<i32, Failure> {
 
 /// The token goes over the link as it is: it must not leave the machine.
 fn check_loopback(host: &str) -> Result<(), Failure> {
-    let addresses = (host, 0)
+    let addresses = (unbracketed(host), 0)
         .to_socket_addrs()
         .map_err(|error| Failure::parameter(format!("cannot listen on host {host}: {error}")))?;
     match addresses.into_iter().find(|address| !address.ip().is_loopback()) {

@@ -72,7 +72,7 @@ private[fit] final class FeedTask(
         "partition" -> context.partitionId(),
         "attempt" -> context.taskAttemptId(),
         "executor" -> SparkEnv.get.executorId,
-        "host" -> SparkEnv.get.blockManager.blockManagerId.host
+        "host" -> Hosts.ofSpark
       )
       .toString
 }
