@@ -248,7 +248,8 @@ impl Feeder {
         Ok(())
     }
 
-    /// An owner that does not answer takes no more rows, nor those that it has: what came of them is dropped at SEAL.
+    /// An owner that does not answer takes no more rows, nor those that it has: what came of them is dropped at SEAL. Where it
+    /// is this executor that can ask nobody, the task fails, and Spark tries it again elsewhere.
     fn unless_lost(&mut self, owner: usize, outcome: Result<(), Failure>) -> Result<(), Failure> {
         let failure = match outcome {
             Err(failure) if failure.kind == ErrorKind::Unavailable => failure,

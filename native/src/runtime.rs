@@ -2,8 +2,8 @@
 
 use candlewick_protocol::{ErrorKind, Failure};
 use std::pin::pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
@@ -11,24 +11,33 @@ use tracing_subscriber::EnvFilter;
 /// How often a waiting thread looks whether it was told to stop.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// The runtime.
+/// The runtime. Where it cannot start, the next call tries again.
 ///
 /// # Errors
-/// `Unavailable` where the system gives no threads.
+/// `JobFailed` where the system gives no threads: that is trouble of this process, and no trainer is to be given up for it.
 pub fn shared() -> Result<&'static Runtime, Failure> {
-    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
-        start_log();
-        let mut builder = Builder::new_multi_thread();
-        builder
-            .worker_threads(2)
-            .thread_name("candlewick-native")
-            .enable_all();
-        builder.build().map_err(|error| error.to_string())
-    });
-    runtime
-        .as_ref()
-        .map_err(|error| Failure::unavailable(format!("cannot start native threads: {error}")))
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    start_log();
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .thread_name("candlewick-native")
+        .enable_all();
+    let runtime = builder.build().map_err(|error| {
+        let message = format!(
+            "cannot start native threads: {error}; raise the limits of files and threads of this process (ulimit -n, ulimit -u)"
+        );
+        Failure::new(ErrorKind::JobFailed, message)
+    })?;
+    Ok(RUNTIME.get_or_init(|| runtime))
 }
 
 /// Warnings go to the JVM's stderr; `RUST_LOG` chooses otherwise.

@@ -34,7 +34,7 @@ impl Stream {
     /// Opens a stream with its first message.
     ///
     /// # Errors
-    /// `Unavailable` where there are no threads.
+    /// `JobFailed` where there are no threads.
     pub fn open(
         client: &Client,
         opening: FlightData,

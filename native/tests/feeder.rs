@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "feeder/starved.rs"]
+mod starved;
 #[path = "common/trainer.rs"]
 mod trainer;
 

@@ -30,6 +30,12 @@ use tonic::{Code, Request, Status, Streaming};
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// What Linux says where a process, or the machine, has no files left, and where there is no memory for a connection.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+const ENOMEM: i32 = 12;
+const ENOBUFS: i32 = 105;
+
 /// Who calls whom, and for what.
 #[derive(Debug, Clone)]
 pub struct Identity {
@@ -66,7 +72,8 @@ impl Client {
     ///
     /// # Errors
     /// `Unavailable` where nobody listens or answers in time, or another server than the one meant does;
-    /// `Unauthenticated` where one side did not prove that it has the job's key; the message names host and port.
+    /// `Unauthenticated` where one side did not prove that it has the job's key; `JobFailed` where this process can open no
+    /// connection at all; the message names host and port.
     pub fn connect<'a>(
         host: &'a str,
         port: u16,
@@ -190,21 +197,34 @@ async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failu
         .max_frame_size(HTTP_FRAME)
         .http2_max_header_list_size(HEADER_LIST);
     endpoint.connect().await.map_err(|error| {
-        let refused = io_kind(&error) == Some(io::ErrorKind::ConnectionRefused);
-        let cause = if refused {
-            "nothing listens there".to_owned()
-        } else {
-            root_cause(&error)
-        };
-        Failure::unavailable(format!("cannot connect to {host}:{port}: {cause}"))
+        let (kind, cause) = why_not(io_error(&error), &root_cause(&error));
+        Failure::new(kind, format!("cannot connect to {host}:{port}: {cause}"))
     })
 }
 
-fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+/// Why there is no connection: the other side's doing, or trouble of this process, for which nobody else is to be given up.
+fn why_not(error: Option<&io::Error>, cause: &str) -> (ErrorKind, String) {
+    match error.and_then(io::Error::raw_os_error) {
+        Some(EMFILE | ENFILE) => (
+            ErrorKind::JobFailed,
+            format!("{cause}: this process has no files left, raise their limit (ulimit -n)"),
+        ),
+        Some(ENOMEM | ENOBUFS) => (
+            ErrorKind::JobFailed,
+            format!("{cause}: this machine has no memory left for a connection"),
+        ),
+        _ if error.map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused) => {
+            (ErrorKind::Unavailable, "nothing listens there".to_owned())
+        }
+        _ => (ErrorKind::Unavailable, cause.to_owned()),
+    }
+}
+
+fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            return Some(error.kind());
+            return Some(error);
         }
         next = error.source();
     }

@@ -62,7 +62,9 @@ public final class NativeLibrary {
   /**
    * Loads the library unless that is done.
    *
-   * @throws CandlewickException if that fails, with what to change; also for every later call
+   * @throws CandlewickException if that fails, with what to change. What the linker says holds for
+   *     every later call; a file that could not be extracted, on a disk that was full for example,
+   *     is tried again
    */
   public static synchronized void load() {
     if (loaded) {
@@ -71,12 +73,12 @@ public final class NativeLibrary {
     if (failure != null) {
       throw new CandlewickException(failure.getMessage(), failure);
     }
+    Path library = file(LIBRARY);
     try {
-      loadFrom(file(LIBRARY));
+      loadFrom(library);
       loaded = true;
     } catch (CandlewickException e) {
-      // The end of a killed task says nothing of this machine: the next task tries again.
-      if (!Thread.currentThread().isInterrupted()) {
+      if (e.getCause() instanceof UnsatisfiedLinkError) {
         failure = e;
       }
       throw e;

@@ -18,7 +18,9 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -227,6 +229,37 @@ class ExtractionTest {
     assertEquals("linux/aarch64", NativeLibrary.platform("Linux", "aarch64"));
     assertEquals("linux/aarch64", NativeLibrary.platform("Linux", "arm64"));
     assertEquals("mac_os_x/aarch64", NativeLibrary.platform("Mac OS X", "aarch64"));
+  }
+
+  @Test
+  void whatKeptTheFilesFromBeingExtractedMayPass() throws Exception {
+    Path file = Files.write(temp.resolve("file"), new byte[] {1});
+    Map<String, String> before = new HashMap<>();
+    String[] folders = {NativeLibrary.CACHE_DIR_PROPERTY, "java.io.tmpdir", "user.home"};
+    for (String name : folders) {
+      before.put(name, System.setProperty(name, file.toString()));
+    }
+    before.put(NativeLibrary.DIR_PROPERTY, System.clearProperty(NativeLibrary.DIR_PROPERTY));
+    URL classes = NativeLibrary.class.getProtectionDomain().getCodeSource().getLocation();
+    URL[] urls = {classes, jar.toUri().toURL()};
+    try (URLClassLoader other = new URLClassLoader(urls, null)) {
+      Method load = Class.forName(NativeLibrary.class.getName(), true, other).getMethod("load");
+      Throwable refused =
+          assertThrows(java.lang.reflect.InvocationTargetException.class, () -> load.invoke(null))
+              .getCause();
+      assertTrue(refused.getMessage().contains("no folder can hold"), refused.getMessage());
+      System.setProperty(NativeLibrary.CACHE_DIR_PROPERTY, temp.resolve("room").toString());
+      load.invoke(null);
+    } finally {
+      before.forEach(
+          (name, value) -> {
+            if (value == null) {
+              System.clearProperty(name);
+            } else {
+              System.setProperty(name, value);
+            }
+          });
+    }
   }
 
   @Test
