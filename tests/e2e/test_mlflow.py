@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession, functions
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import candlewick.mlflow
+from candlewick import NeuralEstimator, nn
 from candlewick.callbacks import MLflowCallback, TensorBoardCallback
 from candlewick.errors import CancelledError
 
@@ -69,6 +71,23 @@ def test_mlflow_has_parameters_and_metrics_in_the_active_run(data: DataFrame) ->
         assert [(metric.step, metric.value) for metric in metrics] == [
             (record["epoch"], record[name]) for record in history
         ]
+
+
+def test_names_that_mlflow_does_not_take_are_logged_with_underscores(data: DataFrame) -> None:
+    features = nn.Input("features", 6)
+    graph = nn.Graph(features, {"P(buy)": nn.Linear(3)(features), "größe, m²": nn.Linear(1)(features)})
+    estimator = NeuralEstimator(
+        network=graph,
+        loss={"P(buy)": nn.CrossEntropyLoss(), "größe, m²": nn.MSELoss()},
+        labelCols=["label"],
+        epochs=1,
+        numTrainers=1,
+    )
+    with mlflow.start_run() as run:
+        history = estimator.setCallbacks([MLflowCallback(prefix="a=1 ")]).fit(data).summary.history
+    found = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
+    record = {re.sub(r"[(),=]", "_", f"a=1 {name}"): value for name, value in history[0].items()}
+    assert "a_1 loss_P_buy_" in found and found == {name: record[name] for name in found}, (found, history)
 
 
 def test_a_fit_without_a_run_has_one_of_its_own(data: DataFrame) -> None:

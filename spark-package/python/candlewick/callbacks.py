@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from typing import Any
 
 from candlewick._callbacks import Callback, EpochRecord, FitInfo, StepRecord
@@ -14,6 +15,8 @@ from candlewick.errors import CancelledError
 
 #: Longest value of a parameter that MLflow's servers take.
 _LONGEST = 500
+#: What MLflow takes in no name of a metric; outputs and metrics may be called so here.
+_UNNAMEABLE = re.compile(r"[^/\w.\- :]")
 
 
 class TensorBoardCallback(Callback):
@@ -78,6 +81,9 @@ class MLflowCallback(Callback):
     estimator's uid, which ends with it: FINISHED, FAILED, or KILLED where it was cancelled. The model is not logged: see
     `candlewick.mlflow.log_model`.
 
+    MLflow takes letters, digits and ``_ - . : /`` and spaces in the names of metrics. Everything else, in the name of an output
+    or the prefix, is logged as ``_``: ``val_loss_P(buy)`` as ``val_loss_P_buy_``.
+
     Example:
         >>> with mlflow.start_run():  # doctest: +SKIP
         ...     clf.setCallbacks([MLflowCallback()]).fit(train)
@@ -128,7 +134,7 @@ class MLflowCallback(Callback):
         """Logs the numbers of the epoch, with the epoch as step."""
         run, _ = self._runs[epoch.fit.id]
         for name, value in {**epoch.numbers(), "lr": epoch.lr}.items():
-            self._client.log_metric(run, self._prefix + name, value, step=epoch.epoch)
+            self._client.log_metric(run, _UNNAMEABLE.sub("_", self._prefix + name), value, step=epoch.epoch)
 
     def on_fit_end(self, model: Any, fit: FitInfo) -> None:
         """Ends the run, where it is the fit's own."""
