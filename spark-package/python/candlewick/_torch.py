@@ -60,13 +60,19 @@ def is_torch(module: object) -> TypeGuard[Any]:
 
 
 def torch_state(module: Any) -> dict[str, Any]:
-    """The weights of a module of PyTorch by the names that they have in the network that `from_torch` makes of it."""
+    """The weights of a module of PyTorch by the names that they have in the network that `from_torch` makes of it.
+
+    Those of a module that it does not read keep their names: the network that they are for is built by other means.
+    """
     return {place + name: value for place, leaf in _leaves(module) for name, value in leaf.state_dict().items()}
 
 
 def _leaves(module: Any) -> Iterator[tuple[str, Any]]:
     """The modules that are no Sequential, with what stands before the names of their weights here."""
-    return _inner(module, "", set()) if _is_sequential(module) else iter([("0.", module)])
+    if _is_sequential(module):
+        return _inner(module, "", set())
+    # A single layer is a network of one.
+    return iter([("" if _builder(module) is None else "0.", module)])
 
 
 def _inner(module: Any, prefix: str, known: set[int]) -> Iterator[tuple[str, Any]]:
@@ -88,7 +94,18 @@ def _children(module: Any) -> list[tuple[str, Any]]:
 
 
 def _is_sequential(module: object) -> bool:
-    return type(module).__name__ == "Sequential" and type(module).__module__.startswith(_HOME)
+    return _is_torchs(module, "Sequential")
+
+
+def _is_torchs(module: object, *names: str) -> bool:
+    """Whether the class is PyTorch's own of one of these names: one that is derived from it may compute anything."""
+    return type(module).__name__ in names and type(module).__module__.startswith(_HOME)
+
+
+def _builder(module: object) -> type[Module] | None:
+    """The class of ours that a layer of PyTorch is read as."""
+    found = BUILDERS.get(type(module).__name__)
+    return found if found is not None and issubclass(found, Module) and _is_torchs(module, found.__name__) else None
 
 
 def _read(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
@@ -105,20 +122,38 @@ def _read(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> M
     return known[id(module)]
 
 
+def _place(module: object, path: str) -> str:
+    return f"{path or 'the module'} ({type(module).__module__}.{type(module).__name__})"
+
+
+def _refuse_changed(module: Any, path: str) -> None:
+    """Refuses what computes something else than its class does."""
+    if getattr(module, "_forward_pre_hooks", None) or getattr(module, "_forward_hooks", None):
+        raise InvalidParameterError(
+            f"from_torch: {_place(module, path)} has forward hooks, which cannot be read; remove them first"
+        )
+    if "forward" in vars(module):
+        raise InvalidParameterError(
+            f"from_torch: {_place(module, path)} has a forward that was put in place of that of its class, which cannot be read; "
+            "remove it first, or build an nn.Graph"
+        )
+
+
 def _read_new(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
     kind = type(module)
-    place = f"{path or 'the module'} ({kind.__module__}.{kind.__name__})"
-    if getattr(module, "_forward_pre_hooks", None) or getattr(module, "_forward_hooks", None):
-        raise InvalidParameterError(f"from_torch: {place} has forward hooks, which cannot be read; remove them first")
+    place = _place(module, path)
     if _is_sequential(module):
+        _refuse_changed(module, path)
         parts = ((f"{path}.{name}".lstrip("."), child) for name, child in _children(module))
         return Sequential(*(_read(child, place, seen, known) for place, child in parts))
-    found = BUILDERS.get(kind.__name__)
-    if found is None or not issubclass(found, Module) or not kind.__module__.startswith(_HOME):
+    found = _builder(module)
+    if found is None:
         raise InvalidParameterError(
             f"from_torch: {place} has no counterpart here; expected torch.nn.Sequential and those layers of torch.nn that "
             "docs/layers.md lists. What a forward of one's own computes cannot be read: build it with nn.Graph"
         )
+    for name, part in module.named_modules():
+        _refuse_changed(part, f"{path}.{name}".strip("."))
     weights = {id(parameter) for parameter in module.parameters()}
     if weights & seen:
         raise InvalidParameterError(
@@ -169,6 +204,7 @@ def _refuse_others(module: Any, found: type[Module]) -> None:
 def _attention(module: Any, found: type[Module]) -> dict[str, Any]:
     if module.bias_k is not None:
         raise InvalidParameterError("add_bias_kv=True is not known here; only add_bias_kv=False is")
+    _refuse_other_class(module.out_proj, "out_proj", "Linear")
     widths = {name: getattr(module, name) for name in ("kdim", "vdim") if getattr(module, name) != module.embed_dim}
     return {
         "embed_dim": module.embed_dim,
@@ -180,39 +216,132 @@ def _attention(module: Any, found: type[Module]) -> dict[str, Any]:
     }
 
 
+def _refuse_other_class(part: Any, name: str, wanted: str) -> None:
+    """Refuses a part of a layer that is not of PyTorch's own class."""
+    # PyTorch has this one in its attention, and computes the same with it.
+    if not _is_torchs(part, wanted, *(["NonDynamicallyQuantizableLinear"] if wanted == "Linear" else [])):
+        raise InvalidParameterError(
+            f"its part {_place(part, name)} cannot be read: here it is always a torch.nn.{wanted}, itself and no class that is "
+            "derived from it or wraps it; build such a layer with nn.Graph"
+        )
+
+
 def _transformer_layer(module: Any, found: type[Module]) -> dict[str, Any]:
+    parts = _parts_of(module)
     function = module.activation
     if getattr(function, "approximate", "none") != "none":
         raise InvalidParameterError(
             f'approximate="{function.approximate}" of the activation of {type(module).__name__} is not known here; only the exact '
             "GELU is"
         )
-    return {
-        "d_model": module.linear1.in_features,
+    # A function's own module, or that of a layer's class: what is called gelu elsewhere may be anything.
+    if str(getattr(function, "__module__", None)).split(".")[0] != "torch":
+        raise InvalidParameterError(f"its activation is {function!r}, which cannot be read; expected that of PyTorch")
+    width, inner, bias = module.linear1.in_features, module.linear1.out_features, module.linear1.bias is not None
+    arguments = {
+        "d_model": width,
         "nhead": module.self_attn.num_heads,
-        "dim_feedforward": module.linear1.out_features,
+        "dim_feedforward": inner,
         "dropout": module.dropout.p,
         "activation": getattr(function, "__name__", type(function).__name__.lower()),
         "layer_norm_eps": module.norm1.eps,
         "batch_first": module.self_attn.batch_first,
         "norm_first": module.norm_first,
-        "bias": module.linear1.bias is not None,
+        "bias": bias,
     }
+    attention = {
+        "embed_dim": width,
+        "num_heads": arguments["nhead"],
+        "dropout": arguments["dropout"],
+        "bias": bias,
+        "batch_first": arguments["batch_first"],
+    }
+    wanted = {
+        "self_attn": attention,
+        "multihead_attn": attention,
+        "linear1": {"in_features": width, "out_features": inner, "bias": bias},
+        "linear2": {"in_features": inner, "out_features": width, "bias": bias},
+        "norm": {"normalized_shape": width, "eps": module.norm1.eps, "elementwise_affine": True, "bias": bias},
+        "dropout": {"p": module.dropout.p},
+    }
+    for name, part in parts.items():
+        _refuse_unlike(name, part, wanted.get(name) or wanted[name.rstrip("123")])
+    return arguments
+
+
+#: The parts of Transformer layers, whose numbers are left out here, and their classes in PyTorch.
+_PARTS = {
+    "self_attn": "MultiheadAttention",
+    "multihead_attn": "MultiheadAttention",
+    "linear": "Linear",
+    "norm": "LayerNorm",
+    "dropout": "Dropout",
+}
+
+
+def _parts_of(module: Any) -> dict[str, Any]:
+    """The parts of a Transformer layer, all but its activation: each of PyTorch's own class, and there once."""
+    parts = {name: part for name, part in _children(module) if name != "activation"}
+    first: dict[int, str] = {}
+    weights: set[int] = set()
+    for name, part in parts.items():
+        wanted = _PARTS.get(name.rstrip("123"))
+        if wanted is None:
+            raise InvalidParameterError(f"it has a part of its own, {_place(part, name)}, which cannot be read")
+        _refuse_other_class(part, name, wanted)
+        if id(part) in first:
+            raise InvalidParameterError(
+                f"its part {name} is {first[id(part)]} once more; here all parts are layers of their own"
+            )
+        first[id(part)] = name
+        own = {id(parameter) for parameter in part.parameters()}
+        if own & weights:
+            raise InvalidParameterError(f"its part {name} and others share weights; here all have their own")
+        weights |= own
+    return parts
+
+
+def _refuse_unlike(name: str, part: Any, wanted: Mapping[str, Any]) -> None:
+    """Refuses a part that has other arguments than the layer gives it here."""
+    builder: Any = BUILDERS[_PARTS[name.rstrip("123")]]
+    try:
+        read = _READERS.get(builder.__name__, _plain)(part, builder)
+        _refuse_others(part, builder)
+    except InvalidParameterError as error:
+        raise InvalidParameterError(f"its part {name}: {error}") from None
+    for argument in {**wanted, **read}:
+        mine, theirs = wanted.get(argument), read.get(argument)
+        if mine != theirs:
+            raise InvalidParameterError(
+                f"its part {name} has {argument}={theirs!r}, where the arguments of the layer make {argument}={mine!r} of it here: "
+                "they are those of linear1, norm1, dropout and self_attn; build a layer whose parts differ with nn.Graph"
+            )
 
 
 def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
-    (_, layers), *rest = module.named_children()
+    parts = dict(_children(module))
+    layers, norm = _children(parts.pop("layers")), parts.pop("norm", None)
+    for name, part in parts.items():
+        raise InvalidParameterError(f"it has a part of its own, {_place(part, name)}, which cannot be read")
+    first: dict[int, str] = {}
+    for name, layer in layers:
+        if id(layer) in first:
+            raise InvalidParameterError(
+                f"layers.{name} is layers.{first[id(layer)]} once more; here each layer has weights of its own: make an "
+                "nn.Sequential of them, in which one layer may stand at several places"
+            )
+        first[id(layer)] = name
+    seen: set[int] = set()
     # What num_layers says PyTorch looks at no more: its forward goes through the list, which may have been changed.
-    read = [_read(layer, f"layers.{at}", set(), {}) for at, (_, layer) in enumerate(_children(layers))]
+    read = [_read(layer, f"layers.{at}", seen, {}) for at, (_, layer) in enumerate(layers)]
     if not read:
         raise InvalidParameterError("it has no layers")
     if any(layer != read[0] for layer in read):
         raise InvalidParameterError("its layers differ, and here all are alike; make an nn.Sequential of them")
-    norm = next((child for name, child in rest if name == "norm"), None)
     return {
         "encoder_layer": read[0],
         "num_layers": len(read),
-        "norm": None if norm is None else _read(norm, "norm", set(), {}),
+        "norm": None if norm is None else _read(norm, "norm", seen, {}),
     }
 
 

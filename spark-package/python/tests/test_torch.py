@@ -48,6 +48,12 @@ class Recorded:
     def _modules(self) -> dict[str, Any]:
         return dict(self._children)
 
+    def named_modules(self) -> Iterator[tuple[str, Any]]:
+        yield "", self
+        for name, child in self.named_children():
+            for inner, found in child.named_modules():
+                yield f"{name}.{inner}".rstrip("."), found
+
     def parameters(self) -> Iterator[Any]:
         own = (value for value in vars(self).values() if isinstance(value, np.ndarray))
         inner = (value for _, child in self._children for value in child.parameters())
@@ -71,7 +77,7 @@ def value_of(recorded: Any) -> Any:
 
         def function() -> None: ...
 
-        function.__name__ = recorded["function"]
+        function.__name__, function.__module__ = recorded["function"], "torch.nn.functional"
         return function
     return recorded
 
@@ -201,7 +207,7 @@ def test_an_activation_that_is_only_near_to_one_that_is_known_is_refused() -> No
     recorded = dict(GOLDEN["layers"])
     found = next(text for text in recorded if text.startswith("TransformerEncoderLayer("))
     layer = module(recorded[found])
-    layer.activation = SimpleNamespace(approximate="tanh")
+    layer.activation = module(recorded['GELU("tanh")'])
     with pytest.raises(
         InvalidParameterError, match=r'approximate="tanh" of the activation of TransformerEncoderLayer is not'
     ):
@@ -240,8 +246,115 @@ def test_an_encoder_has_the_layers_that_are_in_its_list() -> None:
     whole = len(layers._children)
     layers._children = layers._children[:1]
     assert whole > 1 and nn.from_torch(net).layer()["num_layers"] == 1
-    other = copy.copy(layers._children[0][1])
+    other = copy.deepcopy(layers._children[0][1])
     other.norm_first = not other.norm_first
     layers._children = [*layers._children, ("1", other)]
     with pytest.raises(InvalidParameterError, match="its layers differ"):
         nn.from_torch(net)
+
+
+def recorded_layer(start: str) -> Any:
+    return module(next(recorded for code, recorded in GOLDEN["layers"] if code.startswith(start)))
+
+
+def put(owner: Any, name: str, child: Any) -> None:
+    """In place of the module of this name, as `setattr` does for a module of PyTorch."""
+    owner._children = [(known, child if known == name else one) for known, one in owner._children]
+    setattr(owner, name, child)
+
+
+def kind(name: str, base: Any, home: str = "mine") -> Any:
+    """An object of a class of this name, with what `base` has."""
+    made = copy.copy(base)
+    made.__class__ = type(name, (type(base),), {"__module__": home})
+    return made
+
+
+def changed(layer: Any, part: str, **attributes: Any) -> None:
+    for name, value in attributes.items():
+        setattr(dict(layer._children)[part], name, value)
+
+
+def hooked(layer: Any) -> None:
+    layer.linear1._forward_pre_hooks = {1: print}
+
+
+#: What may be done to a Transformer layer, and what is said of it.
+CHANGES: list[tuple[Any, str]] = [
+    (lambda one: changed(one, "norm2", eps=0.1), r"norm2 has eps=0.1, where .* eps=(1e-05|0.001) of it"),
+    (lambda one: changed(one, "dropout1", p=0.9), r"dropout1 has p=0.9, where .* p=0\.\d of it"),
+    (lambda one: changed(one, "self_attn", dropout=0.9), r"self_attn has dropout=0.9, where"),
+    (lambda one: changed(one, "self_attn", add_zero_attn=True), "self_attn: add_zero_attn=True is not known here"),
+    (
+        lambda one: changed(one, "norm1", bias=np.zeros(8) if one.norm1.bias is None else None),
+        "norm1 has bias=(True|False), where",
+    ),
+    (lambda one: changed(one, "linear2", out_features=9), "linear2 has out_features=9, where"),
+    (
+        lambda one: put(one, "norm1", kind("RMSNorm", one.norm1, "torch.nn.modules.normalization")),
+        r"norm1 \(torch.nn.modules.normalization.RMSNorm\) .* torch.nn.LayerNorm",
+    ),
+    (lambda one: put(one, "linear2", computed()), r"linear2 \(.*Sequential\) .* torch.nn.Linear"),
+    (lambda one: put(one, "linear1", kind("Linear", one.linear1)), r"linear1 \(mine.Linear\)"),
+    (
+        lambda one: put(one.self_attn, "out_proj", kind("LoraLayer", one.self_attn.out_proj)),
+        r"its part self_attn: its part out_proj \(mine.LoraLayer\)",
+    ),
+    (lambda one: put(one, "dropout2", one.dropout), "dropout2 is dropout once more"),
+    (lambda one: put(one, "norm2", one.norm1), "norm2 is norm1 once more"),
+    (lambda one: setattr(one.norm2, "weight", one.norm1.weight), "share weights"),
+    (
+        lambda one: one._children.append(("adapter", module(dict(GOLDEN["layers"])["ReLU6()"]))),
+        "a part of its own, adapter",
+    ),
+    (hooked, r"linear1 \(torch.nn.*Linear\) has forward hooks"),
+    (lambda one: setattr(one.norm2, "forward", print), r"norm2 \(.*LayerNorm\) has a forward that was put"),
+    (lambda one: setattr(one, "activation", lambda x: x), r"its activation is <function .*lambda"),
+    (
+        lambda one: setattr(one, "activation", kind("GELU", module(dict(GOLDEN["layers"])["Sigmoid()"]))),
+        "its activation is",
+    ),
+]
+
+
+@pytest.mark.parametrize("start", ["TransformerEncoderLayer(", "TransformerDecoderLayer("])
+@pytest.mark.parametrize(("change", "told"), CHANGES, ids=[told for _, told in CHANGES])
+def test_a_part_of_a_transformer_layer_that_was_changed_is_refused(start: str, change: Any, told: str) -> None:
+    layer = recorded_layer(start)
+    nn.from_torch(layer)
+    change(layer)
+    with pytest.raises(InvalidParameterError, match=told):
+        nn.from_torch(layer)
+
+
+def test_layers_of_an_encoder_that_share_weights_are_refused() -> None:
+    net = recorded_layer("TransformerEncoder(")
+    layers = net.layers
+    put(layers, "1", layers._children[0][1])
+    with pytest.raises(InvalidParameterError, match=r"layers.1 is layers.0 once more"):
+        nn.from_torch(net)
+    net = recorded_layer("TransformerEncoder(")
+    first, second = (layer for _, layer in net.layers._children[:2])
+    second.linear1.weight = first.linear1.weight
+    with pytest.raises(InvalidParameterError, match=r"layers.1 \(torch.nn.*\) has the weights of another layer"):
+        nn.from_torch(net)
+    net = recorded_layer("TransformerEncoder(")
+    net._children.append(("adapter", module(dict(GOLDEN["layers"])["ReLU6()"])))
+    with pytest.raises(InvalidParameterError, match="a part of its own, adapter"):
+        nn.from_torch(net)
+
+
+def test_a_forward_that_was_put_into_a_module_is_refused() -> None:
+    net = computed()
+    net.forward = print
+    with pytest.raises(InvalidParameterError, match=r"the module \(torch.nn.*Sequential\) has a forward that was put"):
+        nn.from_torch(net)
+
+
+def test_a_module_with_a_forward_of_its_own_keeps_the_names_of_its_weights() -> None:
+    state = {"fc1.weight": np.ones((3, 4)), "fc1.bias": np.zeros(3)}
+    made: Any = type("Net", (Recorded,), {"__module__": "mine"})
+    assert list(torch_state(made([], state))) == ["fc1.weight", "fc1.bias"]
+    # One that is derived from Sequential may have a forward too.
+    made = type("Net", (type(computed()),), {"__module__": "mine"})
+    assert list(torch_state(made([], {"0.weight": np.ones(3)}))) == ["0.weight"]
