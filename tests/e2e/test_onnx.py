@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,13 @@ def test_a_query_that_sees_padding_only_has_no_shares(local2: SparkSession, caus
     wanted = np.asarray([row.rawPrediction for row in model.transform(data).collect()])
     got = outputs(model.toOnnx(), np.asarray(texts, dtype=np.float32))
     assert np.abs(got - wanted).max() < 1e-5
+
+
+def test_every_layer_is_in_a_golden_network() -> None:
+    found = re.findall(r'"type": "(\w+)"', json.dumps([case.values for case in cases(without=False)]))
+    catalogue = re.findall(r"(?m)^### (\w+)$", (GOLDEN.parents[2] / "docs" / "layers.md").read_text())
+    # PyTorch has no Eq: that of a test above is in a mask. What Dropout2d drops is random.
+    assert set(catalogue) - set(found) == {"Eq", "Dropout2d"}
 
 
 def test_a_trained_model(local2: SparkSession) -> None:

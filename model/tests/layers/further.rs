@@ -1,4 +1,4 @@
-//! Pads, shrinking and gated activations, and variants of other families' layers: PyTorch's numbers, the same bits for
+//! Pads, activations, and variants of other families' layers: PyTorch's numbers, the same bits for
 //! any owners, and their errors.
 
 use crate::support;
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 #[test]
 fn numbers_and_bits() {
     support::check_layers(include_str!("../golden/further.json"));
+    support::check_layers(include_str!("../golden/elementwise.json"));
 }
 
 fn refusal(layer: Value, shape: &[usize]) -> String {
