@@ -99,7 +99,7 @@ impl FeederHandle {
     }
 }
 
-/// A network as `networkSummary` and `exportOnnx` are given it.
+/// A network as `networkSummary` is given it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NetworkRequest {
@@ -175,11 +175,15 @@ struct WeightsRequest {
     /// Whether a file to start from must hold exactly the parameters; left out: it is the file of a model.
     #[serde(default)]
     strict: Option<bool>,
+    /// Factor for every feature value, for `exportOnnx`; left out: 1.
+    #[serde(default)]
+    scale: Option<f64>,
 }
 
 /// Weights that Java gives in pieces, until they are taken.
 struct WeightsHandle {
     network: Network,
+    scale: f64,
     loading: Mutex<Option<Loading>>,
 }
 
@@ -323,7 +327,7 @@ exports! {
             Some(strict) => network.begin_initial(strict, 0),
             None => network.begin_load(),
         };
-        Ok(handles::insert(WeightsHandle { network, loading: Mutex::new(Some(loading)) }))
+        Ok(handles::insert(WeightsHandle { network, scale: request.scale.unwrap_or(1.0), loading: Mutex::new(Some(loading)) }))
     }
 
     fn weightsAdd<'l>(env, handle: jlong, piece: JByteArray<'l>) {
@@ -341,7 +345,7 @@ exports! {
     fn exportOnnx<'l>(env, weights: jlong) -> JObject<'l> {
         let handle = handles::get::<WeightsHandle>(weights)?;
         let (weights, _) = handle.take()?.finish()?;
-        let file = onnx::export(&handle.network, &weights)?;
+        let file = onnx::export(&handle.network, &weights, handle.scale)?;
         Ok(env.byte_array_from_slice(&file)?.into())
     }
 

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from pyspark.sql import SparkSession
 
-from candlewick import NeuralClassifier, nn
+from candlewick import NeuralClassifier, NeuralEstimator, nn
 from candlewick.errors import InvalidParameterError, translated
 
 from .support import blobs, classifier
@@ -125,3 +125,40 @@ def test_a_trained_model(local2: SparkSession) -> None:
     features = np.asarray([row.features for row in scored], dtype=np.float32)
     wanted = np.asarray([row.rawPrediction for row in scored])
     assert np.abs(outputs(model.toOnnx(), features) - wanted).max() < 1e-5
+
+
+def test_the_file_takes_what_transform_takes_and_scales_it_as_that_does(local2: SparkSession) -> None:
+    data = blobs(local2)
+    model = classifier(network=nn.Sequential(nn.Linear(8), nn.GELU(), nn.Linear(3)), epochs=1, scale=0.25).fit(data)
+    scored = model.transform(data).select("features", "rawPrediction").limit(20).collect()
+    features = np.asarray([row.features for row in scored], dtype=np.float32)
+    wanted = np.asarray([row.rawPrediction for row in scored])
+    assert np.abs(outputs(model.toOnnx(), features) - wanted).max() < 1e-5
+    # What is set counts, as in transform.
+    model.setScale(3.0)
+    again = np.asarray([row.rawPrediction for row in model.transform(data).limit(20).collect()])
+    assert np.abs(again - wanted).max() > 1e-2, "the scale matters"
+    assert np.abs(outputs(model.toOnnx(), features) - again).max() < 1e-5
+
+
+def test_every_input_of_a_graph_is_scaled_in_f64(local2: SparkSession) -> None:
+    left, right = nn.Input("left", 2), nn.Input("right", 1)
+    both = nn.Concat()(left, right)
+    graph = nn.Graph([left, right], {"both": both, "sum": nn.Linear(1)(both)})
+    random = np.random.default_rng(1).normal(size=(64, 3)) * 255
+    features = random.astype(np.float32)
+    rows = [([float(row[0]), float(row[1])], float(row[2]), [0.0, 0.0, 0.0], 0.0) for row in features]
+    data = local2.createDataFrame(rows, ["left", "right", "zeros", "zero"])
+    model = NeuralEstimator(
+        network=graph,
+        featuresCols=["left", "right"],
+        labelCols=["zeros", "zero"],
+        loss={"both": nn.LossTerm(nn.MSELoss(), label="zeros"), "sum": nn.LossTerm(nn.MSELoss(), label="zero")},
+        scale=1 / 255,
+        epochs=0,
+        verbose=False,
+    ).fit(data)
+    wanted = np.asarray([row.prediction_both for row in model.transform(data).collect()], dtype=np.float32)
+    assert not np.array_equal(wanted, features * np.float32(1 / 255)), "f32 alone would have other bits"
+    session = onnxruntime.InferenceSession(model.toOnnx(), providers=["CPUExecutionProvider"])
+    assert np.array_equal(session.run(["both"], feeds(session, features))[0], wanted)

@@ -1,7 +1,7 @@
 //! A graph that grows node by node, and what a layer knows when it adds its own.
 
 use super::proto::{
-    AttributeProto, DimensionProto, DimensionValue, FLOAT, GraphProto, INT64, NodeProto, TensorProto,
+    AttributeProto, DOUBLE, DimensionProto, DimensionValue, FLOAT, GraphProto, INT64, NodeProto, TensorProto,
     TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::parameter::Parameter;
@@ -89,6 +89,11 @@ impl Graph {
     /// A constant of one real number.
     pub(super) fn real(&mut self, value: f32) -> Name {
         self.reals(&[], &[value])
+    }
+
+    /// A constant of one number in f64.
+    pub(super) fn double(&mut self, value: f64) -> Name {
+        self.tensor(DOUBLE, &[], value.to_le_bytes().to_vec(), None)
     }
 
     /// A constant list of whole numbers.

@@ -1,6 +1,6 @@
 //! Networks as ONNX models, for every runtime that reads them.
 //!
-//! The graph computes what scoring computes: dropout is left out, normalisations use running statistics. Inputs and
+//! The graph computes what scoring computes: values are times `scale`, dropout is left out, normalisations use running statistics. Inputs and
 //! outputs have any number of rows (`batch`). Operator set 17, which ONNX Runtime 1.12 and later read.
 
 mod activation;
@@ -16,9 +16,9 @@ mod shape;
 
 use crate::network::{LayerNode, Network, ValueRef};
 use candlewick_protocol::Failure;
-use graph::{ExportLayer, Graph, Layer, Name, value_info};
+use graph::{Attribute, ExportLayer, Graph, Layer, Name, value_info};
 use prost::Message;
-use proto::{ModelProto, OperatorSetIdProto};
+use proto::{DOUBLE, FLOAT, ModelProto, OperatorSetIdProto, ValueInfoProto};
 
 /// The operator set that the nodes belong to.
 const OPSET: i64 = 17;
@@ -42,14 +42,14 @@ const FAMILIES: &[&[(&str, ExportLayer)]] = &[
 /// The network with its weights as an ONNX model file.
 ///
 /// A chain of layers has one input, `features`, and one output, `output`; a graph network has those of its document by
-/// name.
+/// name. `scale` is the factor for every feature value: 1 for none.
 ///
 /// ```
 /// use candlewick_model::{network::Network, onnx};
 /// let document = serde_json::json!({"format": "candlewick.network/1",
 ///     "layers": [{"type": "Linear", "out_features": 1}, {"type": "Sigmoid"}]});
 /// let network = Network::from_document(&document, &[2])?;
-/// let file = onnx::export(&network, &network.initial_weights(0))?;
+/// let file = onnx::export(&network, &network.initial_weights(0), 1.0)?;
 /// assert!(file.len() > 100);
 /// # Ok::<(), candlewick_protocol::Failure>(())
 /// ```
@@ -57,7 +57,7 @@ const FAMILIES: &[&[(&str, ExportLayer)]] = &[
 /// # Errors
 /// `InvalidParameter` where a layer has no counterpart in ONNX, or the file would be larger than 2 GiB; `Internal` where the
 /// number of weights is not the network's.
-pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
+pub fn export(network: &Network, weights: &[f32], scale: f64) -> Result<Vec<u8>, Failure> {
     if weights.len() != network.num_parameters() {
         return Err(Failure::internal(format!(
             "{} weights to export, but the network has {}",
@@ -68,22 +68,15 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
     // Before the graph is built, which holds them once more.
     check_size(weights.len().saturating_mul(4))?;
     let mut graph = Graph::default();
-    let mut inputs = Vec::new();
-    let features = network.graph_inputs().is_empty();
-    if features {
-        inputs.push(value_info("features", network.input_shape()));
-    }
-    for (name, shape) in network.graph_inputs() {
-        inputs.push(value_info(name, shape));
-    }
+    let (inputs, given) = begin(&mut graph, network, scale);
     let mut names: Vec<Name> = Vec::with_capacity(network.layers().len());
-    let mut given = network.graph_inputs().iter();
+    let mut unread = given.iter();
     for node in network.layers() {
         let name = match node.name {
-            "Input" => given.next().map(|(name, _)| name.clone()).unwrap_or_default(),
+            "Input" => unread.next().cloned().unwrap_or_default(),
             // The outputs leave the graph one by one.
             "Outputs" => String::new(),
-            _ => export_layer(&mut graph, network, weights, node, &names)?,
+            _ => export_layer(&mut graph, network, weights, node, (&given, &names))?,
         };
         names.push(name);
     }
@@ -99,7 +92,7 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
         } else {
             name.to_owned()
         };
-        graph.rename(&name_of(network, &names, value), &name);
+        graph.rename(&name_of((&given, &names), value), &name);
         outputs.push(value_info(&name, &output.shape));
     }
     let model = ModelProto {
@@ -116,6 +109,35 @@ pub fn export(network: &Network, weights: &[f32]) -> Result<Vec<u8>, Failure> {
     Ok(model.encode_to_vec())
 }
 
+/// The inputs of the file, and the names of what layers read of them: the values times `scale`.
+fn begin(graph: &mut Graph, network: &Network, scale: f64) -> (Vec<ValueInfoProto>, Vec<Name>) {
+    let mut inputs = Vec::new();
+    if network.graph_inputs().is_empty() {
+        inputs.push(value_info("features", network.input_shape()));
+    }
+    for (name, shape) in network.graph_inputs() {
+        inputs.push(value_info(name, shape));
+    }
+    let given = inputs.iter();
+    let given = given.map(|input| scaled(graph, &input.name, scale)).collect();
+    (inputs, given)
+}
+
+/// A value times `scale`, in f64 and rounded once, as rows are scaled when they are read.
+fn scaled(graph: &mut Graph, value: &str, scale: f64) -> Name {
+    #[expect(clippy::float_cmp, reason = "exactly 1 is what an absent scale is")]
+    if scale == 1.0 {
+        return value.to_owned();
+    }
+    let cast = |graph: &mut Graph, value: &str, kind: i32| {
+        graph.node("Cast", &[value], &[("to", Attribute::Int(i64::from(kind)))])
+    };
+    let wide = cast(graph, value, DOUBLE);
+    let factor = graph.double(scale);
+    let product = graph.node("Mul", &[&wide, &factor], &[]);
+    cast(graph, &product, FLOAT)
+}
+
 fn check_size(bytes: usize) -> Result<(), Failure> {
     if bytes <= MAX_BYTES {
         return Ok(());
@@ -126,12 +148,14 @@ fn check_size(bytes: usize) -> Result<(), Failure> {
     )))
 }
 
+/// Names of the values in the graph: what layers read of the inputs, and what each layer before puts out.
+type Names<'a> = (&'a [Name], &'a [Name]);
+
 /// The name of what a value leads to.
-fn name_of(network: &Network, names: &[Name], value: ValueRef) -> Name {
-    match (value, network.graph_inputs().first()) {
-        (ValueRef::Layer(at), _) => names[at].clone(),
-        (ValueRef::Features, Some((name, _))) => name.clone(),
-        (ValueRef::Features, None) => "features".to_owned(),
+fn name_of((given, layers): Names<'_>, value: ValueRef) -> Name {
+    match value {
+        ValueRef::Layer(at) => layers[at].clone(),
+        ValueRef::Features => given.first().cloned().unwrap_or_default(),
     }
 }
 
@@ -140,13 +164,10 @@ fn export_layer(
     network: &Network,
     weights: &[f32],
     node: &LayerNode,
-    names: &[Name],
+    names: Names<'_>,
 ) -> Result<Name, Failure> {
-    let inputs: Vec<Name> = node
-        .inputs
-        .iter()
-        .map(|value| name_of(network, names, *value))
-        .collect();
+    let inputs = node.inputs.iter();
+    let inputs: Vec<Name> = inputs.map(|value| name_of(names, *value)).collect();
     let shapes: Vec<Vec<usize>> = node
         .inputs
         .iter()
@@ -179,6 +200,7 @@ fn export_layer(
 mod tests {
     use super::*;
     use crate::catalogue::{Kind, entries};
+    use serde_json::json;
 
     /// Layers that the builder unfolds into others.
     const COMPOSITES: [&str; 3] = [
@@ -211,5 +233,46 @@ mod tests {
             .filter(|name| !known.contains(name) && !COMPOSITES.contains(name))
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
+    }
+    /// The first nodes of the file of a network: what each is, what it reads first, what it gives.
+    fn nodes(document: &serde_json::Value, shape: &[usize], scale: f64) -> Vec<(String, String, String)> {
+        let network = Network::from_document(document, shape).unwrap();
+        let file = export(&network, &network.initial_weights(0), scale).unwrap();
+        let graph = ModelProto::decode(&file[..]).unwrap().graph.unwrap();
+        let told = graph.node.into_iter();
+        told.map(|mut node| (node.op_type, node.input.remove(0), node.output.remove(0)))
+            .collect()
+    }
+
+    fn ops(nodes: &[(String, String, String)]) -> Vec<&str> {
+        nodes.iter().map(|(op, ..)| op.as_str()).collect()
+    }
+
+    #[test]
+    fn a_scale_is_multiplied_in_f64_before_the_first_layer() {
+        let layers = json!([{"type": "Tanh"}, {"type": "Linear", "out_features": 1}]);
+        let chain = json!({"format": "candlewick.network/1", "layers": layers});
+        let told = nodes(&chain, &[2], 0.25);
+        assert_eq!(ops(&told[..4]), ["Cast", "Mul", "Cast", "Tanh"]);
+        assert_eq!(told[0].1, "features");
+        for (before, after) in told.iter().zip(&told[1..4]) {
+            assert_eq!(before.2, after.1, "each reads what the one before it gives");
+        }
+        let plain = nodes(&chain, &[2], 1.0);
+        assert_eq!((plain[0].0.as_str(), plain[0].1.as_str()), ("Tanh", "features"));
+    }
+
+    #[test]
+    fn a_scale_is_that_of_every_input_of_a_graph() {
+        let node = |name: &str, input: &str, kind: &str| json!({"name": name, "inputs": [input], "layer": {"type": kind}});
+        let end = json!({"name": "c", "inputs": ["a"], "layer": {"type": "Linear", "out_features": 1}});
+        let graph = json!({"format": "candlewick.network/1",
+            "inputs": [{"name": "left", "shape": [2]}, {"name": "right", "shape": [2]}],
+            "nodes": [node("a", "left", "Tanh"), node("b", "right", "ReLU"), end], "outputs": ["c", "b"]});
+        let told = nodes(&graph, &[4], 3.0);
+        let wanted = ["Cast", "Mul", "Cast", "Cast", "Mul", "Cast", "Tanh", "Relu"];
+        assert_eq!(ops(&told[..8]), wanted);
+        assert_eq!((told[0].1.as_str(), told[3].1.as_str()), ("left", "right"));
+        assert_eq!((&told[6].1, &told[7].1), (&told[2].2, &told[5].2));
     }
 }

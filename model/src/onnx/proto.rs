@@ -6,6 +6,8 @@ use prost::Message;
 pub(super) const FLOAT: i32 = 1;
 /// `TensorProto.DataType.INT64`.
 pub(super) const INT64: i32 = 7;
+/// `TensorProto.DataType.DOUBLE`.
+pub(super) const DOUBLE: i32 = 11;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ModelProto {

@@ -423,8 +423,8 @@ class NeuralModel(
     def toOnnx(self) -> bytes:
         """The network with its weights as an ONNX model file (operator set 17), for other runtimes.
 
-        It takes batches of features as ``features`` (a graph network: its inputs by name) and gives the network's
-        outputs before softmax as ``output`` (a graph network: its outputs by name).
+        It takes batches of features as ``features`` (a graph network: its inputs by name), as ``transform`` reads them: ``scale``
+        is in the file. It gives the network's outputs before softmax as ``output`` (a graph network: its outputs by name).
 
         Example:
             >>> from pathlib import Path

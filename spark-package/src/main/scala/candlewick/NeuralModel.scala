@@ -228,20 +228,22 @@ trait NeuralModel[M <: NeuralModel[M]]
   def networkJson: String = Json.field(state.document, "network").toString
 
   /** A table of the layers with their shapes and parameters. */
-  def networkSummary: String = Native.networkSummary(shapedNetwork)
+  def networkSummary: String = Native.networkSummary(shapedNetwork())
 
   /** The network with its weights as an ONNX model file (operator set 17), for other runtimes. It takes batches of
-    * features as `features` (a graph network: its inputs by name) and gives the network's outputs before softmax as
-    * `output` (a graph network: its outputs by name).
+    * features as `features` (a graph network: its inputs by name), as `transform` reads them: `scale` is in the file. It
+    * gives the network's outputs before softmax as `output` (a graph network: its outputs by name).
     *
     * {{{
     * java.nio.file.Files.write(path, model.toOnnx)
     * }}}
     */
-  def toOnnx: Array[Byte] = Native.exportOnnx(shapedNetwork, state.weights.iterable)
+  def toOnnx: Array[Byte] = Native.exportOnnx(shapedNetwork("scale" -> get(scale)), state.weights.iterable)
 
-  private def shapedNetwork: String =
-    Json.obj("network" -> Json.field(state.document, "network"), "inputShape" -> state.inputShape).toString
+  private def shapedNetwork(more: (String, Any)*): String = {
+    val shaped = Seq("network" -> Json.field(state.document, "network"), "inputShape" -> state.inputShape)
+    Json.obj(shaped ++ more: _*).toString
+  }
 
   override def toString: String = {
     val count = NeuralModel.Parameters.findFirstMatchIn(networkSummary).map(_.group(1))

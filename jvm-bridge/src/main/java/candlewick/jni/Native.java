@@ -57,7 +57,8 @@ public final class Native {
   /**
    * A network with its weights as an ONNX model file (operator set 17).
    *
-   * @param json {@code {"network": document, "inputShape": [...]}}
+   * @param json {@code {"network": document, "inputShape": [...], "scale": 0.5}}; without a scale
+   *     features go into the network as they are
    * @param safetensors the weights, a file in pieces
    * @return the file
    * @throws InvalidParameterException if they do not fit, or a layer has no counterpart in ONNX, or
