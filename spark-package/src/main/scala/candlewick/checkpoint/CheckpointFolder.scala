@@ -42,7 +42,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
   def checkSize(state: StateFile): Unit = {
     val status: FileStatus = files.getFileStatus(new Path(path, state.name))
     if (status.getLen != state.bytes)
-      throw new IOException(s"${state.name} has ${status.getLen} bytes, expected ${state.bytes}")
+      throw new DamagedException(s"${state.name} has ${status.getLen} bytes, expected ${state.bytes}")
   }
 
   /** Passes the state on in parts; throws where it is not the one that was written. */
@@ -61,7 +61,7 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
       }
     } finally in.close()
     if (Sha256.hex(digest) != state.sha256)
-      throw new IOException(s"${state.name} is damaged: its SHA-256 is not the one that was written")
+      throw new DamagedException(s"${state.name} is damaged: its SHA-256 is not the one that was written")
   }
 
   /** Writes a file whole or not at all. What bears its name is replaced. */

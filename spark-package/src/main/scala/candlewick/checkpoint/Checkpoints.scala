@@ -1,11 +1,13 @@
 package candlewick.checkpoint
 
 import candlewick.internal.Failures
-import candlewick.jni.{PerJvm, Snapshot}
+import candlewick.jni.{InvalidParameterException, PerJvm, Snapshot}
+import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.JsonNode
+import java.io.{EOFException, FileNotFoundException}
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.Path
+import org.apache.hadoop.fs.{ChecksumException, Path}
 import scala.util.control.NonFatal
 
 /** What a fit is asked of checkpoints.
@@ -56,14 +58,16 @@ private[candlewick] final class Checkpoints(
     folder.steps.filter(_ > after).iterator.flatMap(intact(_, epochs)(give)).take(1).toSeq.headOption
   }
 
-  /** The manifest of a checkpoint that is whole and of this fit. */
+  /** The manifest of a checkpoint that is whole and of this fit; throws where it cannot be read at the moment, since a fit that
+    * began without it would lose what it was kept for.
+    */
   private def intact(step: Long, epochs: Int)(give: (Long, Array[Byte]) => Unit): Option[Manifest] =
     try {
       val manifest = folder.manifest(step)
       val differences = identity.differences(manifest.identity)
-      if (differences.nonEmpty) throw new IllegalArgumentException(Identity.first(differences))
+      if (differences.nonEmpty) throw new DamagedException(Identity.first(differences))
       if (manifest.history.length != manifest.epoch)
-        throw new IllegalArgumentException(s"it has the records of ${manifest.history.length} epochs")
+        throw new DamagedException(s"it has the records of ${manifest.history.length} epochs")
       if (manifest.within(epochs)) {
         folder.read(manifest.state) { (offset, part) =>
           voice.check()
@@ -77,13 +81,21 @@ private[candlewick] final class Checkpoints(
         None
       }
     } catch {
-      // Anything may stand in a damaged file.
-      case NonFatal(error) if !Failures.find(error).exists(_.kind == "cancelled") =>
+      case NonFatal(error) if Checkpoints.isDamage(error) =>
         damaged += step
         voice.warn(
           s"checkpointDir: the checkpoint of step $step in ${folder.path} is not used: ${Voice.reason(error)}"
         )
         None
+      case NonFatal(error) if Failures.find(error).isEmpty =>
+        // Whom a cancel has interrupted is told of that.
+        voice.check()
+        throw Failures
+          .unavailable(
+            s"checkpointDir: the checkpoint of step $step in ${folder.path} cannot be read now: ${Voice.reason(error)}; try " +
+              "again, or delete it to begin from an earlier one"
+          )
+          .initCause(error)
     }
 
   /** The newest checkpoint of a fit whose driver was killed. */
@@ -164,6 +176,16 @@ private[candlewick] object Checkpoints {
   def enter(conf: Configuration, spec: CheckpointSpec, fit: String)(look: () => Unit): Unit = {
     CheckpointFolder.check(conf, spec.dir)(look)
     fits.computeIfAbsent(spec.dir, _ => ConcurrentHashMap.newKeySet[String]()).add(fit): Unit
+  }
+
+  /** Whether what reading has thrown will be so again: what is there is no checkpoint. All else may be a matter of the moment:
+    * hosts that are away, a server that says later, a permission that was withdrawn.
+    */
+  private def isDamage(error: Throwable): Boolean = error match {
+    case _: DamagedException | _: FileNotFoundException | _: EOFException | _: ChecksumException => true
+    // Of JSON and what is missing in it; a file that is too large to be a manifest.
+    case _: JsonProcessingException | _: IllegalArgumentException | _: InvalidParameterException => true
+    case _ => false
   }
 
   private def leave(spec: CheckpointSpec, fit: String): Unit = fits.get(spec.dir).remove(fit): Unit

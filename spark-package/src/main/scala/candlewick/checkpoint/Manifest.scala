@@ -63,11 +63,11 @@ private[candlewick] object Manifest {
     val document = Json.parseObject("the manifest", text)
     val format = Json.field(document, "format").asText
     if (format != Format)
-      throw new IllegalArgumentException(s"its format is '$format'; this version reads '$Format'")
+      throw new DamagedException(s"its format is '$format'; this version reads '$Format'")
     val hash = Json.field(document, Hash).asText
     document.remove(Hash)
     if (hash != Identity.hash(document))
-      throw new IllegalArgumentException(
+      throw new DamagedException(
         "the manifest is damaged: its SHA-256 is not the one that was written"
       )
     new Manifest(document)

@@ -1,11 +1,13 @@
 package candlewick.checkpoint
 
 import candlewick.{ClusterSuite, NeuralClassificationModel, NeuralClassifier}
-import candlewick.internal.Json
-import candlewick.jni.{CancelledException, InvalidParameterException}
+import candlewick.internal.{Failures, Json}
+import candlewick.jni.{CancelledException, InvalidParameterException, RetryableException}
+import java.io.{EOFException, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
-import org.apache.hadoop.fs.{Path => HadoopPath, RawLocalFileSystem}
+import org.apache.hadoop.fs.{FSDataInputStream, Path => HadoopPath, RawLocalFileSystem}
+import org.apache.hadoop.security.AccessControlException
 import org.apache.hadoop.util.VersionInfo
 import org.apache.spark.sql.DataFrame
 import scala.jdk.CollectionConverters._
@@ -156,6 +158,32 @@ class CheckpointSuite extends ClusterSuite {
       )
       assert(kept(dir).fit(data).summary.resumedFromStep.contains(5L * StepsOfEpoch), s"$name $what")
     }
+  }
+
+  test("a checkpoint that cannot be read at the moment ends the fit, which goes on from it later") {
+    start("local[2]", "spark.hadoop.fs.unread.impl" -> classOf[Unread].getName)
+    val (data, dir) = (points(), s"unread://${freshPath()}")
+    val expected = kept(dir).fit(data)
+    val newest = 5L * StepsOfEpoch
+    for {
+      ending <- Seq(".safetensors", ".json")
+      why <- Seq(new IOException("block missing"), new AccessControlException("no permission to read"))
+    } {
+      Unread.failure = Some(ending -> why)
+      val error =
+        try intercept[RetryableException](kept(dir).fit(data))
+        finally Unread.failure = None
+      assert(error.getMessage.contains(s"the checkpoint of step $newest in unread:/"), error)
+      assert(error.getMessage.contains(s"cannot be read now: ${why.getMessage}; try again, or delete"), error)
+      assert(Failures.causes(error).contains(why))
+    }
+    val model = kept(dir).fit(data)
+    assert(model.summary.resumedFromStep.contains(newest))
+    same(model, expected)
+    // What is not there, or ends too early, is damaged.
+    Unread.failure = Some(".safetensors" -> new EOFException("it ends"))
+    try assert(kept(dir).fit(data).summary.resumedFromStep.isEmpty)
+    finally Unread.failure = None
   }
 
   test(
@@ -324,4 +352,20 @@ final class Incomplete extends RawLocalFileSystem {
   override def getScheme: String = "incomplete"
   override def getUri: java.net.URI = java.net.URI.create("incomplete:///")
   override def mkdirs(path: HadoopPath): Boolean = throw new NoClassDefFoundError("sdk/Client")
+}
+
+/** A file system some of whose files cannot be opened. */
+final class Unread extends RawLocalFileSystem {
+  override def getScheme: String = "unread"
+  override def getUri: java.net.URI = java.net.URI.create("unread:///")
+  override def open(path: HadoopPath, buffer: Int): FSDataInputStream = {
+    Unread.failure.foreach { case (ending, why) => if (path.getName.endsWith(ending)) throw why }
+    super.open(path, buffer)
+  }
+}
+
+object Unread {
+
+  /** How the names of the files end, and what is said of them. */
+  @volatile var failure = Option.empty[(String, IOException)]
 }
