@@ -45,8 +45,10 @@ private[candlewick] final class Checkpoints(
   def resume(epochs: Int, after: Long)(give: (Long, Array[Byte]) => Unit): Option[Manifest] = {
     if (folder.steps.isEmpty) refusePlacedElsewhere()
     // One that was killed before its first checkpoint is no other fit that was changed.
-    if (folder.steps.isEmpty && !lock.isLeft && Checkpoints.isAlone(spec, fit))
+    if (folder.steps.isEmpty && !lock.isLeft && Checkpoints.isAlone(spec, fit)) {
       refuse(folder.siblings.flatMap(killed))
+      warnOf(folder.siblings.flatMap(silent))
+    }
     folder.make()
     lock.acquire { line =>
       line.foreach(voice.warn)
@@ -103,6 +105,25 @@ private[candlewick] final class Checkpoints(
     try
       if (other.lock(fit).isLeft) other.steps.headOption.map(step => other -> other.manifest(step)) else None
     catch { case NonFatal(_) => None } // whatever it is, it is no checkpoint of ours
+
+  /** The newest checkpoint of a fit whose driver may have been killed where nobody here sees it, and who that is. */
+  private def silent(other: CheckpointFolder): Option[(String, Manifest)] =
+    try
+      for (who <- other.lock(fit).silent; step <- other.steps.headOption) yield who -> other.manifest(step)
+    catch { case NonFatal(_) => None } // whatever it is, it is no checkpoint of ours
+
+  /** Whether it was killed is not known, so the fit goes on. */
+  private def warnOf(others: Seq[(String, Manifest)]): Unit =
+    others
+      .map { case (who, manifest) => (who, manifest, identity.differences(manifest.identity)) }
+      .sortBy(_._3.length)
+      .headOption
+      .foreach { case (who, manifest, differences) =>
+        voice.warn(
+          s"checkpointDir: ${spec.dir} holds the checkpoint at ${manifest.place} of $who, which may have been killed. This fit begins " +
+            s"anew, since ${Identity.first(differences)}; to go on with that one set back what differs"
+        )
+      }
 
   /** With dataShuffle="none" the same fit, begun again, may have its rows in other shards: it is another training then, which
     * would silently begin from nothing.

@@ -134,6 +134,15 @@ private[checkpoint] final class FolderLock(files: FileSystem, folder: Path, fit:
   /** Whether its driver was killed: it could not give it back. */
   def isLeft: Boolean = holder().exists(other => isHere(other) && !livesHere(other))
 
+  /** Who has it and is not seen from here (another host's, or of this one before it was started anew), where nothing has been
+    * heard of that for a while: it may have been killed.
+    */
+  def silent: Option[String] =
+    holder().filterNot(other => (other eq unknown) || isHere(other)).filter(_ => ageMs > ExpiryMs).map(told)
+
+  // As far as the clock of the file system is that of this host: it is for a warning.
+  private def ageMs: Long = System.currentTimeMillis - files.getFileStatus(place).getModificationTime
+
   private def isMine(other: JsonNode): Boolean = Json.field(other, "fit").asText == fit
 
   // A local file system of Hadoop looks whether a file is there before it makes it: two could make it at once.

@@ -6,6 +6,7 @@ import candlewick.jni.{CancelledException, InvalidParameterException, RetryableE
 import java.io.{EOFException, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
+import java.nio.file.attribute.FileTime
 import org.apache.hadoop.fs.{FSDataInputStream, Path => HadoopPath, RawLocalFileSystem}
 import org.apache.hadoop.security.AccessControlException
 import org.apache.hadoop.util.VersionInfo
@@ -211,10 +212,27 @@ class CheckpointSuite extends ClusterSuite {
       assert(other.contains(s"killed after step $StepsOfEpoch (complete epochs: 1)"), other)
       assert(other.contains("choose another checkpointDir") && other.contains(folder(dir).toString), other)
     }
+    // Of a driver on another host nobody knows whether it was killed: a fit that differs begins anew, and says so.
+    Files.write(
+      mine.resolve("driver.lock"),
+      left.replaceFirst("\"host\":\"", "\"host\":\"not-").getBytes(UTF_8)
+    )
+    def told(seed: Long): Array[String] = {
+      val handle = kept(dir).setSeed(seed).startFit(data)
+      assert(handle.result().summary.resumedFromStep.isEmpty)
+      Checkpoints.forget(dir)
+      handle.progressLines().filter(_.contains("may have been killed"))
+    }
+    assert(told(9).isEmpty, "it was heard of just now")
+    val hour = FileTime.fromMillis(System.currentTimeMillis - 3600000L)
+    Files.setLastModifiedTime(mine.resolve("driver.lock"), hour): Unit
+    val warned = told(10)
+    assert(warned.exists(_.contains("begins anew, since seed is 10 and was 7; to go on")), warned.mkString)
+    Files.write(mine.resolve("driver.lock"), left.getBytes(UTF_8))
     assert(kept(dir).fit(data).summary.resumedFromStep.contains(StepsOfEpoch.toLong))
     // Now that it is over others may be beside it: a cross validation has one checkpointDir.
     assert(kept(dir).setSeed(8).fit(data).summary.resumedFromStep.isEmpty)
-    assert(files(Paths.get(dir)).length == 2)
+    assert(files(Paths.get(dir)).length == 4)
     // One that was cancelled is no reason either, and one that was killed is none to a fit of the same search.
     val other = freshPath()
     endedAt(StepsOfEpoch, data, kept(other))
