@@ -207,12 +207,20 @@ impl Spool {
         let _ = tokio::time::timeout(timeout, wait).await;
     }
 
-    /// Begins a stream.
+    /// Begins a stream of a client that has no name.
+    ///
+    /// # Errors
+    /// As [`Spool::begin_of`].
+    pub fn begin(self: &Arc<Self>, id: StreamId) -> Result<StreamWriter, Failure> {
+        self.begin_of("", id)
+    }
+
+    /// Begins a stream of a client.
     ///
     /// # Errors
     /// `JobFailed` where the round is over, `Unavailable` where it is not open yet, `InvalidParameter` for a stream of
     /// another job or one that exists.
-    pub fn begin(self: &Arc<Self>, id: StreamId) -> Result<StreamWriter, Failure> {
+    pub fn begin_of(self: &Arc<Self>, client: &str, id: StreamId) -> Result<StreamWriter, Failure> {
         if id.job != self.job {
             return Err(Failure::parameter("the stream belongs to another job"));
         }
@@ -241,7 +249,7 @@ impl Spool {
             number: writer,
             rows: 0,
             hash_sum: 0,
-            _window: self.spill.ledger().stream(),
+            _window: self.spill.ledger().stream(client),
         })
     }
 

@@ -327,7 +327,12 @@ fn met(told: u64, train: &TrainSpec, shards: &Range<u32>) -> u64 {
         u64::from(shards.end - shards.start),
         u64::from(train.logical_shards),
     );
-    let times = if own < all { own + 2 * all } else { own };
+    let times = match train.asynchrony.staleness() {
+        // One that is alone has nobody to be stale to.
+        Some(_) if own == all => 0,
+        _ if own < all => own + 2 * all,
+        _ => own,
+    };
     told.saturating_mul(times)
 }
 

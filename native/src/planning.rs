@@ -83,6 +83,11 @@ impl PlanRequest {
             "exchangeBytes": self.exchange_bytes(&shards)?,
             "networkSecondsPerByte": 1.0 / BYTES_PER_SECOND,
         });
+        if shards.len() > 1 {
+            // What is tried is one that has all shards, too.
+            let alone = TrainingMemory::of(&self.job, 0..self.job.train.logical_shards)?;
+            plan["aloneBytes"] = json!(alone.beside_rows());
+        }
         if self.probe_ms > 0 {
             plan["tried"] = self.tried(&shards, largest)?;
         }
@@ -279,6 +284,27 @@ mod tests {
         };
         assert_eq!((of(1, 1), of(1, 2), of(1, 8), of(0, 0)), (8, 16, 16, 16));
         assert_eq!((of(4, 16), of(100, 400)), (64, 63));
+    }
+
+    #[test]
+    fn one_that_has_all_shards_needs_more_than_each_of_several() {
+        assert!(request(1, 0).plan().unwrap()["aloneBytes"].is_null());
+        let alone = request(1, 0).plan().unwrap()["memory"].clone();
+        let sum = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| alone[name].as_u64().unwrap())
+                .sum::<u64>()
+        };
+        let parts = [
+            "weights",
+            "gradients",
+            "optimizer",
+            "states",
+            "activations",
+            "batches",
+        ];
+        assert_eq!(request(4, 0).plan().unwrap()["aloneBytes"], sum(&parts));
     }
 
     #[test]

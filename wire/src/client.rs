@@ -33,6 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// What Linux says where a process, or the machine, has no files left, and where there is no memory for a connection.
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
+const EADDRNOTAVAIL: i32 = 99;
 const ENOMEM: i32 = 12;
 const ENOBUFS: i32 = 105;
 
@@ -205,9 +206,19 @@ async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failu
 /// Why there is no connection: the other side's doing, or trouble of this process, for which nobody else is to be given up.
 fn why_not(error: Option<&io::Error>, cause: &str) -> (ErrorKind, String) {
     match error.and_then(io::Error::raw_os_error) {
-        Some(EMFILE | ENFILE) => (
+        Some(EMFILE) => (
             ErrorKind::JobFailed,
             format!("{cause}: this process has no files left, raise their limit (ulimit -n)"),
+        ),
+        Some(ENFILE) => (
+            ErrorKind::JobFailed,
+            format!("{cause}: this machine has no files left, raise fs.file-max"),
+        ),
+        Some(EADDRNOTAVAIL) => (
+            ErrorKind::JobFailed,
+            format!(
+                "{cause}: this host has no port left for a connection, widen net.ipv4.ip_local_port_range"
+            ),
         ),
         Some(ENOMEM | ENOBUFS) => (
             ErrorKind::JobFailed,
@@ -336,4 +347,32 @@ async fn next_answer<T: DeserializeOwned>(
         )
         .into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_of_this_host_is_not_laid_on_others() {
+        let told = |code: i32| why_not(Some(&io::Error::from_raw_os_error(code)), "cause");
+        for (code, remedy) in [
+            (EMFILE, "ulimit -n"),
+            (ENFILE, "fs.file-max"),
+            (EADDRNOTAVAIL, "net.ipv4.ip_local_port_range"),
+            (ENOMEM, "no memory left"),
+        ] {
+            let (kind, message) = told(code);
+            assert!(
+                kind == ErrorKind::JobFailed && message.contains(remedy),
+                "{code}: {message}"
+            );
+        }
+        let refused = why_not(Some(&io::ErrorKind::ConnectionRefused.into()), "cause");
+        assert_eq!(
+            refused,
+            (ErrorKind::Unavailable, "nothing listens there".to_owned())
+        );
+        assert_eq!(why_not(None, "cause").0, ErrorKind::Unavailable);
+    }
 }

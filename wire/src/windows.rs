@@ -48,7 +48,15 @@ impl Windows {
         self.connection / 2
     }
 
-    /// What so many streams that are open at a time hold at most, bytes.
+    /// What so many streams of one client hold at most, bytes.
+    #[must_use]
+    pub fn of_connection(self, streams: u64) -> u64 {
+        streams
+            .saturating_mul(u64::from(self.stream()))
+            .min(u64::from(self.connection))
+    }
+
+    /// What so many streams of all these clients that are open at a time hold at most, bytes.
     #[must_use]
     pub fn bytes(self, streams: u64) -> u64 {
         let all = u64::from(self.clients) * u64::from(self.connection);

@@ -21,6 +21,7 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::launch::{Listening, TrainerConfig};
 use candlewick_protocol::message::{ToCoordinator, TrainerInfo};
+use candlewick_protocol::ports::unbracketed;
 use candlewick_wire::{AuthMode, ServerAuth, Windows};
 use service::GangService;
 use state::State;
@@ -59,7 +60,7 @@ pub fn run() -> Result<i32, Failure> {
     serve(&config, listener, &state)?;
     let info = TrainerInfo {
         id: config.trainer.clone(),
-        host: config.bind_host.clone(),
+        host: unbracketed(&config.bind_host).to_owned(),
         executor: config.executor.clone(),
         index: config.index,
         flight_port,

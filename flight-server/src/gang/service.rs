@@ -40,7 +40,7 @@ impl GangService {
 /// Takes a whole stream into the spool. One that says nothing for `silence` is cancelled: a feeder that waits for rows
 /// sends an empty frame each second (`KEEP_ALIVE`).
 async fn take(
-    spool: Arc<Spool>,
+    (spool, client): (Arc<Spool>, String),
     mut frames: Streaming<FlightData>,
     silence: Duration,
 ) -> Result<StreamSealed, Failure> {
@@ -61,7 +61,7 @@ async fn take(
     spool.wait_open(id.round, ROUND_WAIT).await;
     let name = format!("partition {}, attempt {}", id.partition, id.attempt);
     let mut intake = Intake {
-        writer: spool.begin(id.clone())?,
+        writer: spool.begin_of(&client, id.clone())?,
         spool,
         id,
         sequence: 0,
@@ -183,11 +183,16 @@ impl PartialFlight for GangService {
         unimplemented(method)
     }
 
-    async fn do_put(&self, _caller: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+    async fn do_put(&self, caller: Caller, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
         let spool = self.state.spool_within(ROUND_WAIT).await;
         let spool =
             spool.ok_or_else(|| Status::unavailable("this trainer has not been welcomed to its job yet"))?;
-        let taken = take(spool, request.into_inner(), self.state.silence_limit()).await;
+        let taken = take(
+            (spool, caller.client),
+            request.into_inner(),
+            self.state.silence_limit(),
+        )
+        .await;
         let sealed = taken.map_err(|failure| {
             // Attempts that Spark gives up are nothing to warn of.
             if failure.kind == ErrorKind::Cancelled {

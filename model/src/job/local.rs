@@ -3,7 +3,6 @@
 use crate::meeting;
 use crate::network::Network;
 use candlewick_protocol::Failure;
-use candlewick_protocol::exchange::MAX_DESCRIPTION;
 use candlewick_protocol::job::{JobSpec, OnNonFinite};
 use candlewick_protocol::local_steps::LocalSteps;
 use candlewick_protocol::params::Complete;
@@ -51,25 +50,8 @@ pub(super) fn check(job: &JobSpec) -> Result<(), Failure> {
             "every shard would keep a table of its own, and send all of it where a step touches a few rows";
         return Err(local.refused("Embedding", why));
     }
-    check_told(job, local, &network)
-}
-
-/// What shards tell of their steps goes to the others in one frame, and no step is to be made in vain.
-fn check_told(job: &JobSpec, local: &LocalSteps, network: &Network) -> Result<(), Failure> {
-    let shards = u64::from(job.train.logical_shards);
-    // The count of each shard's numbers goes with them.
-    let bytes = (meeting::told(job, network)? + size_of::<u32>() as u64).saturating_mul(shards);
-    if bytes <= MAX_DESCRIPTION as u64 {
-        return Ok(());
-    }
-    Err(Failure::parameter(format!(
-        "localSteps = {} does not go together with logicalShards = {shards} and metrics = {:?}: what shards tell of their steps \
-         when they meet may take {bytes} bytes of one trainer, and {} GiB are the most; lower localSteps or logicalShards, or \
-         leave metrics out",
-        local.steps,
-        job.train.evaluation.metrics,
-        MAX_DESCRIPTION >> 30
-    )))
+    let named = format!("localSteps = {}", local.steps);
+    meeting::check(job, &network, (&named, "localSteps or logicalShards"))
 }
 
 #[cfg(test)]

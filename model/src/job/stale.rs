@@ -1,5 +1,6 @@
 //! `asynchrony = "stale"`: what it does not go together with.
 
+use crate::meeting;
 use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::job::{JobSpec, OnNonFinite};
@@ -51,13 +52,15 @@ pub(super) fn check(job: &JobSpec) -> Result<(), Failure> {
         let why = "trainers would exchange all of a table where a step touches a few rows";
         return Err(refused("Embedding", why));
     }
-    Ok(())
+    meeting::check(job, &network, ("asynchrony = \"stale\"", "logicalShards"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::{ask, network};
+    use crate::meeting;
     use crate::memory::TrainingMemory;
+    use crate::network::Network;
     use candlewick_protocol::asynchrony::Asynchrony;
     use serde_json::{Value, json};
 
@@ -131,18 +134,43 @@ mod tests {
     }
 
     #[test]
+    fn more_than_a_frame_holds_is_refused_with_what_it_follows_from() {
+        let asked = |shards: u32| {
+            let more = json!({"logicalShards": shards, "metrics": ["accuracy", "f1"]});
+            with(&more, &json!({}))
+        };
+        assert!(asked(1024).is_ok());
+        let told = asked(1 << 20).unwrap_err();
+        for part in [
+            "asynchrony = \"stale\"",
+            "logicalShards = 1048576",
+            "metrics",
+            "1 GiB",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
     fn weights_of_a_trainers_own_are_in_memory_where_it_has_others() {
         let of = |asynchrony: &str, shards: std::ops::Range<u32>| {
             let set = json!({"network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]},
                 "optimizer": {"type": "Adam"}, "asynchrony": asynchrony});
             let job = ask(&set, &json!({"featureWidth": 4})).unwrap().job;
             let memory = TrainingMemory::of(&job, shards).unwrap();
-            (memory.weights, memory.gradients, memory.optimizer)
+            let told = meeting::told(&job, &Network::of_job(&job).unwrap()).unwrap();
+            (memory.weights, memory.gradients, memory.optimizer, told)
         };
-        assert_eq!(of("none", 0..4), (60, 120, 120));
+        assert_eq!(of("none", 0..4), (60, 120, 120, 0));
         // Six vectors more of weights; the state once more for a trainer's own, and once that of nobody; two of it at a meeting.
-        assert_eq!(of("stale", 0..4), (7 * 60, 120 + 2 * 120, 3 * 120));
-        // One trainer alone has the state of nobody.
-        assert_eq!(of("stale", 0..8), (60, 120, 2 * 120));
+        // What its own four shards tell at a meeting, and what all do: as it is sent and as it is read.
+        let (weights, gradients, optimizer, told) = of("stale", 0..4);
+        assert_eq!(
+            (weights, gradients, optimizer),
+            (7 * 60, 120 + 2 * 120 + (4 + 16) * told, 3 * 120)
+        );
+        assert!(told >= (4 + 64 * 5) * 8, "{told}");
+        // One trainer alone has the state of nobody, and tells nothing.
+        assert_eq!(of("stale", 0..8), (60, 120, 2 * 120, told));
     }
 }

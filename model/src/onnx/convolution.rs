@@ -1,5 +1,6 @@
 //! Convolutions and pooling.
 
+use super::check_size;
 use super::graph::ExportLayer;
 use super::graph::{Attribute, Graph, Layer, Name, long};
 use candlewick_protocol::Failure;
@@ -145,6 +146,8 @@ fn adaptive_mean(graph: &mut Graph, layer: &Layer<'_>, dims: usize) -> Result<Na
     let rank = shape.len();
     for back in 0..dims {
         let (input, output) = (shape[rank - 1 - back], layer.output[rank - 1 - back]);
+        // Before it is made: the file would hold it whole.
+        check_size(input.saturating_mul(output).saturating_mul(size_of::<f32>()))?;
         let mut matrix = vec![0.0; input * output];
         for (at, (from, to)) in windows(input, output).into_iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "windows are small")]

@@ -138,6 +138,7 @@ fn scaled(graph: &mut Graph, value: &str, scale: f64) -> Name {
     cast(graph, &product, FLOAT)
 }
 
+/// Refuses what no file of ONNX holds.
 fn check_size(bytes: usize) -> Result<(), Failure> {
     if bytes <= MAX_BYTES {
         return Ok(());
@@ -246,6 +247,15 @@ mod tests {
 
     fn ops(nodes: &[(String, String, String)]) -> Vec<&str> {
         nodes.iter().map(|(op, ..)| op.as_str()).collect()
+    }
+
+    #[test]
+    fn a_matrix_that_no_file_holds_is_refused_before_it_is_made() {
+        let layers = json!([{"type": "AdaptiveAvgPool1d", "output_size": 1 << 15}, {"type": "Flatten"}]);
+        let document = json!({"format": "candlewick.network/1", "layers": layers});
+        let network = Network::from_document(&document, &[1, 1 << 16]).unwrap();
+        let told = export(&network, &[], 1.0).unwrap_err();
+        assert!(told.message.contains("8589934592 bytes or more"), "{told}");
     }
 
     #[test]

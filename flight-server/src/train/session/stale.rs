@@ -10,6 +10,7 @@ use crate::train::non_finite::NonFiniteContext;
 use crate::train::stale::{Board, Desk, Stopped, carry};
 use crate::train::{Interrupt, Observer, Reduce, TrainPlan};
 use candlewick_model::engine::{Alone, Batch, Engine, NodeGradient};
+use candlewick_model::meeting::STALE_HEAD as HEAD;
 use candlewick_model::network::Network;
 use candlewick_model::optim::Worker;
 use candlewick_protocol::job::TrainSpec;
@@ -18,9 +19,6 @@ use serde_json::{Map, Value};
 use std::ops::Range;
 use std::time::Duration;
 
-/// What a shard tells of a round before its steps. The first one of a trainer: updates, rows, and how old the weights were, all
-/// steps together and at most. The others: zeros.
-const HEAD: usize = 4;
 /// Names in the history.
 const MEAN: &str = "stalenessMean";
 const MOST: &str = "stalenessMax";

@@ -53,6 +53,7 @@ fn looked_up(layer: &Layer<'_>) -> Answer {
     let table = layer.required("weight")?;
     check(layer, table.dims()[0])?;
     let indices = layer.input().detach().flatten_all()?.to_dtype(DType::U32)?;
+    layer.check(&[indices.elem_count(), table.dims()[1]])?;
     Ok(table.index_select(&indices, 0)?)
 }
 
@@ -80,6 +81,7 @@ fn bag_of_counts(layer: &Layer<'_>) -> Answer {
         x = x.broadcast_mul(&layer.constant(&[1, entries], &counts.collect::<Vec<f64>>())?)?;
     }
     if layer.arguments.text("mode") == "max" {
+        layer.check(&[layer.rows(), entries, width])?;
         let present = x.detach().ne(0.0f64)?.to_dtype(table.dtype())?.unsqueeze(2)?;
         let shape = (layer.rows(), entries, width);
         let vectors = table.unsqueeze(0)?.broadcast_as(shape)?.contiguous()?;

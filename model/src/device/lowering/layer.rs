@@ -90,6 +90,7 @@ impl Layer<'_> {
 
     /// A constant in the type and on the device of the inputs.
     pub(in crate::device) fn constant(&self, shape: &[usize], values: &[f64]) -> Answer {
+        self.check(shape)?;
         let values = self.link.up(Kind::Constants, values, shape)?;
         Ok(values.to_dtype(self.dtype())?)
     }

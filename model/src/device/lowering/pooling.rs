@@ -138,6 +138,7 @@ fn largest(layer: &Layer<'_>, [down, across]: Spans) -> Answer {
 /// The sum of every window along one dimension.
 fn sum_along(layer: &Layer<'_>, x: &Tensor, dim: usize, spans: &[Span]) -> Answer {
     let inputs = x.dims()[dim];
+    layer.check(&[inputs, spans.len()])?;
     let mut matrix = vec![0.0; inputs * spans.len()];
     for (at, span) in spans.iter().enumerate() {
         span.elements

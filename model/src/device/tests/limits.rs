@@ -50,6 +50,22 @@ fn a_convolution_tells_what_it_would_lay_out() {
 }
 
 #[test]
+fn a_pool_and_a_table_tell_what_they_would_make_on_the_way() {
+    let pool = json!({"type": "AvgPool1d", "kernel_size": 2});
+    let told = refusal(&pool, &[1, 1 << 17], 1, Advice::Training);
+    assert!(
+        told.message.contains("AvgPool1d") && told.message.contains("8589934592 elements"),
+        "{told}"
+    );
+    let bag = json!({"type": "EmbeddingBag", "num_embeddings": 1 << 16, "embedding_dim": 1 << 10});
+    let told = refusal(&bag, &[1 << 10], 1 << 13, Advice::Scoring(5));
+    assert!(
+        told.message.contains("EmbeddingBag") && told.message.contains("8589934592 elements"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_layer_tells_what_it_would_put_out() {
     for (layer, shape, rows) in [
         (json!({"type": "ReLU"}), &[1 << 16][..], 1 << 16),

@@ -191,7 +191,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       host,
       port,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
-      Feeders.of(executors.active(), executors).executors,
+      Feeders.of(sc, executors.active(), executors).executors,
       Hosts.loopback(sc),
       MemoryCheck.order(sc, prepared.launch)
     )
