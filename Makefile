@@ -9,6 +9,11 @@ ifndef AT_ONCE
 .NOTPARALLEL:
 endif
 
+# No rule of make names a file with a space.
+ifneq ($(words $(CURDIR)),1)
+$(error $(CURDIR) has spaces: move the checkout to a path without spaces)
+endif
+
 # This machine's processor. What ships is for both (docs/adr/0029-arm64.md); all else is built for this one only.
 ARCH := $(shell uname -m)
 OTHER_ARCH := $(if $(filter aarch64,$(ARCH)),x86_64,aarch64)
@@ -40,6 +45,11 @@ export PATH := $(VENV)/bin:$(PATH)
 export CANDLEWICK_JAR := $(JAR)
 export PYTHONPATH := $(CURDIR)/$(PYTHON_PACKAGE)
 export CARGO_TERM_COLOR := never
+# A Spark or Python of the user's would run in place of those of this environment (tests/conftest.py takes the same away).
+unexport SPARK_HOME SPARK_CONF_DIR SPARK_REMOTE MASTER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON
+
+# An environment in the folder $(1), unless a whole one is there: one whose making was ended has a Python and no pip.
+venv = $(1)/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv --clear $(1)
 
 JVM_SOURCES := $(shell find jvm-bridge spark-package examples -path '*/target' -prune -o \( -name '*.java' -o -name '*.scala' -o -name pom.xml \) -print 2>/dev/null) pom.xml
 PYTHON_SOURCES := $(shell find $(PYTHON_PACKAGE)/candlewick -name '*.py' 2>/dev/null) $(PYTHON_PACKAGE)/pyproject.toml $(PYTHON_PACKAGE)/README.md
@@ -296,22 +306,22 @@ $(STAMPS)/machete: | $(STAMPS)/tools
 
 # Python compiles what is imported: all at once is half of the installation's time.
 $(VENV)/.stamp: requirements-dev.txt | $(STAMPS)/tools
-	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(call venv,$(VENV))
 	$(PYTHON) -m pip install -q --disable-pip-version-check --no-compile -r requirements-dev.txt
 	touch $@
 
 .cache/bench-venv/.stamp: benchmarks/requirements.txt requirements-dev.txt | $(STAMPS)/tools
-	test -x $(@D)/bin/python || python3 -m venv $(@D)
+	$(call venv,$(@D))
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	touch $@
 
 .cache/docs-venv/.stamp: requirements-docs.txt requirements-dev.txt | $(STAMPS)/tools
-	test -x $(@D)/bin/python || python3 -m venv $(@D)
+	$(call venv,$(@D))
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
 .cache/golden-venv/.stamp: model/tests/golden/requirements.txt requirements-dev.txt | $(STAMPS)/tools
-	test -x $(@D)/bin/python || python3 -m venv $(@D)
+	$(call venv,$(@D))
 	$(@D)/bin/python -m pip install -q --disable-pip-version-check -r model/tests/golden/requirements.txt
 	touch $@
 

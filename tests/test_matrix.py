@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,22 @@ def test_a_session_with_the_jar_of_another_line_is_told_which_to_take(package: P
     assert done.stdout.startswith(
         start + "Spark 3.5 with Scala 2.12: start the session with candlewick-spark-3.5_2.12-"
     )
+
+
+def test_an_unfinished_environment_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "HOME", tmp_path)
+    spark = matrix.BY_NAME["4.0"]
+    venv.create(spark.folder, with_pip=False)
+    installed = []
+    run = matrix._run
+
+    def without_installs(command: list[str], environment: dict[str, str] | None = None) -> str:
+        if "install" in command:
+            installed.append(command)
+            return ""
+        return run(command, environment)
+
+    monkeypatch.setattr(matrix, "_run", without_installs)
+    matrix.install(spark)
+    assert len(installed) == 1
+    assert "pip" in run([str(spark.python), "-m", "pip", "--version"])

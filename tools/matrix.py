@@ -96,8 +96,11 @@ def install(spark: Spark) -> None:
     if spark.version == own_version():
         return
     asked = [f"pyspark=={spark.version}", NUMPY.get(spark.name, _pinned("numpy"))]
-    if not spark.python.exists():
-        venv.create(spark.folder, with_pip=True)
+    try:
+        _run([str(spark.python), "-m", "pip", "--version"])
+    except MatrixError:
+        # There is none, or one whose making was ended.
+        venv.create(spark.folder, with_pip=True, clear=True)
     _run([str(spark.python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *asked])
 
 
