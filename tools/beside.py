@@ -100,13 +100,20 @@ def run(task: Task) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _terminated(_signal: int, _frame: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+def _ended(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def listen() -> None:
+    """Has what asks for an end, and a terminal that is closed, end both commands too; under nohup the terminal may close."""
+    signal.signal(signal.SIGTERM, _ended)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _ended)
 
 
 def main() -> int:
     """The program."""
-    signal.signal(signal.SIGTERM, _terminated)
+    listen()
     return run(Task.of(sys.argv[1:]))
 
 

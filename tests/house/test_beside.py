@@ -22,7 +22,8 @@ def python(text: str) -> list[str]:
 
 
 def beside_of(log: Path, behind: str, before: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tools.beside", "--log", str(log)]
+    # As on a terminal, however the tests were started (nohup has them ignore SIGHUP).
+    command = ["env", "--default-signal=HUP", sys.executable, "-m", "tools.beside", "--log", str(log)]
     command += ["--behind", *python(behind), "--before", *python(before)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -84,7 +85,8 @@ def test_what_failed_behind_is_told_once_more_at_the_end(tmp_path: Path) -> None
     assert after[1:] == [f"beside: {said[line]}" for line in (1, 3, 5, 6, 7)]
 
 
-def test_ended_early_it_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_early_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     begun = tmp_path / "begun"
     os.mkfifo(begun)
     sleeping = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(1000)"
@@ -96,11 +98,18 @@ def test_ended_early_it_leaves_nothing(tmp_path: Path) -> None:
     lines = iter(process.stdout.readline, "")
     pid = next(int(line) for line in lines if line.strip().isdigit())
     waiting = os.pidfd_open(pid)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     process.stdout.close()
-    assert process.wait(timeout=DEADLINE) == 128 + signal.SIGTERM
+    assert process.wait(timeout=DEADLINE) == 128 + number
     # Readable once the process has ended.
     assert select.select([waiting], [], [], DEADLINE)[0]
+
+
+def test_what_nohup_has_it_ignore_does_not_end_it() -> None:
+    kept = "import signal; from tools import beside; beside.listen(); print(signal.getsignal(signal.SIGHUP).name)"
+    command = ["env", "--ignore-signal=HUP", *python(kept)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("SIG_IGN", 0), done.stderr
 
 
 @pytest.mark.parametrize(
