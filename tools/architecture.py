@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import fnmatch
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from tools.arrows.graph import Arrow, circles, first_of_each
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = "tools/architecture.toml"
+#: Folders of what is built, which an archive of the sources does not have listed.
+BUILT = {"target", "dist", ".venv", ".cache", ".git", "__pycache__"}
 Ends = tuple[str, str]
 
 
@@ -34,6 +37,22 @@ class Exempt:
     reason: str
     arrow: Ends | None = None
     long: str = ""
+
+
+def files(root: Path) -> list[str]:
+    """The files that belong to the project; where git does not know (there is none, or no checkout) all but what is built."""
+    command = ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        listed = None
+    if listed is not None and listed.returncode == 0:
+        return listed.stdout.splitlines()
+    found = []
+    for folder, inner, names in os.walk(root):
+        inner[:] = [name for name in inner if name not in BUILT]
+        found += [(Path(folder) / name).relative_to(root).as_posix() for name in names]
+    return found
 
 
 @dataclass
@@ -59,18 +78,11 @@ class House:
         return house
 
     def tracked(self, *suffixes: str) -> list[str]:
-        """Files that belong to the project, generated ones left out; without git, all files."""
-        command = ["git", "-C", str(self.root), "ls-files", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False)
-        names = (
-            listed.stdout.splitlines()
-            if listed.returncode == 0
-            else [path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()]
-        )
+        """Files that belong to the project, generated ones left out."""
         generated = self.table.get("generated", [])
         return sorted(
             name
-            for name in names
+            for name in files(self.root)
             if name.endswith(suffixes)
             and (self.root / name).is_file()
             and not any(fnmatch.fnmatch(name, pattern) for pattern in generated)

@@ -236,3 +236,27 @@ def test_circles_are_found_whole_and_apart() -> None:
 def test_this_house_is_in_order() -> None:
     faults = architecture.check(architecture.ROOT)
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_without_git_the_files_are_all_but_what_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, git: bool
+) -> None:
+    sources = {"a.py", "in/a/b.py", ".ci/run.sh"}
+    for name in (*sources, ".venv/a.py", "in/target/a.py", "dist/a.whl", ".cache/a", "in/__pycache__/a.pyc"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    if not git:
+        # An archive of the sources, on a machine that has no git.
+        monkeypatch.setenv("PATH", str(tmp_path))
+    assert set(architecture.files(tmp_path)) == sources
+
+
+def test_the_files_of_this_checkout_are_found_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = architecture.files(architecture.ROOT)
+    monkeypatch.setenv("PATH", "")
+    missing = {name for name in wanted if (architecture.ROOT / name).is_file()} - set(
+        architecture.files(architecture.ROOT)
+    )
+    assert missing == set()

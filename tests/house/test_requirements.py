@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
+from fnmatch import fnmatch
 
 import pytest
 
-from tools.architecture import ROOT
+from tools.architecture import ROOT, files
 
 
 def _constrained() -> list[tuple[str, str]]:
     """Lists that take their versions from another, with the path of that."""
-    listed = subprocess.run(
-        ["git", "ls-files", "*requirements*.txt"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
     found = []
-    for path in listed.stdout.split():
+    for path in files(ROOT):
+        if not fnmatch(path, "*requirements*.txt"):
+            continue
         for line in (ROOT / path).read_text().splitlines():
             if line.startswith("-c "):
                 found.append((path, line.removeprefix("-c ").strip()))
