@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import platform
 import re
 import subprocess
@@ -182,3 +183,30 @@ def test_archives_are_reproducible(tmp_path: Path) -> None:
     dist.write_zip(tmp_path / "one.zip", entries)
     dist.write_zip(tmp_path / "two.zip", entries)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_wheels_are_reproducible(tmp_path: Path) -> None:
+    project = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    project += '[project]\nname = "one"\nversion = "1"\n[tool.setuptools]\npackages = ["one"]\n'
+    built = []
+    for mode, mask, time in ((0o644, 0o022, 1e9), (0o600, 0o077, 1.5e9)):
+        source = tmp_path / f"{mode:o}" / "source"
+        (source / "one").mkdir(parents=True)
+        for name, text in (("pyproject.toml", project), ("one/__init__.py", "")):
+            path = source / name
+            path.write_text(text)
+            path.chmod(mode)
+            os.utime(path, (time, time))
+        before = os.umask(mask)
+        try:
+            built.append(dist.built_wheel(source, source.parent, ["manylinux_2_28_aarch64", "manylinux_2_28_x86_64"]))
+        finally:
+            os.umask(before)
+    assert built[0].name == built[1].name == "one-1-py3-none-manylinux_2_28_aarch64.manylinux_2_28_x86_64.whl"
+    infos = [
+        [(info.filename, info.date_time, oct(info.external_attr >> 16)) for info in zipfile.ZipFile(path).infolist()]
+        for path in built
+    ]
+    assert infos[0] == infos[1]
+    assert {time for _, time, _ in infos[0]} == {dist.EPOCH}
+    assert built[0].read_bytes() == built[1].read_bytes()

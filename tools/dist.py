@@ -1,12 +1,14 @@
 """Puts together what is shipped: the jars with Scala, Java and native files, and the wheel that holds jars.
 
-Run by `make dist` after everything is compiled. Archives are reproducible: sorted entries, fixed times.
+Run by `make dist` after everything is compiled. Archives are reproducible: sorted entries, fixed times and modes.
 """
 
 from __future__ import annotations
 
 import argparse
+import calendar
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -221,17 +223,20 @@ def make_cuda_wheel(out: Path) -> Path:
 
 
 def built_wheel(source: Path, into: Path, platforms: Sequence[str]) -> Path:
-    """Builds the wheel of a folder of sources, for these platforms."""
+    """Builds the wheel of a folder of sources, whose modes it sets, for these platforms."""
+    for path in source.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(calendar.timegm(EPOCH))}
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(into), str(source)]
     first, *more = platforms
     command.append(f"--config-setting=--build-option=--plat-name={first}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, umask=0o022, capture_output=True, text=True, check=False)
     wheels = list(into.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         raise DistError(f"the wheel was not built:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     for tag in more:
         retag = [sys.executable, "-m", "wheel", "tags", "--remove", f"--platform-tag=+{tag}", str(wheels[0])]
-        subprocess.run(retag, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(retag, env=environment, umask=0o022, check=True, stdout=subprocess.DEVNULL)
         wheels = list(into.glob("*.whl"))
     return wheels[0]
 
