@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from pyspark.ml.util import MLReadable
@@ -17,6 +18,11 @@ _DOCUMENT, _WEIGHTS, _INDEX = "data/model.json", "data/weights.safetensors", "da
 _SAVE = (
     "save the model first, model.write().overwrite().save(path), or load a saved one: it is read from the folder then"
 )
+
+
+def escaped(path: str) -> str:
+    """The pattern that means a path: Spark's readers take what they are given for patterns."""
+    return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
 def _session() -> Any:
@@ -42,7 +48,7 @@ class Folder:
         Raises:
             SetupError: Another model was saved there in the meantime.
         """
-        row = _session().read.text(f"{self._path}/{_DOCUMENT}", wholetext=True).first()
+        row = _session().read.text(escaped(f"{self._path}/{_DOCUMENT}"), wholetext=True).first()
         document: dict[str, Any] = json.loads(row[0])
         saved = (document.get("summary") or {}).get("weightsHash", self._hash)
         if saved != self._hash:
@@ -54,13 +60,13 @@ class Folder:
         name = self.weights_path()
         if name.endswith(_INDEX):
             refuse("reading weights of more than 2 GiB", f"{name} lists their files")
-        (content,) = _session().read.format("binaryFile").load(name).select("content").first()
+        (content,) = _session().read.format("binaryFile").load(escaped(name)).select("content").first()
         return bytes(content)
 
     def weights_path(self) -> str:
         """Path of the file of weights, or of its index, for ``initialWeights``."""
         self.document()
-        files = _session().read.format("binaryFile").load(f"{self._path}/data").select("path").collect()
+        files = _session().read.format("binaryFile").load(escaped(f"{self._path}/data")).select("path").collect()
         names = {row[0].rsplit("/data/", 1)[-1] for row in files}
         return f"{self._path}/{_INDEX if _INDEX[5:] in names else _WEIGHTS}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,12 +40,31 @@ def line_of(spark: str, scala: str) -> Line:
     Raises:
         SetupError: There is no jar for them; with the versions that there are jars for.
     """
-    major = minor(spark)[0]
-    oldest = "4.0" if major == 4 else "{}.{}".format(*minor(spark))
-    found = Line(oldest, "{}.{}".format(*minor(scala)))
+    found = Line(_oldest(spark), "{}.{}".format(*minor(scala)))
     if found not in LINES:
         raise SetupError(f"there is no jar of Candlewick for Spark {spark} with Scala {scala}: it needs {SUPPORTED}")
     return found
+
+
+def _oldest(spark: str) -> str:
+    """The oldest version of the line that a Spark's version belongs to."""
+    first, second = minor(spark)
+    return "4.0" if first == 4 else f"{first}.{second}"
+
+
+def check_home() -> None:
+    """Fails where SPARK_HOME is another Spark than PySpark is of: PySpark starts that one's JVM.
+
+    Raises:
+        SetupError: It is; with what to do.
+    """
+    home = os.environ.get("SPARK_HOME")
+    for path in sorted((Path(home) / "jars").glob("spark-core_*.jar")) if home else ():
+        found = re.fullmatch(r"spark-core_[\d.]+-(\d+\.\d+\..*)(?<!-tests)\.jar", path.name)
+        if found and _oldest(found[1]) != _oldest(PYSPARK):
+            known = _oldest(found[1]) in {line.spark for line in LINES}
+            other = ", or install pyspark=={}.{}.*".format(*minor(found[1])) if known else ""
+            raise SetupError(f"SPARK_HOME={home} is Spark {found[1]} and PySpark is {PYSPARK}: unset SPARK_HOME{other}")
 
 
 def line_here() -> Line:
@@ -55,6 +75,7 @@ def line_here() -> Line:
     if context is not None:
         java: Any = context._jvm
         return line_of(str(context.version), str(java.scala.util.Properties.versionNumberString()))
+    check_home()
     return line_of(PYSPARK, _scala_in_files())
 
 

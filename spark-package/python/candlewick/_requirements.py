@@ -5,6 +5,7 @@ It is not a dependency of the package: on a cluster it comes with Spark, and a s
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from itertools import pairwise
 
@@ -24,7 +25,7 @@ def check() -> str:
     """PySpark's version.
 
     Raises:
-        ImportError: There is none, or not one of this line; with what to install.
+        ImportError: There is none, or not one of this line or for this Python; with what to install.
     """
     try:
         import pyspark
@@ -33,6 +34,10 @@ def check() -> str:
     version = str(pyspark.__version__)
     if not OLDEST <= minor(version) < BEYOND:
         raise ImportError(f"this candlewick is for PySpark 3.5 and 4, not {version}: {_INSTALL}")
+    # PySpark 3.5 imports distutils, which Python has no more; setuptools brings one, where it is installed.
+    if minor(version) < (4, 0) and sys.version_info >= (3, 12) and importlib.util.find_spec("distutils") is None:
+        python = "{}.{}".format(*sys.version_info[:2])
+        raise ImportError(f"PySpark 3.5 is for Python up to 3.11, this is {python}: take PySpark 4, or Python 3.11")
     return version
 
 

@@ -59,7 +59,14 @@ def check_python() -> Check:
 
 
 def check_pyspark() -> Check:
-    """PySpark's version; another one than this build is for ends the import of the package already."""
+    """PySpark's version, and that no other Spark is started; another one than this build is for ends the import already."""
+    from candlewick._lines import check_home
+    from candlewick.errors import SetupError
+
+    try:
+        check_home()
+    except SetupError as error:
+        return Check("PySpark", "broken", PYSPARK, str(error))
     return Check("PySpark", "ok", PYSPARK)
 
 

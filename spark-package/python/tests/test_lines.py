@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from candlewick import _lines
+from candlewick import _lines, doctor
 from candlewick._lines import LINES, Line, choose, line_here, line_of
 from candlewick.errors import SetupError
 
@@ -54,6 +54,40 @@ def of_pyspark(monkeypatch, tmp_path, version, jar=None):
 def test_scala_is_seen_by_sparks_own_jars(monkeypatch, tmp_path, version, jar, line):
     of_pyspark(monkeypatch, tmp_path, version, jar)
     assert line_here() == line
+
+
+@pytest.mark.parametrize(
+    ("version", "core", "other", "install"),
+    [
+        ("4.3.0", "spark-core_2.12-3.5.9.jar", "3.5.9", "3.5"),
+        ("4.3.0", "spark-core_2.12-3.3.2-amzn-0.jar", "3.3.2-amzn-0", ""),
+        ("3.5.9", "spark-core_2.13-4.0.5.jar", "4.0.5", "4.0"),
+    ],
+)
+def test_a_spark_home_of_another_line_is_refused(monkeypatch, tmp_path, version, core, other, install):
+    of_pyspark(monkeypatch, tmp_path, version, core)
+    monkeypatch.setattr(doctor, "PYSPARK", version)
+    # One of the tests' classes says nothing.
+    (tmp_path / "jars" / "spark-core_2.12-0.1.0-tests.jar").touch()
+    advice = "unset SPARK_HOME" + (f", or install pyspark=={install}.*" if install else "")
+    words = f"SPARK_HOME={tmp_path} is Spark {other} and PySpark is {version}: {advice}"
+    with pytest.raises(SetupError, match=f"^{re.escape(words)}$"):
+        line_here()
+    assert doctor.check_pyspark() == doctor.Check("PySpark", "broken", version, words)
+
+
+@pytest.mark.parametrize(
+    ("version", "core"),
+    [
+        ("4.3.0", "spark-core_2.13-4.0.1.jar"),
+        ("3.5.9", "spark-core_2.13-3.5.6.jar"),
+        ("4.3.0", "spark-sql_2.13-3.5.6.jar"),
+    ],
+)
+def test_one_of_the_same_line_is_taken(monkeypatch, tmp_path, version, core):
+    of_pyspark(monkeypatch, tmp_path, version, core)
+    assert line_here().spark == ("4.0" if version == "4.3.0" else "3.5")
+    assert doctor.check_pyspark().status == "ok"
 
 
 def test_of_the_jars_in_a_folder_the_one_for_this_spark(monkeypatch, tmp_path):

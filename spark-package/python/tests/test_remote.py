@@ -12,7 +12,7 @@ from pyspark.sql.connect.client import core
 from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 import candlewick
-from candlewick import NeuralClassifier, _remote, nn
+from candlewick import NeuralClassifier, _folder, _remote, nn
 from candlewick.errors import InvalidDataError, InvalidParameterError, SetupError
 from candlewick.mlflow import requirements
 
@@ -83,3 +83,47 @@ def test_without_a_jvm_estimators_are_made_and_checked(monkeypatch: pytest.Monke
     with pytest.raises(SetupError, match=r"summary of a network does not work over Spark Connect: .*classic session"):
         nn.Sequential(nn.Linear(3)).summary(4)
     assert requirements()
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("hdfs://host:9000/models/digits", "hdfs://host:9000/models/digits"),
+        ("/models/run [3]", r"/models/run \[3\]"),
+        (r"/a{b,c}*d?e\f", r"/a\{b,c\}\*d\?e\\f"),
+    ],
+)
+def test_a_folder_is_read_by_its_name_and_not_as_a_pattern(path: str, pattern: str) -> None:
+    assert _folder.escaped(path) == pattern
+
+
+def test_all_that_is_read_of_a_folder_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Reader:
+        def __getattr__(self, _name: str) -> Any:
+            def call(*given: Any, **_: Any) -> Any:
+                asked.append(str(given[0]))
+                return self
+
+            return call
+
+        def first(self) -> Any:
+            return [b"w" if "content" in asked else "{}"]
+
+        def collect(self) -> Any:
+            return [["file:/models/a%5B1%5D/data/weights.safetensors"]]
+
+    class Session:
+        read = Reader()
+
+    monkeypatch.setattr(_folder, "_session", Session)
+    folder = _folder.Folder("/models/a[1]", "0")
+    assert folder.weights_path() == "/models/a[1]/data/weights.safetensors", "a name, not a pattern"
+    monkeypatch.setattr(folder, "weights_path", lambda: "/models/a[1]/data/weights.safetensors")
+    assert folder.weights() == b"w"
+    assert [name for name in asked if "models" in name] == [
+        r"/models/a\[1\]/data/model.json",
+        r"/models/a\[1\]/data",
+        r"/models/a\[1\]/data/weights.safetensors",
+    ]
