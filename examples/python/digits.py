@@ -1,8 +1,12 @@
 """Tells handwritten digits apart: ETL in Spark, training by two trainer processes, scoring in Spark.
 
-Run it with `make demo`, or on any cluster:
+`make demo` runs it. By hand, with the package installed, from a checkout (it starts examples/data/export_digits.py):
 
-    spark-submit --master 'local-cluster[2,1,1024]' --jars candlewick-spark-4.0_2.13-*.jar digits.py --out digits-out
+    pip install scikit-learn matplotlib
+    spark-submit --master 'local-cluster[2,1,1024]' --jars "$(python -m candlewick jars)" examples/python/digits.py --out digits-out
+
+The driver writes the pictures into the folder of --out, and the executors read them there: it is for one machine, or for a cluster
+in client mode whose hosts share that folder. Without matplotlib it draws no loss curve.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import candlewick
-from candlewick import NeuralClassificationModel, NeuralClassifier, nn, optim
+from candlewick import NeuralClassificationModel, NeuralClassifier, TrainingSummary, nn, optim
 
 PIXELS = 64
 BRIGHTEST = 16.0
@@ -28,7 +32,7 @@ def read_digits(spark: SparkSession, folder: Path) -> DataFrame:
     script = Path(__file__).resolve().parent.parent / "data" / "export_digits.py"
     subprocess.run([sys.executable, str(script), str(csv)], check=True)
     schema = ", ".join([*(f"p{i} INT" for i in range(PIXELS)), "label INT"])
-    raw = spark.read.csv(str(csv), schema=schema, header=True).dropna()
+    raw = spark.read.csv(csv.as_uri(), schema=schema, header=True).dropna()
     pixels: list[Column] = [F.col(f"p{i}") / BRIGHTEST for i in range(PIXELS)]
     return raw.select(F.array(*pixels).alias("features"), "label")
 
@@ -40,10 +44,21 @@ def confusion(scored: DataFrame) -> DataFrame:
     return counts.select(F.col("label").alias("digit"), *names).orderBy("digit")
 
 
+def save_curve(summary: TrainingSummary, path: Path) -> str:
+    """Draws the loss where matplotlib is installed; what to say of it."""
+    try:
+        summary.save_plot(path)
+    except ImportError as error:
+        return f"no loss curve: {error}"
+    return f"loss curve saved in {path}"
+
+
 def main() -> int:
     """Trains, scores, saves."""
     parser = argparse.ArgumentParser(description="Tells handwritten digits apart.")
-    parser.add_argument("--out", type=Path, default=Path("digits-out"), help="folder for the model and the picture")
+    parser.add_argument(
+        "--out", type=Path, default=Path("digits-out"), help="folder for the data, the model and the picture"
+    )
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--trainers", type=int, default=2)
     given = parser.parse_args()
@@ -69,13 +84,12 @@ def main() -> int:
     confusion(scored).show(truncate=False)
     print(f"accuracy {right / total:.4f} ({right} of {total})")
 
-    model.write().overwrite().save(str(out / "model"))
+    model.write().overwrite().save((out / "model").as_uri())
     summary = model.summary
     phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in summary.phases.items())
     print(f"{summary.totalSteps} steps by {summary.numTrainers} trainers: {phases}; weights {summary.weightsHash}")
     print(f"model saved in {out / 'model'}")
-    summary.save_plot(out / "loss.png")
-    print(f"loss curve saved in {out / 'loss.png'}")
+    print(save_curve(summary, out / "loss.png"))
     spark.stop()
     return 0
 

@@ -4,10 +4,14 @@ import org.apache.spark.sql.functions.{array, col}
 
 /** Tells handwritten digits apart: ETL in Spark, training by two trainer processes, scoring in Spark.
   *
+  * Both paths are for one machine, or in a store that all hosts of the cluster reach. The first command needs
+  * scikit-learn, the second builds this program from a checkout.
+  *
   * {{{
   * python examples/data/export_digits.py /tmp/digits.csv
+  * mvn -DskipTests package -pl examples -am
   * spark-submit --master 'local-cluster[2,1,1024]' --jars candlewick-spark-4.0_2.13-0.1.0.jar --class Digits \
-  *   candlewick-examples-0.1.0.jar /tmp/digits.csv /tmp/digits-model
+  *   examples/target/candlewick-examples-0.1.0.jar /tmp/digits.csv /tmp/digits-model
   * }}}
   */
 object Digits {
