@@ -129,8 +129,8 @@ gpu: $(STAMPS)/tools ## build the trainer for NVIDIA GPUs, run the engine's test
 	tools/gpu.sh $(TRIPLE)
 
 dist-gpu: gpu $(VENV)/.stamp ## the artifact candlewick-cuda: jar and wheel with the trainer for NVIDIA GPUs, in dist/
-	$(PYTHON) tools/dist.py cuda-jar --native $(CURDIR)/dist/gpu
-	$(PYTHON) tools/dist.py cuda-wheel
+	$(PYTHON) -m tools.dist cuda-jar --native $(CURDIR)/dist/gpu
+	$(PYTHON) -m tools.dist cuda-wheel
 
 machete: $(STAMPS)/machete ## dependencies of crates that nothing uses
 	.cache/machete/bin/cargo-machete
@@ -209,9 +209,9 @@ flaky: native $(JAR) ## run tests again and again, under load and on one core (S
 
 dist: native native-other $(STAMPS)/jvm $(LINES_35:%=$(STAMPS)/jvm-%) $(VENV)/.stamp ## build dist/*.jar and dist/*.whl, for x86-64 and ARM
 	for line in 4.0_2.13 $(LINES_35); do \
-	  $(PYTHON) tools/dist.py jar --line $$line --native $(NATIVE_DIR) --native target/$(OTHER_TRIPLE)/release; \
+	  $(PYTHON) -m tools.dist jar --line $$line --native $(NATIVE_DIR) --native target/$(OTHER_TRIPLE)/release; \
 	done
-	$(PYTHON) tools/dist.py wheel
+	$(PYTHON) -m tools.dist wheel
 
 # Not all part of `test`: 2 GB of PySpark. `test` has the oldest and the newest.
 matrix: $(JARS_35) $(WHEEL) ## every jar on every Spark that it serves: link check, and one script end to end
@@ -361,11 +361,11 @@ $(STAMPS)/jvm-format: $(JVM_SOURCES) .scalafmt.conf | $(STAMPS)/tools
 	$(MVN) -q spotless:check
 	@mkdir -p $(@D) && touch $@
 
-$(JAR): $(NATIVE) $(STAMPS)/jvm tools/dist.py LICENSE $(VENV)/.stamp
-	$(PYTHON) tools/dist.py jar --native $(NATIVE_DIR)
+$(JAR): $(NATIVE) $(STAMPS)/jvm tools/dist.py tools/licences.py LICENSE $(VENV)/.stamp
+	$(PYTHON) -m tools.dist jar --native $(NATIVE_DIR)
 
-$(JARS_35): $(CURDIR)/dist/candlewick-spark-%-$(VERSION).jar: $(NATIVE) $(STAMPS)/jvm-% tools/dist.py LICENSE $(VENV)/.stamp
-	$(PYTHON) tools/dist.py jar --native $(NATIVE_DIR) --line $*
+$(JARS_35): $(CURDIR)/dist/candlewick-spark-%-$(VERSION).jar: $(NATIVE) $(STAMPS)/jvm-% tools/dist.py tools/licences.py LICENSE $(VENV)/.stamp
+	$(PYTHON) -m tools.dist jar --native $(NATIVE_DIR) --line $*
 
 $(WHEEL): $(JAR) $(JAR_35) $(PYTHON_SOURCES)
-	$(PYTHON) tools/dist.py wheel
+	$(PYTHON) -m tools.dist wheel

@@ -18,7 +18,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from candlewick import _lines
-from tools import dist
+from tools import dist, licences
 
 OUT = dist.ROOT / "dist"
 OLDEST_GLIBC = (2, 28)
@@ -51,6 +51,7 @@ def test_jar_holds_scala_java_and_native_files(jar: zipfile.ZipFile) -> None:
     names = set(jar.namelist())
     wanted = {
         "META-INF/LICENSE",
+        "META-INF/THIRD-PARTY",
         "candlewick/NeuralClassifier.class",
         "candlewick/NeuralClassificationModel.class",
         "candlewick/NeuralRegressor.class",
@@ -116,6 +117,8 @@ def test_wheel_holds_the_jars_of_pyspark_and_typed_python(wheel: zipfile.ZipFile
     names = set(wheel.namelist())
     assert {"candlewick/__init__.py", "candlewick/py.typed"} <= names
     assert not [name for name in names if "test" in name]
+    notice = wheel.read(f"candlewick-{dist.version()}.dist-info/licenses/NOTICE-THIRD-PARTY")
+    assert notice == zipfile.ZipFile(OUT / dist.jar_name()).read("META-INF/THIRD-PARTY")
     jars = {f"candlewick/jars/{dist.jar_name(line)}": OUT / dist.jar_name(line) for line in dist.IN_WHEEL}
     assert {name for name in names if name.startswith("candlewick/jars/")} == set(jars)
     for name, path in jars.items():
@@ -210,3 +213,39 @@ def test_wheels_are_reproducible(tmp_path: Path) -> None:
     assert infos[0] == infos[1]
     assert {time for _, time, _ in infos[0]} == {dist.EPOCH}
     assert built[0].read_bytes() == built[1].read_bytes()
+
+
+def crate(folder: Path, name: str, licence: str, **texts: str) -> dict[str, str]:
+    """A crate as `cargo metadata` tells of it."""
+    (folder / name / "src").mkdir(parents=True)
+    for file, text in texts.items():
+        (folder / name / file).write_text(text)
+    about = {"name": name, "version": "1.0.0", "license": licence, "repository": f"https://host/{name}"}
+    return {**about, "manifest_path": str(folder / name / "Cargo.toml")}
+
+
+def test_texts_of_licences_that_are_equal_stand_once(tmp_path: Path) -> None:
+    apache = "Apache License\n"
+    packages = [
+        crate(tmp_path, "two", "MIT", LICENSE="Two's\n", NOTICE="Made by Two\n", README="no licence"),
+        crate(tmp_path, "one", "MIT OR Apache-2.0", LICENSE_MIT="One's", LICENSE_APACHE=apache),
+        crate(tmp_path, "three", "Apache-2.0", COPYING="\nApache License   \n\n"),
+        crate(tmp_path, "four", "Apache-2.0"),
+    ]
+    told = licences.text(packages)
+    assert told == licences.text(packages[::-1])
+    assert "four 1.0.0: Apache-2.0, https://host/four (no text in its sources)\n" in told
+    assert "one 1.0.0: MIT OR Apache-2.0, https://host/one\n" in told
+    assert told.count("Apache License") == 1
+    assert "one 1.0.0 (LICENSE_APACHE), three 1.0.0 (COPYING)\n" in told
+    assert "Made by Two" in told and "no licence" not in told
+
+
+def test_licences_are_told_of_what_ships_and_of_nothing_else() -> None:
+    told = licences.third_party([platform.machine()])
+    listed = set(re.findall(r"^([\w-]+) \d+\.\d+\S*: ", told, re.MULTILINE))
+    # Straight, through another crate, and the one that only the library has.
+    assert {"arrow-flight", "tonic", "jni"} <= listed
+    assert not [name for name in listed if name.startswith("candlewick")]
+    assert not {"proptest", "criterion"} & listed, "tests and benchmarks do not ship"
+    assert "Permission is hereby granted" in told

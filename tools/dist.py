@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import tomllib
 
+from tools import licences
+
 ROOT = Path(__file__).resolve().parent.parent
 NATIVE_FILES = ("libcandlewick_native.so", "candlewick-trainer")
 #: What the artifact candlewick-cuda holds, and the name of its list of checksums: both artifacts may be on one class path.
@@ -246,6 +248,8 @@ def make_jar(built: Sequence[Path], out: Path, line: Line = LINES[0]) -> Path:
     if not built:
         raise DistError("the jar needs --native, the folder of the cdylib and the trainer")
     entries = about("Candlewick")
+    of = [architecture_of(folder / NATIVE_FILES[0]) for folder in built]
+    entries["META-INF/THIRD-PARTY"] = licences.third_party(of).encode()
     found = class_files(line)
     # By which candlewick._lines sees whether it is for the Spark that runs.
     found["candlewick/line.properties"] = f"spark={line.spark}\nscala={line.scala}\n".encode()
@@ -280,6 +284,9 @@ def make_wheel(out: Path) -> Path:
         for jar in inside:
             shutil.copy2(jar, jars / jar.name)
         shutil.copy2(ROOT / "LICENSE", source / "LICENSE")
+        with zipfile.ZipFile(inside[0]) as archive:
+            # setuptools puts what is named so with the licences.
+            (source / "NOTICE-THIRD-PARTY").write_bytes(archive.read("META-INF/THIRD-PARTY"))
         wheel = built_wheel(source, Path(folder), wheel_platforms(of))
         # One for another set of architectures would be a wheel that holds another jar.
         for old in out.glob(f"candlewick-{version()}-py3-none-*.whl"):

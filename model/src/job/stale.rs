@@ -136,14 +136,16 @@ mod tests {
     #[test]
     fn more_than_a_frame_holds_is_refused_with_what_it_follows_from() {
         let asked = |shards: u32| {
-            let more = json!({"logicalShards": shards, "metrics": ["accuracy", "f1"]});
+            let layers = json!([{"type": "Linear", "out_features": 20}]);
+            let network = json!({"format": "candlewick.network/1", "layers": layers});
+            let more = json!({"network": network, "logicalShards": shards, "metrics": ["accuracy", "f1"]});
             with(&more, &json!({}))
         };
-        assert!(asked(1024).is_ok());
-        let told = asked(1 << 20).unwrap_err();
+        assert!(asked(4_096).is_ok());
+        let told = asked(65_536).unwrap_err();
         for part in [
             "asynchrony = \"stale\"",
-            "logicalShards = 1048576",
+            "logicalShards = 65536",
             "metrics",
             "1 GiB",
         ] {
