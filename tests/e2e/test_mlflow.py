@@ -20,8 +20,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import candlewick.mlflow
 from candlewick import NeuralEstimator, nn
+from candlewick._callbacks import EpochRecord, FitInfo
 from candlewick.callbacks import MLflowCallback, TensorBoardCallback
-from candlewick.errors import CancelledError
+from candlewick.errors import CancelledError, InvalidParameterError
 
 from .support import blobs, classifier
 
@@ -88,6 +89,39 @@ def test_names_that_mlflow_does_not_take_are_logged_with_underscores(data: DataF
     found = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
     record = {re.sub(r"[(),=]", "_", f"a=1 {name}"): value for name, value in history[0].items()}
     assert "a_1 loss_P_buy_" in found and found == {name: record[name] for name in found}, (found, history)
+
+
+def _record(**numbers: float) -> EpochRecord:
+    fit = FitInfo("a", 1, "u", 3)
+    metrics = {name: value for name, value in numbers.items() if name != "loss"}
+    return EpochRecord(fit, 0, 8, numbers["loss"], 0.1, 64, 1.0, metrics)
+
+
+def test_outputs_whose_names_become_equal_keep_values_of_their_own() -> None:
+    numbers = {"loss_P(a)": 1.0, "loss_P[a]": 2.0, "loss_P_a_": 3.0, "loss": 4.0, "loss_a//b": 5.0, "loss_a/../b/": 6.0}
+    callback = MLflowCallback(prefix="nn/")
+    with mlflow.start_run() as run:
+        callback.on_fit_begin(_record(**numbers).fit)
+        callback.on_epoch_end(_record(**numbers))
+        # The same names in another epoch, where some come first.
+        callback.on_epoch_end(_record(**dict(reversed([("val_loss", 7.0), *numbers.items()]))))
+    found = mlflow.MlflowClient().get_run(run.info.run_id).data.metrics
+    assert found == {
+        "nn/loss": 4.0,
+        "nn/lr": 0.1,
+        "nn/loss_P_a_": 3.0,
+        "nn/loss_P_a__2": 1.0,
+        "nn/loss_P_a__3": 2.0,
+        "nn/loss_a/b": 5.0,
+        "nn/loss_a/b_2": 6.0,
+        "nn/val_loss": 7.0,
+    }
+
+
+@pytest.mark.parametrize("prefix", ["/nn", "a//b", "../", "./", "..nn"])
+def test_a_prefix_that_mlflow_takes_before_no_name_is_refused(prefix: str) -> None:
+    with pytest.raises(InvalidParameterError, match=r"MLflowCallback: prefix = .* is not legal: expected"):
+        MLflowCallback(prefix=prefix)
 
 
 def test_a_fit_without_a_run_has_one_of_its_own(data: DataFrame) -> None:

@@ -5,18 +5,24 @@ Both packages are asked for only where a callback of theirs is made.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
 from typing import Any
 
 from candlewick._callbacks import Callback, EpochRecord, FitInfo, StepRecord
-from candlewick.errors import CancelledError
+from candlewick.errors import CancelledError, InvalidParameterError
 
 #: Longest value of a parameter that MLflow's servers take.
 _LONGEST = 500
 #: What MLflow takes in no name of a metric; outputs and metrics may be called so here.
 _UNNAMEABLE = re.compile(r"[^/\w.\- :]")
+
+
+def _nameable(name: str) -> str:
+    """A name that MLflow takes: it reads ``/`` as that of a path, no part of which may be left out or lead upwards."""
+    return "/".join(part for part in _UNNAMEABLE.sub("_", name).split("/") if part not in ("", ".", ".."))
 
 
 class TensorBoardCallback(Callback):
@@ -82,7 +88,8 @@ class MLflowCallback(Callback):
     `candlewick.mlflow.log_model`.
 
     MLflow takes letters, digits and ``_ - . : /`` and spaces in the names of metrics. Everything else, in the name of an output
-    or the prefix, is logged as ``_``: ``val_loss_P(buy)`` as ``val_loss_P_buy_``.
+    or the prefix, is logged as ``_``: ``val_loss_P(buy)`` as ``val_loss_P_buy_``. Where another metric has that name already,
+    it is ``val_loss_P_buy__2``.
 
     Example:
         >>> with mlflow.start_run():  # doctest: +SKIP
@@ -93,6 +100,7 @@ class MLflowCallback(Callback):
 
     Raises:
         ImportError: The package mlflow is not there.
+        InvalidParameterError: MLflow takes no name that begins with the prefix.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -100,10 +108,19 @@ class MLflowCallback(Callback):
             import mlflow
         except ImportError as error:
             raise ImportError("MLflowCallback needs the package mlflow: pip install mlflow-skinny") from error
+        # Any name that stands after it.
+        name = _UNNAMEABLE.sub("_", f"{prefix}loss")
+        if name != _nameable(name) or name.startswith(".."):
+            raise InvalidParameterError(
+                f"MLflowCallback: prefix = {prefix!r} is not legal: expected one that does not begin with / or .., and has no "
+                "empty part, . or .. between two /"
+            )
         self._mlflow: Any = mlflow
         self._prefix = prefix
         #: By the id of the fit: its run, and whether it is the fit's own.
         self._runs: dict[str, tuple[str, bool]] = {}
+        #: By the id of the fit: what its numbers are called in MLflow.
+        self._names: dict[str, dict[str, str]] = {}
 
     @property
     def _client(self) -> Any:
@@ -133,8 +150,20 @@ class MLflowCallback(Callback):
     def on_epoch_end(self, epoch: EpochRecord) -> None:
         """Logs the numbers of the epoch, with the epoch as step."""
         run, _ = self._runs[epoch.fit.id]
-        for name, value in {**epoch.numbers(), "lr": epoch.lr}.items():
-            self._client.log_metric(run, _UNNAMEABLE.sub("_", self._prefix + name), value, step=epoch.epoch)
+        numbers = {**epoch.numbers(), "lr": epoch.lr}
+        names = self._named(epoch.fit.id, [self._prefix + name for name in numbers])
+        for name, value in numbers.items():
+            self._client.log_metric(run, names[self._prefix + name], value, step=epoch.epoch)
+
+    def _named(self, fit: str, wanted: list[str]) -> dict[str, str]:
+        """What each is called: the same in all epochs, and no two alike."""
+        names = self._names.setdefault(fit, {})
+        # Those that may stay as they are come first.
+        for name in sorted((one for one in wanted if one not in names), key=lambda one: one != _nameable(one)):
+            legal = _nameable(name)
+            others = (legal if at == 1 else f"{legal}_{at}" for at in itertools.count(1))
+            names[name] = next(one for one in others if one not in names.values())
+        return names
 
     def on_fit_end(self, model: Any, fit: FitInfo) -> None:
         """Ends the run, where it is the fit's own."""
@@ -147,6 +176,7 @@ class MLflowCallback(Callback):
 
     def _end(self, fit: FitInfo, status: str) -> None:
         run, own = self._runs.pop(fit.id, ("", False))
+        self._names.pop(fit.id, None)
         if own:
             self._client.set_terminated(run, status)
 
