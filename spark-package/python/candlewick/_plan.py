@@ -47,7 +47,8 @@ class TrainingPlan:
     stepsPerEpoch: int
     #: Steps over all epochs.
     totalSteps: int
-    #: Trainer processes: numTrainers, or one for each executor that is there now.
+    #: Trainer processes: numTrainers, or one for each executor or GPU: those that a fit waits for, where Spark's settings say how
+    #: many executors there will be, else those that are up.
     numTrainers: int
     #: Compute threads of each.
     threadsPerTrainer: int

@@ -29,7 +29,9 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
   /** Steps over all epochs. */
   def totalSteps: Long = long("totalSteps")
 
-  /** Trainer processes: numTrainers, or one for each executor that is there now. */
+  /** Trainer processes: numTrainers, or one for each executor or GPU: those that a fit waits for, where Spark's settings say how
+    * many executors there will be, else those that are up.
+    */
   def numTrainers: Int = long("numTrainers").toInt
 
   /** Number of logical shards. */

@@ -145,6 +145,12 @@ class PlanSuite extends SparkSuite with Eventually {
     val said = plan.advice.filter(_.startsWith("it will be refused: "))
     assert(plan.totalSteps == 0 && said.length == 1, plan.advice)
     assert(told.contains(said.head.stripPrefix("it will be refused: ")), told)
+    // How many are put aside is an estimate.
+    val about = few.setValidationFraction(0.2)
+    def refused(count: Int) = about.plan(rows.limit(count)).advice.filter(_.contains("be refused"))
+    assert(refused(35).exists(_.startsWith("it may be refused: there are about 28 rows")), refused(35))
+    assert(refused(10).exists(_.startsWith("it will be refused: there are about 8 rows")), refused(10))
+    assert(refused(60).isEmpty)
     val none = classifier().setInputShape(Array(4)).plan(rows.where("id < 0"))
     assert(
       none.totalSteps == 0 && none.advice.contains("it will be refused: there are no rows to train on"),

@@ -30,11 +30,16 @@ private[candlewick] final case class Request(
     case None => if (wanted == 0) 1 else slots(executor)
   }
 
+  /** An executor of so many cores that is not there yet, with the GPUs that Spark gives it. */
+  def coming(cores: Int): Executor =
+    Executor("", "", cores, Seq.tabulate(gpus.fold(0)(_.perExecutor))(_.toString))
+
   /** Executors that so many trainers need. */
   def executors(trainers: Int): Int = gpus match {
     case Some(asked) =>
       val each = math.max(1, asked.perExecutor * asked.share)
-      (trainers + each - 1) / each
+      // Not (trainers + each - 1) / each: where nothing bounds the trainers that is negative.
+      trainers / each + (if (trainers % each > 0) 1 else 0)
     case None => trainers
   }
 }

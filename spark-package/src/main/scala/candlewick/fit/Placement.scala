@@ -58,13 +58,17 @@ private[candlewick] final class Placement(
 
   /** With numTrainers=0 the cluster decides, and dynamic allocation may not have shown all of it. */
   private def tellOne(placed: Int): Unit =
-    if (placed < request.most && cluster.capacity(Nil).dynamic)
-      control.report(
-        (if (request.gpus.isDefined)
-           s"numTrainers=0: one trainer on each of the $placed GPU(s) that are there"
-         else s"numTrainers=0: one trainer on each of the $placed executor(s) that are up") +
-          "; set numTrainers to have dynamic allocation asked for more"
-      )
+    if (placed < request.most && cluster.capacity(Nil).dynamic) {
+      val there =
+        if (request.gpus.isDefined) s"the $placed GPU(s) that are there"
+        else s"the $placed executor(s) that are up"
+      val more = Capacity
+        .mostDynamic(cluster.conf)
+        .fold("; set numTrainers to have dynamic allocation asked for more") { most =>
+          s", where spark.dynamicAllocation.maxExecutors allows $most executor(s)"
+        }
+      control.report(s"numTrainers=0: one trainer on each of $there$more")
+    }
 
   private def once(line: String): Unit = if (!reported(line)) {
     reported += line

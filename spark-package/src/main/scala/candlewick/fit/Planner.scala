@@ -64,10 +64,11 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val asked = ask(0)
     val needs = Needs.of(asked)
     control.check()
+    val alone = asked.path("aloneBytes").asLong
     // What a trainer has no room for, the driver may have none for either.
     val untried =
       if (limit.exists(needs.besideRows >= _.bytes)) Some(Nil)
-      else Untried.why(prepared.device, needs, near, DriverRoom.of(sc)).map(Seq(_))
+      else Untried.why(prepared.device, needs, alone, near, DriverRoom.of(sc)).map(Seq(_))
     val tried = if (untried.isEmpty) ask(ProbeMs) else asked
     val amount = Amount.of(prepared, rows, marked, Json.field(asked, "sentRowBytes").asLong)
     val memory = new PlannedMemory(needs, limit, rows, prepared)
@@ -205,30 +206,19 @@ private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[Da
     val batch = new RowBatch(FeedSample.BatchBytes, FeedSample.BatchRows)
     try {
       val unsafe = RowLayout.unsafe(types)
-      val begin = System.nanoTime()
-      var (read, wanted) = (0L, true)
-      // Code that runs for the first time is slow, which a feed of many rows is not.
-      var (since, before) = (begin, 0L)
-      def early = System.nanoTime() - begin < FeedSample.Nanos
-      while (wanted && read < FeedSample.Rows && early && rows.hasNext) {
-        // Of rows that take long to make a batch is not filled.
-        while (!batch.isFull && (batch.rows == 0 || early) && rows.hasNext) {
-          batch.append(unsafe(rows.next()))
-          read += 1
-        }
-        // Not after a row that is wrong, which the fit will tell of.
-        wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, false)
-        batch.clear()
-        if (before == 0 && rows.hasNext && System.nanoTime() - begin > FeedSample.WarmNanos) {
-          since = System.nanoTime()
-          before = read
-        }
+      def add(row: InternalRow) = {
+        batch.append(unsafe(row))
+        batch.isFull
       }
-      val end = System.nanoTime()
-      // Those after the first ones, where there are some.
-      val (of, from) = if (read > before) (read - before, since) else (read, begin)
+      // Not after a row that is wrong, which the fit will tell of.
+      def push() = {
+        val wanted = feeder.push(batch.buffer, batch.bytes, batch.rows, false)
+        batch.clear()
+        wanted
+      }
+      val (timed, nanos, taskNanos) = FeedSample.timed(rows, () => System.nanoTime())(add, () => push())
       val room = Machine.room()
-      (of, end - from, end - begin, (room.memory, room.group))
+      (timed, nanos, taskNanos, (room.memory, room.group))
     } finally {
       batch.close()
       feeder.close()
@@ -237,6 +227,45 @@ private[fit] final class FeedSample(feed: String, keys: JobKeys, types: Array[Da
 }
 
 private[fit] object FeedSample {
+
+  /** Reads for a moment.
+    *
+    * @param add
+    *   takes a row into the batch, and says whether that is full
+    * @param push
+    *   hands the batch on, and says whether more is wanted
+    * @return
+    *   the rows that it took the time of, that time, and what it took from the beginning, in nanoseconds
+    */
+  def timed[T](rows: Iterator[T], now: () => Long)(
+      add: T => Boolean,
+      push: () => Boolean
+  ): (Long, Long, Long) = {
+    val begin = now()
+    var (read, wanted) = (0L, true)
+    // What came before the first row (a sort, Python that started) is no row's time; the newest mark comes first.
+    var (start, marks) = (begin, List(begin -> 0L))
+    def early = now() - start < Nanos
+    while (wanted && read < Rows && early && rows.hasNext) {
+      var filling = true
+      while (filling) {
+        val full = add(rows.next())
+        read += 1
+        if (read == 1) {
+          start = now()
+          marks = (start -> read) :: marks
+        }
+        // Of rows that take long to make a batch is not filled.
+        filling = !full && early && rows.hasNext
+      }
+      wanted = push()
+      // Code that runs for the first time is slow, which a feed of many rows is not.
+      if (marks.length == 2 && now() - start > WarmNanos) marks = (now() -> read) :: marks
+    }
+    val end = now()
+    val (since, before) = marks.find(_._2 < read).getOrElse(begin -> 0L)
+    (read - before, end - since, end - begin)
+  }
 
   /** How long, and how many rows at most. */
   private val Nanos = 300000000L
@@ -275,10 +304,10 @@ private[fit] object Gang {
     if (capacity.dynamic) Capacity.mostDynamic(sc.getConf).getOrElse(Int.MaxValue)
     else capacity.executors.getOrElse(0)
 
-  /** As many as are asked for, or one for each executor or GPU that is there.
+  /** As many as are asked for, or one for each executor or GPU.
     *
     * @param coming
-    *   executors that there may be: a fit waits for as many as it asks trainers
+    *   executors that there may be: a fit waits for as many as its trainers need
     */
   def of(
       launch: LaunchSpec,
@@ -287,16 +316,22 @@ private[fit] object Gang {
       executors: Executors,
       coming: Int
   ): Gang = {
-    val places = math.max(1, active.map(request.hosts(_, executors.slots)).sum)
-    val wanted = if (launch.numTrainers > 0) launch.numTrainers else places
-    val trainers = math.min(wanted, request.most)
-    val asked = if (launch.numTrainers > 0) math.min(request.executors(trainers), coming) else 0
-    val there = Seq(1, active.length, asked).max
-    val each = (trainers + there - 1) / there
     // Where none is up yet, as Spark's settings have them.
     val cores = if (active.isEmpty) executors.coresOfNew else active.map(_.cores).max
+    val most = math.min(if (launch.numTrainers > 0) launch.numTrainers else request.most, request.most)
+    // Without a number of trainers, and where nothing bounds the executors, a fit takes those that are up.
+    val asked =
+      if (launch.numTrainers > 0 || coming < Int.MaxValue) math.min(request.executors(most), coming) else 0
+    val there = Seq(1, active.length, asked).max
     // Each on a machine of its own, as far as is known.
     val more = there - active.length
+    val trainers =
+      if (launch.numTrainers > 0) most
+      else {
+        val ofNew = request.hosts(request.coming(cores), executors.slots)
+        math.min(most, math.max(1, active.map(request.hosts(_, executors.slots)).sum + more * ofNew))
+      }
+    val each = (trainers + there - 1) / there
     val threads = if (launch.threadsPerTrainer > 0) launch.threadsPerTrainer else math.max(1, cores / each)
     Gang(
       trainers,
@@ -313,6 +348,8 @@ private[fit] object Gang {
   *
   * @param heldOut
   *   rows that are judged after each epoch
+  * @param exact
+  *   whether that is their number, not about so many
   */
 private[fit] final case class Amount(
     rows: Long,
@@ -320,20 +357,24 @@ private[fit] final case class Amount(
     epochs: Int,
     rowBytes: Long,
     heldOut: Long,
+    exact: Boolean,
     batchSize: Long
 ) {
 
   /** Why a fit of these rows does not train. */
   def refusal: Option[String] = {
+    val about = if (exact) "" else "about "
     val why =
       if (rows == heldOut) Some("there are no rows to train on")
       else if (stepsPerEpoch == 0)
         Some(
-          s"there are ${rows - heldOut} rows, fewer than batchSize = $batchSize, and dropLast = true leaves out the only step of an " +
+          s"there are $about${rows - heldOut} rows, fewer than batchSize = $batchSize, and dropLast = true leaves out the only step of an " +
             "epoch: lower batchSize or set dropLast = false"
         )
       else None
-    why.map(text => s"it will be refused: $text")
+    // All of them are too few, however many are put aside.
+    val certain = exact || rows < batchSize
+    why.map(text => s"it ${if (certain) "will" else "may"} be refused: $text")
   }
 }
 
@@ -350,7 +391,9 @@ private[fit] object Amount {
     val whole = trained / batch
     val dropped = Json.field(Json.field(prepared.job, "train"), "dropLast").asBoolean
     val steps = if (dropped || trained % batch == 0) whole else whole + 1
-    Amount(rows, steps, prepared.epochs, rowBytes, rows - trained, batch)
+    val marks = Json.field(prepared.columns, "validation").isObject
+    val exact = if (marks) marked.isDefined else share == 0
+    Amount(rows, steps, prepared.epochs, rowBytes, rows - trained, exact, batch)
   }
 }
 

@@ -34,9 +34,13 @@ private[fit] object Untried {
   /** Trainers that are tried side by side at most. */
   private val Together = 8
 
-  /** A line, where the driver's machine does not tell what steps take, or has no room for them. */
-  def why(device: Device, needs: Needs, near: Int, room: DriverRoom): Option[String] = {
-    val wanted = needs.besideRows * math.max(1, math.min(near, Together))
+  /** A line, where the driver's machine does not tell what steps take, or has no room for them.
+    *
+    * @param alone
+    *   bytes of one trainer with the shards of all, which is tried too where there are several
+    */
+  def why(device: Device, needs: Needs, alone: Long, near: Int, room: DriverRoom): Option[String] = {
+    val wanted = math.max(alone, needs.besideRows * math.max(1, math.min(near, Together)))
     if (device.gpus.isDefined)
       Some(
         "what steps take on GPUs is not known before a fit: the seconds are those of reading and starting alone"
