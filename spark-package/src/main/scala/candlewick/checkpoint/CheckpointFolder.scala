@@ -36,13 +36,20 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
   def manifestIn(name: String): Manifest = Manifest.parse(new String(bytes(name), StandardCharsets.UTF_8))
 
   /** Reads a small file. */
-  def bytes(name: String): Array[Byte] = Files.readWhole(conf, new Path(path, name))()
+  def bytes(name: String): Array[Byte] = Files.readWhole(files, new Path(path, name), status(name))
+
+  /** Of a file that belongs to a checkpoint: without it that is none. A file that is not found once it is opened may be there:
+    * Hadoop says so of permissions that are missing, too.
+    */
+  private def status(name: String): FileStatus =
+    try files.getFileStatus(new Path(path, name))
+    catch { case _: FileNotFoundException => throw new DamagedException(s"$name is not there") }
 
   /** Throws where a state has not as many bytes as were written. */
   def checkSize(state: StateFile): Unit = {
-    val status: FileStatus = files.getFileStatus(new Path(path, state.name))
-    if (status.getLen != state.bytes)
-      throw new DamagedException(s"${state.name} has ${status.getLen} bytes, expected ${state.bytes}")
+    val found = status(state.name).getLen
+    if (found != state.bytes)
+      throw new DamagedException(s"${state.name} has $found bytes, expected ${state.bytes}")
   }
 
   /** Passes the state on in parts; throws where it is not the one that was written. */

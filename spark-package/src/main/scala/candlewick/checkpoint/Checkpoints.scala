@@ -4,7 +4,6 @@ import candlewick.internal.Failures
 import candlewick.jni.{InvalidParameterException, PerJvm, Snapshot}
 import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.JsonNode
-import java.io.{EOFException, FileNotFoundException}
 import java.util.concurrent.ConcurrentHashMap
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{ChecksumException, Path}
@@ -200,10 +199,11 @@ private[candlewick] object Checkpoints {
   }
 
   /** Whether what reading has thrown will be so again: what is there is no checkpoint. All else may be a matter of the moment:
-    * hosts that are away, a server that says later, a permission that was withdrawn.
+    * hosts that are away, a server that says later, a permission that was withdrawn, too many open files. Hadoop tells some of
+    * that by FileNotFoundException and EOFException: what is not there, or too short, is found before it is opened.
     */
   private def isDamage(error: Throwable): Boolean = error match {
-    case _: DamagedException | _: FileNotFoundException | _: EOFException | _: ChecksumException => true
+    case _: DamagedException | _: ChecksumException => true
     // Of JSON and what is missing in it; a file that is too large to be a manifest.
     case _: JsonProcessingException | _: IllegalArgumentException | _: InvalidParameterException => true
     case _ => false

@@ -31,7 +31,10 @@ private[candlewick] final class Identity(val document: ObjectNode) {
     val paths = Identity.paths(document, other)
     // Where one of them has no placement, that follows from dataShuffle.
     val both = Seq(mine, theirs).forall(_.contains(Identity.Placement))
-    paths.filter(both || _ != Identity.Placement).toSeq.sorted.map { path =>
+    val named = paths.filter(both || _ != Identity.Placement)
+    // It is the fit's own, which is named.
+    val told = if (named.size > 1) named - Identity.ValidationSeed else named
+    told.toSeq.sorted.map { path =>
       def value(of: Map[String, String]) = of.get(path).fold("not set")(_.take(Identity.ShownChars))
       s"${Identity.name(path)} is ${value(mine)} and was ${value(theirs)}"
     }
@@ -45,6 +48,9 @@ private[candlewick] object Identity {
   private val Shown = 4
 
   private val Placement = "placement"
+
+  /** By which rows are put aside: the seed of the fit. */
+  private val ValidationSeed = "params.data.validation.seed"
 
   /** What a user can do about partitions that were read elsewhere. */
   val PlacementRemedy: String =

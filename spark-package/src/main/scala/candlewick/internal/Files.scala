@@ -21,6 +21,11 @@ private[candlewick] object Files {
     val files = path.getFileSystem(conf)
     val status = files.getFileStatus(path)
     check(status)
+    readWhole(files, path, status)
+  }
+
+  /** The same, where it is known what is there. */
+  def readWhole(files: FileSystem, path: Path, status: FileStatus): Array[Byte] = {
     if (status.getLen > WeightsFile.MaxArray)
       throw Failures.parameter(
         s"the file $path has ${status.getLen} bytes, which is more than such a file ever has: another one is in its place"

@@ -3,7 +3,7 @@ package candlewick.checkpoint
 import candlewick.{ClusterSuite, NeuralClassificationModel, NeuralClassifier}
 import candlewick.internal.{Failures, Json}
 import candlewick.jni.{CancelledException, InvalidParameterException, RetryableException}
-import java.io.{EOFException, IOException}
+import java.io.{EOFException, FileNotFoundException, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.nio.file.attribute.FileTime
@@ -168,7 +168,13 @@ class CheckpointSuite extends ClusterSuite {
     val newest = 5L * StepsOfEpoch
     for {
       ending <- Seq(".safetensors", ".json")
-      why <- Seq(new IOException("block missing"), new AccessControlException("no permission to read"))
+      why <- Seq(
+        new IOException("block missing"),
+        new AccessControlException("no permission to read"),
+        // So Hadoop tells trouble of the moment, too.
+        new FileNotFoundException("x (Permission denied)"),
+        new EOFException("End of File Exception between local host is: a; destination host is: b")
+      )
     } {
       Unread.failure = Some(ending -> why)
       val error =
@@ -181,10 +187,6 @@ class CheckpointSuite extends ClusterSuite {
     val model = kept(dir).fit(data)
     assert(model.summary.resumedFromStep.contains(newest))
     same(model, expected)
-    // What is not there, or ends too early, is damaged.
-    Unread.failure = Some(".safetensors" -> new EOFException("it ends"))
-    try assert(kept(dir).fit(data).summary.resumedFromStep.isEmpty)
-    finally Unread.failure = None
   }
 
   test(
