@@ -137,7 +137,10 @@ class PlacementSuite extends AnyFunSuite {
     val (more, others) = admitted(bounded)
     assert(more == 2, others)
     // These were asked for: it is no use to set numTrainers.
-    assert(others.exists(_ == s"$said, where spark.dynamicAllocation.maxExecutors allows 4 executor(s)"), others)
+    assert(
+      others.exists(_ == s"$said, where spark.dynamicAllocation.maxExecutors allows 4 executor(s)"),
+      others
+    )
     assert(lines.exists(_.endsWith("set numTrainers to have dynamic allocation asked for more")), lines)
     assert(bounded.jobs.map(_._1) == Seq(8) && bounded.now > Gathering.QuietMs)
   }

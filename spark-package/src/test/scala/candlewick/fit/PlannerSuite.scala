@@ -52,7 +52,9 @@ class PlannerSuite extends SparkSuite {
     val asked = Some(GpuRequest(2, 1, ""))
     // Where the shards follow the trainers nothing bounds these.
     val request = Request(0, Int.MaxValue, 0, gpus = asked)
-    assert(request.executors(Int.MaxValue) == 1 << 30 && request.executors(3) == 2 && request.executors(0) == 0)
+    assert(
+      request.executors(Int.MaxValue) == 1 << 30 && request.executors(3) == 2 && request.executors(0) == 0
+    )
     val gang = Gang.of(launch(0), request, up, executors, 3)
     assert((gang.trainers, gang.executors, gang.share.trainers) == ((6, 3, 2)))
   }
