@@ -152,8 +152,7 @@ impl TrainingMemory {
         let alone = (compression.is_none() || compression.is_auto()) && !train.has_own_weights();
         // A further call of a shared layer has values of its own there.
         let node = Gradient::node_len(&network);
-        let parts = u64::from(others && node > PART_VALUES && alone);
-        let twice = late.max(parts);
+        let twice = late.max(u64::from(others && node > PART_VALUES && alone));
         let copies = copies + compressed.states.max(late);
         let local = local(train, nodes, shards);
         let own = own(train, others);
