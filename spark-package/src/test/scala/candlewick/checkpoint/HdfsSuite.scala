@@ -69,7 +69,7 @@ class HdfsSuite extends ClusterSuite {
     folder.writeManifest(3, Json.obj("format" -> "another").toString)
     assert(folder.steps == Seq(3))
     assert(
-      intercept[IllegalArgumentException](folder.manifest(3)).getMessage.contains("its format is 'another'")
+      intercept[DamagedException](folder.manifest(3)).getMessage.contains("its format is 'another'")
     )
     folder.clean()
     assert(names(folder.path) == Seq("step-000000000003.01234567.safetensors", "step-000000000003.json"))
