@@ -3,6 +3,7 @@
 use super::super::{BATCHES, Rows};
 use super::*;
 use crate::train::batch::{Ends, prepare};
+use crate::train::settled::INTERVAL;
 
 /// Stands where the gathering thread does: it fills free memory with the rows of the next step, and sees when there is none.
 struct Gathers {
@@ -72,7 +73,13 @@ fn the_rows_of_the_next_step_are_gathered_while_one_of_a_round_is_computed() {
                 _ => session.stale_round(&plan, &mut alone, &gathers, &rows),
             };
             round.unwrap();
-            assert_eq!(gathers.computed.into_inner(), steps, "{name}: one round");
+            // Where trainers do not wait they agree every few steps.
+            let wanted = if name == "localSteps" {
+                steps
+            } else {
+                steps.min(INTERVAL)
+            };
+            assert_eq!(gathers.computed.into_inner(), wanted, "{name}: one round");
         });
     }
 }
