@@ -184,14 +184,13 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared: Prepared
   ): GangConfig = {
     val (host, port) = address(sc, coordinator)
-    val executors = new Executors(sc)
     GangConfig(
       control.id,
       keys,
       host,
       port,
       sc.getConf.get("spark.candlewick.trainer.portRange", "0"),
-      Feeders.of(sc, executors.active(), executors).executors,
+      Feeders.most(sc, new Executors(sc).active()),
       Hosts.loopback(sc),
       MemoryCheck.order(sc, prepared.launch)
     )

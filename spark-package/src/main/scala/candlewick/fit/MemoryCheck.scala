@@ -1,6 +1,15 @@
 package candlewick.fit
 
-import candlewick.cluster.{Assignment, Capacity, Executor, Executors, FoundMemory, Machine, MemoryLimit, Share}
+import candlewick.cluster.{
+  Assignment,
+  Capacity,
+  Executor,
+  Executors,
+  FoundMemory,
+  Machine,
+  MemoryLimit,
+  Share
+}
 import candlewick.internal.{Bytes, Json}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -44,7 +53,7 @@ private[fit] object MemoryCheck {
       if (Hosts.loopback(sc)) trainers
       else places.groupBy(_.executor.host).values.map(_.map(_.trainers).sum).max
     val executors = new Executors(sc)
-    val feeders = Feeders.of(sc, executors.active(), executors)
+    val feeders = Feeders.of(executors.active(), executors)
     Needs.of(Json.parse(Native.trainingPlan(request(prepared, trainers, near, feeders).toString)))
   }
 
@@ -101,15 +110,13 @@ private[fit] final case class Feeders(executors: Int, tasks: Int)
 
 private[fit] object Feeders {
 
-  /** The executors that are there, one at least, or as many as dynamic allocation may bring while rows are read. */
-  def of(sc: SparkContext, active: Seq[Executor], executors: Executors): Feeders = {
-    val most =
-      if (sc.getConf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false))
-        Capacity.mostDynamic(sc.getConf)
-      else None
-    val count = Seq(1, active.length, most.getOrElse(0)).max
-    val cores = if (active.isEmpty) executors.coresOfNew else active.map(_.cores).max
-    val coming = (count - active.length).toLong * executors.slotsOf(cores)
-    Feeders(count, math.min(Int.MaxValue.toLong, active.map(executors.slots(_).toLong).sum + coming).toInt)
+  /** The executors that are there, one at least. */
+  def of(active: Seq[Executor], executors: Executors): Feeders =
+    Feeders(math.max(1, active.length), math.max(1, active.map(executors.slots).sum))
+
+  /** Executors that there may be while rows are read: dynamic allocation may bring more. A fit is not refused for those. */
+  def most(sc: SparkContext, active: Seq[Executor]): Int = {
+    val dynamic = sc.getConf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)
+    (Seq(1, active.length) ++ Some(sc.getConf).filter(_ => dynamic).flatMap(Capacity.mostDynamic)).max
   }
 }

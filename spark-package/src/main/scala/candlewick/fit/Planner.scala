@@ -57,11 +57,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     // Where everything is on this machine the trainers share it.
     val machines = gang.machines(Hosts.loopback(sc))
     val near = (gang.trainers + machines - 1) / machines
-    val might = Feeders.of(sc, active, executors)
-    val feeders = Feeders(
-      math.max(gang.executors, might.executors),
-      math.min(math.max(gang.tasks, might.tasks), math.max(1, sampled.partitions))
-    )
+    val feeders = Feeders(gang.executors, math.min(gang.tasks, math.max(1, sampled.partitions)))
     val question = MemoryCheck.request(prepared, gang.trainers, near, feeders)
     question.put("threads", gang.threads).put("rows", rows).put("tasks", gang.tasks / machines): Unit
     def ask(probeMs: Int) = Json.parse(Native.trainingPlan(question.put("probeMs", probeMs).toString))

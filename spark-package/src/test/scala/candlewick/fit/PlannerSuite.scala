@@ -109,6 +109,14 @@ class PlannerSuite extends SparkSuite {
     assert(DriverRoom.of(spark.sparkContext).bytes.exists(_ > 64 * Mib))
   }
 
+  test("trainers are told of executors that are there, and a fit is refused for no others") {
+    val up = Seq(Executor("1", "a", 4), Executor("2", "b", 4))
+    val executors = new Executors(spark.sparkContext)
+    assert(Feeders.of(up, executors) == Feeders(2, 8) && Feeders.of(Nil, executors) == Feeders(1, 1))
+    // This session has no dynamic allocation.
+    assert(Feeders.most(spark.sparkContext, up) == 2 && Feeders.most(spark.sparkContext, Nil) == 1)
+  }
+
   test("a driver in a container has its overhead") {
     val conf = new SparkConf(false).set("spark.driver.memory", "8g")
     def of(master: String, more: (String, String)*) =
