@@ -201,10 +201,10 @@ impl Collective {
         self.buffers.chooser.most()
     }
 
-    /// The longest silence of another trainer that is waited for.
+    /// The longest silence of another trainer whose host answers.
     #[must_use]
-    pub fn timeout(&self) -> Duration {
-        self.gang.config.timeout
+    pub fn patience(&self) -> Duration {
+        self.gang.config.patience
     }
 
     /// The failure of another trainer that exchanges and does nothing else, by its number among those that own shards; `why`

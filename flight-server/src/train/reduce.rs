@@ -175,7 +175,7 @@ impl Reduce for Collective {
     }
 
     fn patience(&self) -> Duration {
-        Collective::timeout(self)
+        Collective::patience(self)
     }
 
     fn blame(&self, who: usize, why: &str) -> Interrupt {
@@ -391,6 +391,19 @@ impl Exchange for StepExchange<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::support::{LONG, gang_over};
+
+    #[test]
+    fn one_that_makes_no_step_has_the_time_of_a_peer_whose_host_answers() {
+        let set = |config: &mut candlewick_collective::Config| {
+            (config.timeout, config.patience) = (LONG, LONG * 2);
+        };
+        let same = |host: &str, port| (host.to_owned(), port);
+        let told = gang_over(&["127.0.0.1"; 2], same, 2, &set, |_, gang, _| {
+            Reduce::patience(gang)
+        });
+        assert_eq!(told, [LONG * 2; 2]);
+    }
 
     struct Stopped(Interrupt);
 

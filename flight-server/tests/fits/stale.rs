@@ -154,11 +154,12 @@ fn a_connection_that_breaks_costs_the_round_and_no_process() {
     assert_eq!(gang.rest(ledger).steps, LONG);
 }
 
-/// Its thread that exchanges goes on, so no link is silent; who waits for its steps names it.
+/// Its thread that exchanges goes on, so no link is silent; who waits for its steps names it. It may have more to compute than others for
+/// as long as it may anywhere, and the coordinator takes nobody meanwhile that only waits.
 #[test]
 fn who_makes_no_step_while_others_wait_for_it_is_named() {
     let job = JobSpec {
-        failure_timeout_ms: 3_000,
+        progress_timeout_ms: 3_000,
         max_recoveries: 0,
         ..long()
     };

@@ -232,7 +232,9 @@ impl Session {
         (observer, rows, steps): (&dyn Observer, &Rows, Range<u64>),
     ) -> Result<Computed, Halt> {
         let (counter, first) = (self.counter(), steps.start);
-        let waits = |ready: fn(&Board) -> bool| desk.wait(patience, ready).map_err(Halt::Waiting);
+        // Whoever waits gets on as far as the coordinator can see: else it may take the one that waits for the one that stands.
+        let alive = || observer.progress(counter);
+        let waits = |ready: fn(&Board) -> bool| desk.wait(patience, &alive, ready).map_err(Halt::Waiting);
         let mut ranges = plan
             .step_plan
             .steps_from(first % plan.step_plan.steps_per_epoch());

@@ -79,15 +79,17 @@ impl Desk {
     }
 
     /// Waits until the board is as it has to be; how long that took. A trainer that makes no step for `patience` while this one
-    /// waits is silent.
+    /// waits is silent. `waits` is told that this one only waits, as long as exchanges go on.
     pub(crate) fn wait(
         &self,
         patience: Duration,
+        waits: &dyn Fn(),
         ready: impl Fn(&Board) -> bool,
     ) -> Result<Duration, Stopped> {
         let began = Instant::now();
         let mut inner = self.lock();
         let mut since = (began, inner.board.slowest(), inner.board.exchanges());
+        let mut told = inner.board.exchanges();
         while !ready(&inner.board) {
             if inner.ended {
                 return Err(Stopped::Exchange);
@@ -97,7 +99,12 @@ impl Desk {
                 since = (now, slowest, inner.board.exchanges());
             }
             let silence = now.duration_since(since.0);
-            let heard = inner.board.exchanges() >= since.2 + HEARD;
+            let exchanges = inner.board.exchanges();
+            if exchanges > told {
+                told = exchanges;
+                waits();
+            }
+            let heard = exchanges >= since.2 + HEARD;
             if let (Some((who, _)), true) = (slowest, heard && silence >= patience) {
                 return Err(Stopped::Silent(who, silence));
             }
@@ -170,6 +177,7 @@ pub(crate) fn carry(
 mod tests {
     use super::*;
     use crate::train::SingleProcess;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn board(staleness: u32, ranks: usize) -> Board {
         Board::new((staleness, 3), (0, ranks), (0..2, 2), &[1.0])
@@ -193,10 +201,10 @@ mod tests {
                 carry(&desk, &mut alone, 2, 1)
             });
             for _ in 0..3 {
-                desk.wait(Duration::MAX, Board::may_begin).unwrap();
+                desk.wait(Duration::MAX, &|| {}, Board::may_begin).unwrap();
                 step(&desk);
             }
-            desk.wait(Duration::MAX, Board::is_over).unwrap();
+            desk.wait(Duration::MAX, &|| {}, Board::is_over).unwrap();
             thread.join().unwrap()
         });
         assert!(took.unwrap() > Duration::ZERO);
@@ -209,6 +217,7 @@ mod tests {
         step(&desk);
         // Nothing was exchanged: nobody is to blame but the links, which have deadlines of their own.
         let told = [Some(vec![1.0]), None, Some(vec![1.0]), Some(vec![0.0])];
+        let waited = AtomicU64::new(0);
         let silent = std::thread::scope(|scope| {
             scope.spawn(|| {
                 while let Some(sent) = desk.next().unwrap() {
@@ -216,11 +225,14 @@ mod tests {
                     desk.with(|board| board.receive(None, &told));
                 }
             });
-            let silent = desk.wait(Duration::ZERO, Board::may_begin).unwrap_err();
+            let waits = || _ = waited.fetch_add(1, Ordering::Relaxed);
+            let silent = desk.wait(Duration::ZERO, &waits, Board::may_begin).unwrap_err();
             desk.stop();
             silent
         });
         assert!(matches!(silent, Stopped::Silent(2, _)), "{silent:?}");
+        // It got on, as long as exchanges did.
+        assert!(waited.into_inner() > 0);
     }
 
     #[test]
@@ -228,7 +240,7 @@ mod tests {
         let desk = Desk::new(board(0, 2));
         step(&desk);
         drop(Ends(&desk));
-        let stopped = desk.wait(Duration::MAX, Board::may_begin).unwrap_err();
+        let stopped = desk.wait(Duration::MAX, &|| {}, Board::may_begin).unwrap_err();
         assert!(matches!(stopped, Stopped::Exchange));
         desk.stop();
         assert!(desk.next().unwrap().is_none());
