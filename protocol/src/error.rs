@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ErrorKind {
-    /// A parameter, network or schema is wrong; nothing was started. Fatal.
+    /// A parameter, network or schema is wrong: told before anything is started where that can be known; what only the
+    /// rows show (a loss that is not finite, a schedule longer than the training) while training. Fatal.
     InvalidParameter,
     /// A row is wrong (null, NaN, wrong length, label out of range). Fatal.
     InvalidData,

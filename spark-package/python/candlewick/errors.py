@@ -18,7 +18,10 @@ class CandlewickError(Exception):
 
 
 class InvalidParameterError(CandlewickError, ValueError):
-    """A parameter, the network or the schema is wrong; nothing was started."""
+    """A parameter, the network or the schema is wrong: told before anything is started where that can be known.
+
+    What only the rows show (a loss that is not finite, a schedule longer than the training) is told while training.
+    """
 
 
 class InvalidDataError(CandlewickError, ValueError):

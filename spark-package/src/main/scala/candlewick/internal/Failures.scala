@@ -6,7 +6,9 @@ import org.apache.spark.SparkException
 /** Failures as they travel in JSON, and the exceptions a user meets. */
 private[candlewick] object Failures {
 
-  /** A wrong parameter, network or schema; nothing was started. */
+  /** A wrong parameter, network or schema: told before anything is started where that can be known; what only the rows
+    * show (a loss that is not finite, a schedule longer than the training) while training.
+    */
   def parameter(message: String): CandlewickException = new InvalidParameterException(message)
 
   /** A wrong row, or no row at all. */
