@@ -99,8 +99,8 @@ def literal(text: str) -> str:
 
 
 @cache
-def sources() -> str:
-    """All programs that users run, without tests."""
+def programs() -> list[str]:
+    """The files of all programs that users run, without tests."""
     found = []
     for pattern in (
         "*/src/**/*.rs",
@@ -108,15 +108,27 @@ def sources() -> str:
         "*/src/main/**/*.scala",
         "spark-package/python/candlewick/**/*.py",
     ):
-        found += [literal(path.read_text()) for path in ROOT.glob(pattern) if "tests" not in path.parts]
-    return "\n".join(found)
+        paths = [path for path in ROOT.glob(pattern) if "tests" not in path.parts and "tests" not in path.stem]
+        found += [literal(path.read_text().split("#[cfg(test)]\nmod tests {")[0]) for path in paths]
+    return found
+
+
+@cache
+def sources() -> str:
+    """All of them together."""
+    return "\n".join(programs())
+
+
+def fragments(message: str) -> list[str]:
+    """What a message says by itself; `...` and names in capitals stand for what they are filled with."""
+    parts = [part.strip(' ,;:()"') for part in re.split(r"\.\.\.|\b[A-Z_]{3,}\b", message)]
+    return [part for part in parts if len(part) > 3]
 
 
 def told(message: str) -> bool:
-    """True where the sources say the message; `...` and names in capitals stand for what they are filled with."""
-    fragments = [part.strip(' ,;:()"') for part in re.split(r"\.\.\.|\b[A-Z_]{3,}\b", message)]
-    fragments = [part for part in fragments if len(part) > 3]
-    return bool(fragments) and all(part in sources() for part in fragments)
+    """True where the sources say the message."""
+    parts = fragments(message)
+    return bool(parts) and all(part in sources() for part in parts)
 
 
 #: Messages of others: the loader's, and names of exceptions.
@@ -137,6 +149,89 @@ def test_messages_of_troubleshooting_are_those_of_the_sources(message: str) -> N
 def test_a_message_that_nobody_says_is_found() -> None:
     assert len(messages()) > 25
     assert not told("the moon ... is made of cheese")
+
+
+#: Makers of failures, and what they arrive as in Python.
+RAISED = {
+    **dict.fromkeys(("parameter", "InvalidParameter", "InvalidParameterException"), "InvalidParameterError"),
+    **dict.fromkeys(("data", "InvalidData", "InvalidDataException"), "InvalidDataError"),
+    **dict.fromkeys(("unavailable", "Unavailable", "RetryableException"), "RetryableError"),
+    **dict.fromkeys(("JobFailed", "JobFailedException"), "JobFailedError"),
+    **dict.fromkeys(("internal", "Internal", "CandlewickException"), "CandlewickError"),
+    **{name: name for name in ("InvalidParameterError", "InvalidDataError", "RetryableError", "JobFailedError")},
+}
+#: Where one of them is called; of `Failure::new(kind, ...)` the kind.
+MAKER = r"(?:\bFailure::|\bFailures\s*\.\s*|\bErrorKind::|\bnew |\braise )(\w+)"
+
+
+def call_around(text: str, at: int) -> str | None:
+    """What the failure is whose maker has the place in its parentheses; none where no call of one is around it."""
+    depth = 0
+    for place in range(at - 1, -1, -1):
+        depth += (text[place] in ")]}") - (text[place] in "([{")
+        if depth < 0 and text[place] != "(":
+            return None
+        if depth < 0:
+            depth = 0
+            maker = re.search(MAKER + "$", text[max(0, place - 80) : place])
+            name = maker[1] if maker else ""
+            if name == "new":
+                kind = re.search(r"ErrorKind::(\w+)", text[place:at])
+                name = kind[1] if kind else ""
+            if name in RAISED:
+                return RAISED[name]
+    return None
+
+
+def raised(message: str) -> set[str]:
+    """The exceptions that a message comes with: by the calls around it, else by files in which all failures are of one kind."""
+    parts = fragments(message)
+    whole = re.compile(r"[^\n]{0,200}?".join(map(re.escape, parts)))
+    # The rest may be filled in from elsewhere.
+    longest = re.compile(re.escape(max(parts, key=len)))
+    pattern = whole if any(map(whole.search, programs())) else longest
+    saying = [text for text in programs() if pattern.search(text)]
+    calls = {call_around(text, found.end()) for text in saying for found in pattern.finditer(text)}
+    if calls - {None}:
+        return {name for name in calls if name}
+    files = [{RAISED[name] for name in re.findall(MAKER, text) if name in RAISED} for text in saying]
+    return {name for kinds in files if len(kinds) == 1 for name in kinds}
+
+
+def headed(page: str) -> Iterator[tuple[str, set[str]]]:
+    """The messages of the page with the exceptions that their row names, or else the heading of their section.
+
+    Warnings are none, and some sections name no exception.
+    """
+    classes: set[str] = set()
+    for line in page.splitlines():
+        if line.startswith("#"):
+            classes = set(re.findall(r"\w+Error\b", line))
+        cell = re.match(r"\| (.+?) \| .+ \|$", line)
+        if cell and classes and "(a warning)" not in cell[1]:
+            named = {text for text in quoted(cell[1]) if re.fullmatch(r"\w+Error", text)}
+            yield from ((text, named or classes) for text in quoted(cell[1]) if " " in text)
+
+
+def misplaced(page: str) -> list[str]:
+    return [
+        f"{message!r} comes with {', '.join(sorted(raised(message)))} and stands under {', '.join(sorted(classes))}"
+        for message, classes in headed(page)
+        if not raised(message) <= classes
+    ]
+
+
+def test_messages_stand_under_the_exception_that_they_come_with() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    assert not misplaced(page)
+    known = [message for message, _ in headed(page) if raised(message)]
+    assert len(known) > 55, "where most messages are made is no longer found"
+
+
+def test_a_message_in_a_wrong_section_is_found() -> None:
+    row = "| `the DataFrame is empty` | Check filters. |"
+    assert misplaced(f"## Parameters (`InvalidParameterError`)\n{row}\n")
+    assert not misplaced(f"## Rows (`InvalidDataError`)\n{row}\n")
 
 
 # Commands.
