@@ -84,8 +84,8 @@ class MLflowCallback(Callback):
     """Logs the parameters that were set and the metrics of every epoch to MLflow; needs the package mlflow or mlflow-skinny.
 
     They go into the run that is active when ``fit`` is called. Where none is, the fit has a run of its own, named by the
-    estimator's uid, which ends with it: FINISHED, FAILED, or KILLED where it was cancelled. The model is not logged: see
-    `candlewick.mlflow.log_model`.
+    estimator's uid and the fit's number, which ends with it: FINISHED, FAILED, or KILLED where it was cancelled. The model is
+    not logged: see `candlewick.mlflow.log_model`.
 
     MLflow takes letters, digits and ``_ - . : /`` and spaces in the names of metrics. Everything else, in the name of an output
     or the prefix, is logged as ``_``: ``val_loss_P(buy)`` as ``val_loss_P_buy_``. Where another metric has that name already,
