@@ -45,7 +45,7 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
 
   /** How gradients will be exchanged, as a JSON object: algorithm and reason, parts (that go out while earlier layers are computed),
     * compression ("auto" as it would be decided) and compressionReason. Between machines by what a network is taken to be: the fit
-    * measures it. None with one trainer, and where the fit would be refused.
+    * measures it. None with one trainer, and where no step was tried.
     */
   def exchange: Option[String] = Option(node.get("exchange")).filterNot(_.isNull).map(_.toString)
 
@@ -62,8 +62,9 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
   /** Whether a fit gets past the check of its memory; rows beyond the limit go to disk. */
   def fits: Boolean = of("memory", "fits").asBoolean
 
-  /** Seconds from DataFrame to model, about: of this machine as it is now. Where the fit would be refused no step is tried, and the
-    * steps count as 0.
+  /** Seconds from DataFrame to model, about: of this machine as it is now. Where the fit would be refused for its memory no
+    * step is tried, nor where it computes on GPUs or the driver has no room for them: the steps count as 0, and advice says
+    * why.
     */
   def seconds: Double = of("seconds", "total").asDouble
 
