@@ -19,7 +19,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Weights,
         Range::Any,
         None,
-        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed.",
+        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads, or its bytes. In Python also a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed.",
     ),
     param(
         "strictWeights",
