@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -286,3 +287,14 @@ def test_the_scala_of_a_page_is_run() -> None:
     run = "".join(suite.read_text().split())
     for block in blocks:
         assert "".join(block.split()) in run, f"this stands on the page, and not in {suite.name}:\n{block}"
+
+
+def test_the_page_of_python_has_what_its_classes_inherit() -> None:
+    listed = re.search(r"inherited_members: \[(.+)\]", (ROOT / "docs" / "api" / "python.md").read_text())
+    assert listed
+    module = ast.parse((ROOT / "spark-package/python/candlewick/_estimators.py").read_text())
+    # Those that are no classes of the package themselves.
+    bases = [part for part in module.body if isinstance(part, ast.ClassDef)]
+    bases = [part for part in bases if part.name in ("_NeuralEstimator", "NeuralModel", "RowModel")]
+    methods = {part.name for base in bases for part in base.body if isinstance(part, ast.FunctionDef)}
+    assert {name for name in methods if not name.startswith("_")} == set(listed[1].split(", "))
