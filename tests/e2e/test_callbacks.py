@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from candlewick import Callback, EarlyStopping, EpochRecord, FitInfo, NeuralClassifier, StepRecord, _estimators
 from candlewick._fitting import Watch
-from candlewick.errors import CallbackError, CancelledError, translated
+from candlewick.errors import CallbackError, CancelledError, InvalidParameterError, translated
 
 from .support import DEADLINE, blobs, captured_lines, classifier, wait_for
 
@@ -268,6 +269,22 @@ def test_steps_are_told_within_an_epoch(data: DataFrame) -> None:
         assert step.stepsPerEpoch == data.count() and step.epoch * step.stepsPerEpoch <= step.step
         assert 0 < step.loss < 10
     assert steps.seen[0].step < steps.seen[1].step
+
+
+def test_a_full_disk_below_stdout_takes_no_model_away(data: DataFrame, caplog: pytest.LogCaptureFixture) -> None:
+    full = open("/dev/full", "w")  # noqa: SIM115 - its end fails too
+    try:
+        with redirect_stdout(full):
+            models = [classifier(epochs=2, verbose=verbose).fit(data) for verbose in ("auto", True)]
+            with pytest.raises(InvalidParameterError, match="nowhere"):
+                classifier(featuresCol="nowhere").fit(data)
+    finally:
+        with suppress(OSError):
+            full.close()
+    quiet = classifier(epochs=2, verbose=False).fit(data)
+    assert [model.weightsHash for model in models] == [quiet.weightsHash] * 2
+    told = [record.getMessage() for record in caplog.records if record.name == "candlewick"]
+    assert len(told) == 2 and all("No space left on device" in message for message in told), told
 
 
 def test_verbose_shows_every_metric_or_nothing(data: DataFrame) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import html
+import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+_log = logging.getLogger("candlewick")
 
 #: Seconds between two lines, where `verbose` is "auto" and nobody asked for each of them.
 SPARING = 2.0
@@ -32,6 +36,61 @@ class Display:
         """The fit is over, however it ended."""
 
 
+class Guarded(Display):
+    """Another display for as long as it works: neither a full disk nor a terminal that is gone ends a fit.
+
+    Args:
+        make: Makes the other one.
+    """
+
+    def __init__(self, make: Callable[[], Display]) -> None:
+        #: Shows nothing once it has failed.
+        self.inner = Display()
+        with self._off_where_it_fails():
+            self.inner = make()
+
+    @contextmanager
+    def _off_where_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        # Streams raise OSError, closed ones ValueError; a notebook's, and those that users put there, anything.
+        except Exception as error:
+            self.inner = Display()
+            _log.warning(
+                f"progress is no longer shown ({type(error).__name__}: {error}); the fit itself is not affected"
+            )
+
+    def step(self, event: Mapping[str, Any]) -> None:
+        """As the other."""
+        with self._off_where_it_fails():
+            self.inner.step(event)
+
+    def epoch(self, event: Mapping[str, Any]) -> None:
+        """As the other."""
+        with self._off_where_it_fails():
+            self.inner.epoch(event)
+
+    def line(self, text: str) -> None:
+        """As the other."""
+        with self._off_where_it_fails():
+            self.inner.line(text)
+
+    def close(self) -> None:
+        """As the other."""
+        with self._off_where_it_fails():
+            self.inner.close()
+
+
+def _write(text: str) -> None:
+    """Writes to stdout, with ``?`` for what it cannot encode: outputs and metrics may have any name."""
+    try:
+        print(text, end="", flush=True)
+    except UnicodeEncodeError:
+        # The error names no codec that could be used: all of Windows' are "charmap" there.
+        codec = getattr(sys.stdout, "encoding", None) or "ascii"
+        print(text.encode(codec, "replace").decode(codec), end="", flush=True)
+
+
 class Lines(Display):
     """Lines at the ends of epochs, and now and then within a long one.
 
@@ -47,7 +106,7 @@ class Lines(Display):
         self._due: str | None = None
 
     def _print(self, text: str) -> None:
-        print(text, flush=True)
+        _write(f"{text}\n")
 
     def _tell(self, text: str) -> None:
         self._print(text)
@@ -81,14 +140,12 @@ class Terminal(Lines):
     """As lines, with one below them that moves."""
 
     def _print(self, text: str) -> None:
-        sys.stdout.write(f"\r\x1b[K{text}\n")
-        sys.stdout.flush()
+        _write(f"\r\x1b[K{text}\n")
 
     def _move(self, text: str) -> None:
         # Lines of several fits would write over each other.
         if not text.startswith(_LABEL):
-            sys.stdout.write(f"\r\x1b[K{text}")
-            sys.stdout.flush()
+            _write(f"\r\x1b[K{text}")
 
     def step(self, event: Mapping[str, Any]) -> None:
         """The line moves."""
@@ -105,8 +162,7 @@ class Terminal(Lines):
         if self._due is not None:
             super().close()
         else:
-            sys.stdout.write("\r\x1b[K")
-            sys.stdout.flush()
+            _write("\r\x1b[K")
 
 
 class Bar:
@@ -193,6 +249,10 @@ def _notebook() -> Callable[..., Any] | None:
 
 def display_for(verbose: str) -> Display:
     """What shows a fit with this `verbose`: "auto", "true" or "false"."""
+    return Guarded(lambda: _chosen(verbose))
+
+
+def _chosen(verbose: str) -> Display:
     if verbose == "false":
         return Display()
     if verbose == "true":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from candlewick import _display
 from candlewick._convert import to_switch
-from candlewick._display import Display, Lines, Notebook, Terminal, display_for
+from candlewick._display import Display, Guarded, Lines, Notebook, Terminal, display_for
 
 
 class Clock:
@@ -130,12 +134,149 @@ def test_what_verbose_means_follows_from_where_it_runs(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(_display, "_notebook", lambda: None)
     monkeypatch.setattr(sys, "stdout", Stream(False))
-    kinds = [type(display_for(verbose)) for verbose in ("false", "true", "auto")]
+    kinds = [type(chosen(verbose)) for verbose in ("false", "true", "auto")]
     assert kinds == [Display, Lines, Lines]
     monkeypatch.setattr(sys, "stdout", Stream(True))
-    assert type(display_for("auto")) is Terminal
+    assert type(chosen("auto")) is Terminal
     monkeypatch.setattr(_display, "_notebook", lambda: lambda shown, display_id: Shown(shown))
-    assert type(display_for("auto")) is Notebook
+    assert type(chosen("auto")) is Notebook
+
+
+def chosen(verbose: str) -> Display:
+    display = display_for(verbose)
+    assert isinstance(display, Guarded)
+    return display.inner
+
+
+class Broken(io.StringIO):
+    """A stdout that takes so many writes and then none."""
+
+    def __init__(self, error: Exception, takes: int = 0) -> None:
+        super().__init__()
+        self.error, self.takes, self.tries = error, takes, 0
+
+    def write(self, text: str) -> int:
+        # print writes the end of a line too, where it is empty.
+        self.tries += bool(text)
+        if self.tries > self.takes:
+            raise self.error
+        return super().write(text)
+
+
+def whole_fit(display: Display) -> None:
+    """Everything that a fit calls."""
+    display.step(step(1))
+    for index in range(3):
+        display.epoch(epoch(index))
+    display.line("a warning")
+    display.close()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    assert {(record.name, record.levelno) for record in caplog.records} <= {("candlewick", logging.WARNING)}
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("kind", [Lines, Terminal])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), BrokenPipeError(32, "Broken pipe"), ValueError("closed file")]
+)
+@pytest.mark.parametrize("takes", [0, 1])
+def test_a_stdout_that_fails_ends_the_display_and_not_the_fit(
+    kind: Callable[[float], Display],
+    error: Exception,
+    takes: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stream = Broken(error, takes)
+    monkeypatch.setattr(sys, "stdout", stream)
+    whole_fit(Guarded(lambda: kind(0.0)))
+    assert stream.tries == takes + 1, "what failed is not tried again"
+    (message,) = told(caplog)
+    assert f"{type(error).__name__}: {error}" in message and "the fit itself is not affected" in message
+
+
+def test_the_last_line_that_fails_hides_no_error_of_the_fit(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Broken(OSError(5, "Input/output error"), takes=1))
+    display = Guarded(lambda: Lines(_display.SPARING, Clock()))
+    display.epoch(epoch(0))
+    display.epoch(epoch(1))
+    assert told(caplog) == []
+    display.close()
+    assert len(told(caplog)) == 1
+
+
+def test_a_stdout_that_is_closed_already_shows_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(_display, "_notebook", lambda: None)
+    monkeypatch.setattr(sys, "stdout", closed)
+    whole_fit(display_for("auto"))
+    assert len(told(caplog)) == 1
+
+
+@pytest.mark.parametrize("kind", [Lines, Terminal])
+@pytest.mark.parametrize(
+    ("encoding", "name", "shown"),
+    [
+        ("ascii", "größe m² 量", "gr??e m? ?"),
+        # Its errors name the codec "charmap", which is latin-1.
+        ("cp1252", "größe m² 量", "größe m² ?"),
+        ("utf-8", "a\ud800b", "a?b"),
+    ],
+)
+def test_what_stdout_cannot_encode_is_a_question_mark(
+    kind: Callable[[float], Display],
+    encoding: str,
+    name: str,
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    content = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding=encoding))
+    display = Guarded(lambda: kind(0.0))
+    display.line(f"{name} 1")
+    display.line("2")
+    assert re.findall(r"[^\r\n\x1b]+(?=\n)", content.getvalue().decode(encoding).replace("\x1b[K", "")) == [
+        f"{shown} 1",
+        "2",
+    ]
+    assert told(caplog) == [], "the display goes on"
+
+
+@pytest.mark.parametrize("fails", ["display", "update"])
+def test_a_notebook_that_shows_nothing_ends_no_fit(fails: str, caplog: pytest.LogCaptureFixture) -> None:
+    tries = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        tries.append(fails)
+        raise RuntimeError("the kernel has no frontend")
+
+    class Gone(Shown):
+        update = fail
+
+    def display(shown: Any, display_id: bool) -> Shown:
+        return Gone(shown)
+
+    whole_fit(Guarded(lambda: Notebook(fail if fails == "display" else display, Clock())))
+    assert tries == [fails]
+    (message,) = told(caplog)
+    assert "RuntimeError: the kernel has no frontend" in message
+
+
+def test_ctrl_c_while_it_shows_is_ctrl_c() -> None:
+    class Interrupted(Display):
+        def step(self, event: Any) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Guarded(Interrupted).step(step(1))
 
 
 def test_a_truth_value_is_a_text() -> None:
