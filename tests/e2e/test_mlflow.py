@@ -59,6 +59,34 @@ def test_tensorboard_reads_the_epochs(data: DataFrame, tmp_path: Path) -> None:
         assert [value for _, value in found] == pytest.approx([record[name] for record in history], rel=1e-6)
 
 
+def test_fits_of_other_programs_have_tensorboard_folders_of_their_own(tmp_path: Path) -> None:
+    """A loaded stage keeps its uid, and every JVM counts its fits from 1."""
+    uids = ["NeuralClassifier_1", "NeuralClassifier_1", "../../up", "..", "/root/a", "a\\b", "größe\0"]
+    fits = [FitInfo(f"{index}{'0' * 31}", 1, uid, 3) for index, uid in enumerate(uids)]
+    for fit in fits:
+        callback = TensorBoardCallback(tmp_path / "out" / "tb")
+        callback.on_fit_begin(fit)
+        callback.on_epoch_end(EpochRecord(fit, 0, 8, 0.5, 0.1, 64, 1.0, {}))
+        callback.on_fit_end(None, fit)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "runs"] == ["out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["tb"]
+    folders = sorted(path.name for path in (tmp_path / "out" / "tb").iterdir())
+    assert folders == sorted(
+        [
+            "NeuralClassifier_1-1-00000000",
+            "NeuralClassifier_1-1-10000000",
+            ".._.._up-1-20000000",
+            "..-1-30000000",
+            "_root_a-1-40000000",
+            "a_b-1-50000000",
+            "gr__e_-1-60000000",
+        ]
+    )
+    for folder in folders:
+        events = EventAccumulator(str(tmp_path / "out" / "tb" / folder))
+        assert len(events.Reload().Tensors("loss")) == 1, "the curves of one fit"
+
+
 def test_mlflow_has_parameters_and_metrics_in_the_active_run(data: DataFrame) -> None:
     with mlflow.start_run() as run:
         history = classifier(**PARAMS, callbacks=[MLflowCallback(prefix="nn_")]).fit(data).summary.history

@@ -18,6 +18,8 @@ from candlewick.errors import CancelledError, InvalidParameterError
 _LONGEST = 500
 #: What MLflow takes in no name of a metric; outputs and metrics may be called so here.
 _UNNAMEABLE = re.compile(r"[^/\w.\- :]")
+#: What stands in no name of a folder here: uids come from saved stages too, and there they may be any text.
+_NO_FOLDER = re.compile(r"[^A-Za-z0-9_.\-]")
 
 
 def _nameable(name: str) -> str:
@@ -28,8 +30,9 @@ def _nameable(name: str) -> str:
 class TensorBoardCallback(Callback):
     """Writes the loss and every metric of an epoch as event files, for ``tensorboard --logdir``; needs the package tensorboard.
 
-    Curves of one fit lie in a folder of their own below ``logdir``, named by the estimator's uid and the fit's number: fits of a
-    CrossValidator can be compared. Within a long epoch the loss so far and the speed are written as ``step/...``.
+    Curves of one fit lie in a folder of their own below ``logdir``, named by the estimator's uid, the fit's number and the
+    beginning of its id: fits of a CrossValidator can be compared, and those of other programs. Within a long epoch the loss so far
+    and the speed are written as ``step/...``.
 
     Example:
         >>> clf.setCallbacks([TensorBoardCallback("/Volumes/main/default/tb")])  # doctest: +SKIP
@@ -53,7 +56,9 @@ class TensorBoardCallback(Callback):
 
     def on_fit_begin(self, fit: FitInfo) -> None:
         """Begins its files."""
-        self._writers[fit.id] = self._make(os.path.join(self._logdir, f"{fit.uid}-{fit.number}"))
+        # A loaded stage keeps its uid, and each JVM counts its fits from 1: the id alone is another one for each.
+        name = f"{_NO_FOLDER.sub('_', fit.uid)}-{fit.number}-{fit.id[:8]}"
+        self._writers[fit.id] = self._make(os.path.join(self._logdir, name))
 
     def on_step(self, step: StepRecord) -> None:
         """Writes the loss so far and the speed."""
