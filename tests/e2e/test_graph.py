@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import candlewick
-from candlewick import NeuralClassifier, NeuralRegressionModel, NeuralRegressor, nn, optim
-from candlewick.errors import InvalidDataError, InvalidParameterError
+from candlewick import NeuralClassifier, NeuralRegressionModel, NeuralRegressor, _weights, nn, optim
+from candlewick.errors import InvalidDataError, InvalidParameterError, translated
 
 from .support import blobs, classifier
 
@@ -168,6 +168,24 @@ def test_a_model_too_long_for_a_parameter_is_named_in_it(
     with pytest.raises(InvalidParameterError, match=f"the model {first.uid} is not here"):
         loaded.fit(data)
     assert loaded.setInitialModel(first).fit(data).weightsHash == first.weightsHash
+
+
+def test_weights_too_long_for_a_parameter_are_refused_as_scala_does(
+    local2: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java: Any = local2.sparkContext._jvm
+    scala = java.candlewick.fit.InitialWeights
+    assert scala.MaxInline() == _weights.MAX_INLINE
+    with pytest.raises(InvalidParameterError) as expected, translated():
+        scala.checkInline(_weights.MAX_INLINE + 1)
+    with pytest.raises(InvalidParameterError) as found:
+        _weights.check_inline(_weights.MAX_INLINE + 1)
+    assert str(found.value) == str(expected.value)
+    first = classifier(epochs=0).fit(blobs(local2))
+    monkeypatch.setattr(_weights, "MAX_INLINE", 100)
+    for given in (first.weightsSafetensors, first.weights()):
+        with pytest.raises(InvalidParameterError, match="holds at most 100: write it to a file system"):
+            classifier(initialWeights=given)
 
 
 def test_initial_weights_that_do_not_fit(local2: SparkSession, tmp_path: Path) -> None:

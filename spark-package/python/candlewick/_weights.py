@@ -12,9 +12,13 @@ from typing import Any, Union
 
 import numpy as np
 
+from candlewick.errors import InvalidParameterError
+
 _TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 #: Weights within a parameter instead of in a file.
 _INLINE = "base64:"
+#: Longest file that a parameter holds: MaxInline of Scala's InitialWeights, to which a test holds it.
+MAX_INLINE = 1 << 30
 
 #: A path; the bytes of a safetensors file; arrays or PyTorch tensors by name; a module of PyTorch; a trained model.
 WeightsLike = Union[str, "os.PathLike[str]", bytes, Mapping[str, Any], Any]
@@ -96,8 +100,26 @@ def _array(name: str, value: Any) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(array, dtype="<f4").reshape(array.shape)
 
 
+def check_inline(size: int) -> None:
+    """Refuses a file that is too long for the parameter, in the words of the JVM.
+
+    Raises:
+        InvalidParameterError: It is.
+    """
+    if size > MAX_INLINE:
+        raise InvalidParameterError(
+            f"initialWeights: the file has {size} bytes, and a parameter holds at most {MAX_INLINE}: write it to a file "
+            "system that Hadoop reads, and set its path"
+        )
+
+
 def to_weights(value: Any) -> str:
-    """What the parameter initialWeights holds: a path, or the file itself as text."""
+    """What the parameter initialWeights holds: a path, or the file itself as text.
+
+    Raises:
+        InvalidParameterError: The file is too long for a parameter.
+        TypeError: It is nothing that holds weights.
+    """
     if isinstance(value, (str, os.PathLike)):
         return os.fspath(value)
     if hasattr(value, "named_children") and hasattr(value, "state_dict"):
@@ -110,6 +132,7 @@ def to_weights(value: Any) -> str:
     elif hasattr(value, "_initial_text"):
         return str(value._initial_text())
     if isinstance(value, (bytes, bytearray, memoryview)):
+        check_inline(memoryview(value).nbytes)
         return _INLINE + base64.b64encode(value).decode()
     raise TypeError(
         f"initialWeights must be a path, the bytes of a safetensors file, a state_dict, a module of PyTorch or a model, not "

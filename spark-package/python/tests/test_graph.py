@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
 import pytest
 
-from candlewick import nn, optim, to_safetensors
+from candlewick import _weights, nn, optim, to_safetensors
 from candlewick._document import to_network
 from candlewick._weights import parse_safetensors, to_weights
 from candlewick.errors import InvalidParameterError
@@ -150,6 +151,20 @@ def test_safetensors_there_and_back() -> None:
         to_safetensors({"n": np.arange(2)})
     with pytest.raises(TypeError, match="not int"):
         to_weights(3)
+
+
+def test_weights_that_are_too_long_for_a_parameter_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {"w": np.zeros(2, dtype=np.float32)}
+    file = to_safetensors(state)
+    values: list[Any] = [file, bytearray(file), memoryview(file).cast("B", (len(file) // 8, 8)), state]
+    monkeypatch.setattr(_weights, "MAX_INLINE", len(file))
+    assert {to_weights(value) for value in values} == {to_weights(file)}
+    monkeypatch.setattr(_weights, "MAX_INLINE", len(file) - 1)
+    monkeypatch.setattr(base64, "b64encode", lambda _: pytest.fail("it is encoded"))
+    for value in values:
+        with pytest.raises(InvalidParameterError, match=f"the file has {len(file)} bytes.*set its path") as caught:
+            to_weights(value)
+        assert f"holds at most {len(file) - 1}:" in str(caught.value)
 
 
 def test_a_decoder_has_masks_in_the_order_that_it_takes_them() -> None:
