@@ -188,7 +188,9 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
                 }
             }
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                if let Some(suppressed) = shared.complaints.admit(Instant::now()) {
+                    tracing::warn!(suppressed, "cannot accept a connection: {error}");
+                }
                 // Out of file descriptors, for instance: give others time to close theirs.
                 thread::sleep(POLL_INTERVAL);
             }

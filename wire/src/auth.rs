@@ -180,6 +180,8 @@ impl ServerAuth {
 
     fn complain(&self, remote: &str, method: &str, why: &str) {
         if let Some(suppressed) = self.0.complaints.admit(Instant::now()) {
+            // The caller chose it, and has proved nothing.
+            let method = short(method);
             tracing::warn!(%remote, %method, suppressed, "refused a call: {why}");
         }
     }

@@ -67,6 +67,15 @@ impl Link {
         self.leave_waiting();
         // An error means that it is closed already.
         let _ = self.handle.shutdown(Shutdown::Both);
+        // Who waits for the allowance is not told by the socket, and would keep both handles of it for good.
+        self.wake_reader();
+    }
+
+    fn wake_reader(&self) {
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reader) = allowance.reader.take() {
+            reader.wake();
+        }
     }
 
     fn leave_waiting(&self) {
@@ -89,10 +98,7 @@ impl Connection {
             return;
         }
         link.leave_waiting();
-        let mut allowance = link.allowance.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reader) = allowance.reader.take() {
-            reader.wake();
-        }
+        link.wake_reader();
     }
 
     /// True for the first handshake of the connection; it may make no other.
@@ -140,6 +146,13 @@ impl Connections {
             }
         });
         Ok(io)
+    }
+
+    /// Says why none is accepted: while files are used up that happens again and again.
+    pub(crate) fn cannot_accept(&self, error: &io::Error) {
+        if let Some(suppressed) = self.complaints.admit(Instant::now()) {
+            tracing::warn!(suppressed, "cannot accept a connection: {error}");
+        }
     }
 
     fn take(self: &Arc<Self>, stream: TcpStream, from: IpAddr) -> io::Result<Io> {
@@ -194,10 +207,15 @@ pub(crate) struct Io {
 }
 
 impl Io {
-    /// Reads what an unproven connection may still send; pending once that is nothing, until it has proved itself.
+    /// Reads what an unproven connection may still send; pending once that is nothing, until it has proved itself or is closed, which
+    /// is its end.
     fn poll_unproven(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut allowance = self.link.allowance.lock().unwrap_or_else(PoisonError::into_inner);
         if allowance.left == 0 {
+            // It is over before whoever closes it looks for a reader under this lock.
+            if !self.link.liveness.is_open() {
+                return Poll::Ready(Ok(()));
+            }
             allowance.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -323,6 +341,30 @@ mod tests {
             .expect("the reader is never woken");
         assert!(rest.unwrap().iter().all(|byte| *byte == 7));
         assert!(connections.unproven().is_empty());
+        drop(writer.join().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_closed_with_its_allowance_used_up_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let connections = Arc::new(Connections::default());
+        let mut io = connections.accept(&listener).await.unwrap();
+        let writer = std::thread::spawn(move || {
+            stream.write_all(&vec![7; UNPROVEN_BYTES]).unwrap();
+            stream
+        });
+        io.read_exact(&mut vec![0; UNPROVEN_BYTES]).await.unwrap();
+        let link = Arc::clone(&io.link);
+        let rest = tokio::spawn(async move { io.read(&mut [0; 1]).await.unwrap() });
+        while link.allowance.lock().unwrap().reader.is_none() {
+            tokio::task::yield_now().await;
+        }
+        link.close();
+        let rest = tokio::time::timeout(Duration::from_secs(60), rest)
+            .await
+            .expect("the reader is never woken");
+        assert_eq!(rest.unwrap(), 0);
         drop(writer.join().unwrap());
     }
 

@@ -103,7 +103,7 @@ fn incoming(listener: TcpListener, connections: Arc<Connections>) -> impl Stream
     futures::stream::unfold((listener, connections), async |(listener, connections)| {
         let item = connections.accept(&listener).await;
         if let Err(error) = &item {
-            tracing::warn!("cannot accept a connection: {error}");
+            connections.cannot_accept(error);
             // Out of file descriptors, for instance: give others time to close theirs.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
