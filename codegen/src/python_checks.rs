@@ -103,6 +103,7 @@ fn ranged(kind: &str, range: Range) -> String {
     let bounds = match range {
         Range::Any | Range::OneOf(_) => String::new(),
         Range::Ints { min, max } => format!("{min}, {max}"),
+        Range::IntsOr { min, max, or } => format!("{min}, {max}, also={or}"),
         Range::AtLeast(min) => format!("{min:?}"),
         Range::Above(bound) => format!("above={bound:?}"),
         Range::Closed { min, max } => format!("{min:?}, {max:?}"),

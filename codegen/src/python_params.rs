@@ -478,6 +478,7 @@ fn bounds(range: Range) -> Option<String> {
     Some(match range {
         Range::Any => "Range()".to_owned(),
         Range::Ints { min, max } => format!("Range({min}, {max})"),
+        Range::IntsOr { min, max, or } => format!("Range({min}, {max}, also={or})"),
         Range::AtLeast(min) => format!("Range({min:?})"),
         Range::Above(bound) => format!("Range(above={bound:?})"),
         Range::Closed { min, max } => format!("Range({min:?}, {max:?})"),

@@ -66,6 +66,7 @@ fn check(arg: &Arg) -> Option<String> {
 fn whole(range: Range) -> Option<String> {
     match range {
         Range::Ints { min, max } => Some(format!("Legal.whole({min}L, {max}L)")),
+        Range::IntsOr { min, max, or } => Some(format!("Legal.or({or}, Legal.whole({min}L, {max}L))")),
         _ => None,
     }
 }
@@ -87,6 +88,7 @@ fn texts(texts: &[&str]) -> String {
 pub(crate) fn bounds(range: Range) -> Option<String> {
     let (low, high, inclusive) = match range {
         Range::Ints { min, max } => (min.to_string(), max.to_string(), (true, true)),
+        Range::IntsOr { .. } => return whole(range),
         Range::Any => return Some("Legal.finite".to_owned()),
         Range::AtLeast(min) => (format!("{min:?}"), "Double.MaxValue".to_owned(), (true, true)),
         Range::Above(bound) => (format!("{bound:?}"), "Double.MaxValue".to_owned(), (false, true)),

@@ -32,7 +32,7 @@ use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
 use class_weight::class_weight;
 use exchange::{completed, compression};
-use features::{encoding, feature_width};
+use features::{check_indices, encoding, feature_width};
 use local::local_steps;
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
@@ -123,6 +123,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
     let (data, mut train) = specification(input, &params, resolved, feature_width)?;
+    check_indices(&network, &data)?;
     train.logical_shards = gang.logical_shards;
     train.class_weight = class_weight;
     train.precision = precision;
@@ -130,7 +131,7 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     launch.save_optimizer = saves_optimizer(&params, &train)?;
     let kept = launch.checkpoint.is_some() || launch.save_optimizer;
     launch.identity =
-        (kept || params.flag("resumeOptimizer")).then(|| identity(&data, &train, device(input)));
+        (kept || params.flag("resumeOptimizer")).then(|| identity(&network, (&data, &train), device(input)));
     let job = JobSpec {
         job: input.job.clone(),
         data,
@@ -241,7 +242,7 @@ fn specification(
     feature_width: usize,
 ) -> Result<(DataSpec, TrainSpec), Failure> {
     let seed = params.seed()?;
-    check_several(params, &resolved.label)?;
+    check_several(params, &resolved)?;
     let head = Head::of(&resolved.label, &resolved.network)?;
     let (evaluation, validation) = evaluation(params, head, seed, &resolved.loss)?;
     let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?
@@ -301,16 +302,33 @@ fn specification(
 }
 
 /// Metrics are of one output.
-fn check_several(params: &Complete, label: &LabelKind) -> Result<(), Failure> {
+fn check_several(params: &Complete, resolved: &Resolved) -> Result<(), Failure> {
     let metrics = params.value("metrics").as_array().map_or(&[][..], Vec::as_slice);
     let named = metrics.iter().find(|name| **name != "loss");
-    if let (LabelKind::Targets { .. }, Some(name)) = (label, named) {
-        return Err(Failure::parameter(format!(
-            "parameter metrics: {name} is of one output, but the loss is made of several: leave metrics out (val_loss is \
-             always reported), and call evaluate of the model, which has the metrics of each output"
-        )));
-    }
-    Ok(())
+    let (LabelKind::Targets { .. }, Some(name)) = (&resolved.label, named) else {
+        return Ok(());
+    };
+    let alone = resolved.network.outputs().len() == 1
+        && resolved.loss["losses"]
+            .as_array()
+            .is_some_and(|terms| terms.len() == 1);
+    let (made, remedy) = if alone {
+        let inner = resolved.loss.pointer("/losses/0/loss/type");
+        let inner = inner.and_then(Value::as_str).unwrap_or("...");
+        (
+            "the loss is given by output",
+            format!("give the loss of the only output by itself, in Python loss=nn.{inner}(...)"),
+        )
+    } else {
+        let all = "and call evaluate of the model, which has the metrics of each output";
+        (
+            "the loss is made of several",
+            format!("leave metrics out (val_loss is always reported), {all}"),
+        )
+    };
+    Err(Failure::parameter(format!(
+        "parameter metrics: {name} is of one output, but {made}: {remedy}"
+    )))
 }
 
 /// Metrics of a regressor compare every output with the value of the label that it predicts.

@@ -165,7 +165,8 @@ fn strict_names_everything_that_differs() {
     assert_eq!(
         message,
         "initialWeights do not fit the network: the file lacks 0.bias; the network has no extra; shapes differ: \
-         0.weight [4, 3] instead of [3, 4]; set strictWeights to false to load what fits"
+         0.weight [4, 3] instead of [3, 4]; matrices of the file look transposed: PyTorch's Linear has [out_features, \
+         in_features]"
     );
 
     let (weights, report) = network().load_initial(&bytes, false, 9).unwrap();
@@ -180,6 +181,28 @@ fn strict_names_everything_that_differs() {
         report.to_json(),
         json!({"loaded": 2, "missing": ["0.bias"], "unexpected": ["extra"],
             "mismatched": [{"name": "0.weight", "found": [4, 3], "wanted": [3, 4]}]})
+    );
+}
+
+#[test]
+fn a_file_of_which_nothing_fits_is_refused_whether_it_has_to_fit_or_not() {
+    let foreign = file(&[("fc1.weight", Dtype::F32, vec![3, 4], vec![0; 48])]);
+    for strict in [true, false] {
+        let message = network().load_initial(&foreign, strict, 0).unwrap_err().message;
+        assert!(
+            message.contains("the network has no fc1.weight; none of it fits: give the tensors the names"),
+            "{message}"
+        );
+    }
+    let mut tensors = mixed();
+    tensors.remove(1);
+    let message = network()
+        .load_initial(&file(&tensors), true, 0)
+        .unwrap_err()
+        .message;
+    assert!(
+        message.ends_with("the file lacks 0.bias; set strictWeights to false to load what fits"),
+        "{message}"
     );
 }
 

@@ -111,6 +111,15 @@ pub enum Range {
         /// Largest.
         max: i64,
     },
+    /// Whole numbers in `min..=max`, or another one, which says something else.
+    IntsOr {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// The other one.
+        or: i64,
+    },
     /// Reals from `min` on, without an upper bound.
     AtLeast(f64),
     /// Reals above a bound, which itself is not legal.
@@ -308,6 +317,7 @@ impl Domain {
     fn is_whole(&self, value: &Value) -> bool {
         value.as_i64().is_some_and(|number| match self.range {
             Range::Ints { min, max } => (min..=max).contains(&number),
+            Range::IntsOr { min, max, or } => number == or || (min..=max).contains(&number),
             _ => true,
         })
     }
@@ -326,7 +336,7 @@ impl Domain {
                     Range::Above(bound) => number > bound,
                     Range::Closed { min, max } => (min..=max).contains(&number),
                     Range::HalfOpen { min, below } => (min..below).contains(&number),
-                    Range::Any | Range::Ints { .. } | Range::OneOf(_) => true,
+                    Range::Any | Range::Ints { .. } | Range::IntsOr { .. } | Range::OneOf(_) => true,
                 }
         })
     }
@@ -346,6 +356,10 @@ impl Domain {
             Range::Any => what.trim_end_matches(',').trim_end_matches(", each").to_owned(),
             Range::Ints { min, max } if max >= MAX_SIZE - 1 => format!("{what} of at least {min}"),
             Range::Ints { min, max } => format!("{what} from {min} to {max}"),
+            Range::IntsOr { min, max, or } if max >= MAX_SIZE - 1 => {
+                format!("{what} of at least {min}, or {or}")
+            }
+            Range::IntsOr { min, max, or } => format!("{what} from {min} to {max}, or {or}"),
             Range::AtLeast(min) => format!("{what} of at least {min}"),
             Range::Above(bound) => format!("{what} above {bound}"),
             Range::Closed { min, max } => format!("{what} from {min} to {max}"),

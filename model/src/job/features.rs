@@ -1,9 +1,11 @@
 //! How many values the features of a row have, and the type that they are sent and held in.
 
 use super::given;
+use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::features::{FeatureEncoding, FeatureType};
-use candlewick_protocol::job::JobInput;
+use candlewick_protocol::feed::{FeatureDomain, FeatureLimit};
+use candlewick_protocol::job::{DataSpec, JobInput};
 use candlewick_protocol::params::Complete;
 
 pub(super) fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
@@ -33,6 +35,22 @@ pub(super) fn encoding(input: &JobInput, params: &Complete, width: usize) -> Fea
     }
 }
 
+/// Refuses counts that a table would take for indices: sparse Vectors with a value for each of its rows. All of them may be legal
+/// indices, and a network learns something from them too.
+pub(super) fn check_indices(network: &Network, data: &DataSpec) -> Result<(), Failure> {
+    let width = network.input_width();
+    let is_index = |limit: &FeatureLimit| limit.count == width && limit.domain == FeatureDomain::Index(width);
+    let sparse = data.feature_encoding.kind == FeatureType::Sparse;
+    if sparse && network.feature_limits().iter().any(is_index) {
+        return Err(Failure::parameter(format!(
+            "the features are sparse Vectors of {width} values, as many as the table that reads them has rows, which takes each value \
+             for the index of a row: for counts or weights, as HashingTF and CountVectorizer make them, use \
+             EmbeddingBag({width}, ..., input=\"counts\"); indices come as an array"
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use crate::job::complete;
@@ -50,6 +68,34 @@ mod tests {
         complete(&serde_json::from_value(input).unwrap())
             .unwrap()
             .to_json()
+    }
+
+    #[test]
+    fn counts_are_not_taken_for_indices() {
+        let told = |bag: Value, width: u64, nonzeros: u64| {
+            let layers = json!([bag, {"type": "Linear", "out_features": 3}]);
+            let input = json!({"job": "00", "task": "classifier", "featureWidth": width, "featureTypes": ["vector"],
+                "nonzeros": nonzeros, "params": {"network": {"format": "candlewick.network/1", "layers": layers}}});
+            complete(&serde_json::from_value(input).unwrap())
+                .map(|_| ())
+                .map_err(|failure| failure.message)
+        };
+        let bag = |more: Value| {
+            let mut bag = json!({"type": "EmbeddingBag", "num_embeddings": 1000, "embedding_dim": 2});
+            bag.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            bag
+        };
+        let refused = told(bag(json!({})), 1000, 20).unwrap_err();
+        assert!(
+            refused.contains("EmbeddingBag(1000, ..., input=\"counts\")"),
+            "{refused}"
+        );
+        assert_eq!(told(bag(json!({"input": "counts"})), 1000, 20), Ok(()));
+        // Indices, some of which are padding; and values of a dense vector.
+        assert_eq!(told(bag(json!({})), 50, 5), Ok(()));
+        assert_eq!(told(bag(json!({})), 1000, 1000), Ok(()));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Which states of the training are kept, and what their bits depend on.
 
 use super::is_set;
+use crate::network::Network;
 use crate::optim::Schedule;
 use candlewick_protocol::Failure;
+use candlewick_protocol::compression::GradientCompression;
 use candlewick_protocol::job::{
     CheckpointSpec, DataSpec, DeviceKind, JobInput, LaunchSpec, SnapshotSpec, TrainSpec,
 };
@@ -39,15 +41,26 @@ pub(super) fn checkpoint_spec(
 }
 
 /// What the bits of the training's states depend on.
-pub(super) fn identity(data: &DataSpec, train: &TrainSpec, device: DeviceKind) -> Value {
+pub(super) fn identity(
+    network: &Network,
+    (data, train): (&DataSpec, &TrainSpec),
+    device: DeviceKind,
+) -> Value {
     let mut identity = json!({"data": data, "train": train});
     if device != DeviceKind::Cpu {
         // Processors do not say so: their states are those of before there was a choice.
         identity["train"]["device"] = json!(device);
     }
+    let spec = data;
     if let Some(data) = identity["data"].as_object_mut() {
-        // The bits are the same whatever type rows are held in.
-        data.remove("featureEncoding");
+        // The bits are the same whatever type rows are held in, as long as no gradient is compressed: those of columns are not.
+        let encoding = data.remove("featureEncoding");
+        if train.gradient_compression != GradientCompression::None && network.goes_by_columns(spec) {
+            data.insert(
+                "featureEncoding".to_owned(),
+                encoding.map_or(Value::Null, |all| all["kind"].clone()),
+            );
+        }
     }
     let spans = train.lr_scheduler.as_ref().is_some_and(Schedule::spans_training);
     if let (false, Some(train)) = (spans, identity["train"].as_object_mut()) {
@@ -72,12 +85,6 @@ pub(super) fn saves_optimizer(params: &Complete, train: &TrainSpec) -> Result<bo
 /// When the trainers send their state, where somebody keeps it.
 pub(super) fn snapshot_spec(params: &Complete, launch: &LaunchSpec) -> Result<SnapshotSpec, Failure> {
     let epochs = params.value("checkpointInterval").as_i64().unwrap_or_default();
-    if epochs == 0 {
-        return Err(Failure::parameter(
-            "parameter checkpointInterval = 0 is not legal: expected a number of epochs of at least 1, or -1 for no \
-             checkpoints at the end of epochs",
-        ));
-    }
     if launch.checkpoint.is_none() {
         return Ok(SnapshotSpec {
             epochs: if launch.save_optimizer { AT_THE_END } else { 0 },
@@ -162,6 +169,25 @@ mod tests {
             spec(&json!({"epochs": epochs, "lrScheduler": {"type": "OneCycleLR", "max_lr": 0.1}})).2
         };
         assert_ne!(cycle(3), cycle(4));
+    }
+
+    #[test]
+    fn whether_features_are_sparse_counts_where_their_gradients_are_not_compressed() {
+        let identity = |compression: &str, nonzeros: u64| {
+            let layers = json!([{"type": "Linear", "out_features": 3}]);
+            let params = json!({"network": {"format": "candlewick.network/1", "layers": layers},
+                "checkpointDir": "hdfs:///c", "gradientCompression": compression});
+            let more = json!({"featureWidth": 12800, "featureTypes": ["vector"], "nonzeros": nonzeros});
+            ask(&params, &more).unwrap().launch.identity.unwrap()
+        };
+        for compression in ["topk:0.1", "bf16", "powersgd:2", "auto"] {
+            let (sparse, dense) = (identity(compression, 20), identity(compression, 12_800));
+            assert_ne!(sparse, dense, "{compression}");
+            // As it was before.
+            assert!(dense["data"].get("featureEncoding").is_none());
+            assert_eq!(sparse["data"]["featureEncoding"], "sparse");
+        }
+        assert_eq!(identity("none", 20), identity("none", 12_800));
     }
 
     #[test]

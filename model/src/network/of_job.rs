@@ -3,7 +3,7 @@
 use super::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::features::FeatureType;
-use candlewick_protocol::job::JobSpec;
+use candlewick_protocol::job::{DataSpec, JobSpec};
 
 /// From one value in so many that is not zero on, a step over sparse rows takes no longer than one over dense ones
 /// (`cargo bench -p candlewick-model --bench sparse_input`, docs/performance.md).
@@ -31,15 +31,20 @@ impl Network {
         let network = Network::from_document(&job.train.network, &job.data.input_shape)?
             .with_precision(job.train.precision)
             .with_tf32(job.train.allow_tf32);
-        let encoding = &job.data.feature_encoding;
-        let width = u64::from(job.data.feature_width);
-        let few = encoding
-            .nonzeros
-            .is_none_or(|nonzeros| nonzeros.saturating_mul(SPARSE_IN_TRAINING) <= width);
-        if encoding.kind == FeatureType::Sparse && network.takes_sparse() && (few || network.skips_zeros()) {
+        if network.goes_by_columns(&job.data) {
             return network.with_sparse_input();
         }
         Ok(network)
+    }
+
+    /// Whether trainers of this network compute over such rows by the columns that are not 0.
+    pub(crate) fn goes_by_columns(&self, data: &DataSpec) -> bool {
+        let encoding = &data.feature_encoding;
+        let width = u64::from(data.feature_width);
+        let few = encoding
+            .nonzeros
+            .is_none_or(|nonzeros| nonzeros.saturating_mul(SPARSE_IN_TRAINING) <= width);
+        encoding.kind == FeatureType::Sparse && self.takes_sparse() && (few || self.skips_zeros())
     }
 }
 

@@ -52,11 +52,14 @@ impl Report {
         })
     }
 
-    /// Fails unless file and network agree in every name and shape.
+    /// Fails unless file and network agree in every name and shape, or, where it need not be `strict`, in one at least.
     ///
     /// # Errors
     /// `InvalidParameter` with what differs.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub fn check(&self, strict: bool) -> Result<(), Failure> {
+        if self.loaded > 0 && !strict {
+            return Ok(());
+        }
         let shapes: Vec<String> = self
             .mismatched
             .iter()
@@ -74,8 +77,16 @@ impl Report {
         if parts.is_empty() {
             return Ok(());
         }
+        let transposed = |one: &Mismatch| one.found.len() == 2 && one.found.iter().rev().eq(&one.wanted);
+        let remedy = if self.mismatched.iter().any(transposed) {
+            "matrices of the file look transposed: PyTorch's Linear has [out_features, in_features]"
+        } else if self.loaded == 0 {
+            "none of it fits: give the tensors the names that summary() of the network has"
+        } else {
+            "set strictWeights to false to load what fits"
+        };
         Err(Failure::parameter(format!(
-            "initialWeights do not fit the network: {}; set strictWeights to false to load what fits",
+            "initialWeights do not fit the network: {}; {remedy}",
             parts.join("; ")
         )))
     }

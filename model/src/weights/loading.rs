@@ -80,14 +80,13 @@ impl Loading {
     ///
     /// # Errors
     /// `InvalidParameter` where the file has not come to its end, holds a number that is not finite where training would
-    /// start from it, or, where the rule is strict, does not hold exactly the network's parameters.
+    /// start from it, or does not hold the network's parameters: exactly those where the rule is strict, else
+    /// one at least.
     pub fn finish(self) -> Result<(Vec<f32>, Report), Failure> {
         let weights = self.incoming.finish()?;
         if let Rule::Initial { strict, .. } = self.rule {
             import::check_finite(&self.parameters, &weights)?;
-            if strict {
-                self.report.check()?;
-            }
+            self.report.check(strict)?;
         }
         Ok((weights, self.report))
     }

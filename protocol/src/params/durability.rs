@@ -17,7 +17,11 @@ pub(super) const PARAMS: &[Param] = &[
         "checkpointInterval",
         Scope::Estimator,
         ValueType::Int,
-        ints(-1, MAX_SIZE - 1),
+        Range::IntsOr {
+            min: 1,
+            max: MAX_SIZE - 1,
+            or: -1,
+        },
         Some("1"),
         "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one.",
     ),

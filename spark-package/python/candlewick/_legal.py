@@ -48,7 +48,7 @@ class Legal:
 
 
 class Range:
-    """Finite numbers between bounds; ``above`` and ``below`` are not legal themselves."""
+    """Finite numbers between bounds, and ``also``; ``above`` and ``below`` are not legal themselves."""
 
     def __init__(
         self,
@@ -57,12 +57,14 @@ class Range:
         *,
         above: float = -math.inf,
         below: float = math.inf,
+        also: float | None = None,
     ) -> None:
         self._least, self._most, self._above, self._below = least, most, above, below
+        self._also = also
 
     def __call__(self, number: float) -> bool:
         """Whether the number is legal."""
-        return self._least <= number <= self._most and self._above < number < self._below
+        return number == self._also or (self._least <= number <= self._most and self._above < number < self._below)
 
 
 def each(check: Callable[[Any], bool] | None = None) -> Callable[[list[Any]], bool]:

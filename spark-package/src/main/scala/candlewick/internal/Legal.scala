@@ -31,6 +31,9 @@ private[candlewick] object Legal {
   /** A whole number from `least` to `most`. */
   def whole(least: Long, most: Long): Int => Boolean = number => least <= number && number <= most
 
+  /** That one too. */
+  def or(other: Int, legal: Int => Boolean): Int => Boolean = number => number == other || legal(number)
+
   /** A text that fits the pattern as a whole, in any case of letters. */
   def matches(pattern: String): String => Boolean = text => text != null && text.matches(s"(?i)$pattern")
 }
