@@ -8,6 +8,7 @@ use candlewick_model::device::driver::Gpus;
 use candlewick_model::device::{self, DeviceName};
 use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use tracing::Subscriber;
@@ -80,8 +81,11 @@ enum Command {
 #[must_use]
 pub fn main(binary: Binary) -> i32 {
     log_to_stderr();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = parse(&arguments).and_then(|command| run(binary, command));
+    let outcome = arguments()
+        .and_then(|arguments| parse(&arguments))
+        .and_then(|command| run(binary, command));
+    // The process ends with this status, and drops nothing.
+    crate::spill::leave();
     outcome.unwrap_or_else(|failure| {
         // eprintln! panics where stderr has no room.
         let _ = writeln!(std::io::stderr(), "{}: {}", binary.name, failure.message);
@@ -91,6 +95,19 @@ pub fn main(binary: Binary) -> i32 {
             exit::FAILED
         }
     })
+}
+
+/// What follows the name of the program.
+fn arguments() -> Result<Vec<String>, Failure> {
+    let text = |argument: OsString| {
+        argument.into_string().map_err(|argument| {
+            Failure::parameter(format!(
+                "the argument {} is not UTF-8: give names and paths that are",
+                argument.display()
+            ))
+        })
+    };
+    std::env::args_os().skip(1).map(text).collect()
 }
 
 fn run(binary: Binary, command: Command) -> Result<i32, Failure> {

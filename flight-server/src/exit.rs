@@ -38,7 +38,7 @@ pub fn when_stdin_ends() -> Result<(), Failure> {
             }
         }
         tracing::info!("stdin has ended: the parent is gone or wants this process to end");
-        std::process::exit(OK);
+        end(OK);
     };
     std::thread::Builder::new()
         .name("candlewick-stdin".to_owned())
@@ -83,7 +83,13 @@ fn last_words(info: &PanicHookInfo<'_>) {
     if words.spawn(speak).is_ok() {
         let _ = heard.recv_timeout(LAST_WORDS * 4);
     }
-    std::process::exit(FAILED);
+    end(FAILED)
+}
+
+/// Ends the process, which drops nothing.
+fn end(status: i32) -> ! {
+    crate::spill::leave();
+    std::process::exit(status);
 }
 
 /// The user that this process acts as.

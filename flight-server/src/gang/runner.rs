@@ -281,6 +281,14 @@ impl Runner {
         let session = self.session.as_mut().ok_or_else(|| early("a state"))?;
         candlewick_failpoint::reach("gang.restore", counter.step)?;
         let _file = self.state.arrived();
+        if session.counter() > counter {
+            // Others gave it that state while this one was on its way, and it has gone on.
+            tracing::info!(
+                "leaves a saved state at {counter}: it stands at {}",
+                session.counter()
+            );
+            return Ok(());
+        }
         session.restore(steps, file)?;
         let answer = self.seat.restored(session.counter(), counter)?;
         self.state.progressed(counter);
@@ -298,8 +306,9 @@ impl Runner {
             self.rows();
             self.sums.clone_from(&formation.sums);
         }
-        self.keep_shards(&place)?;
         let mut gang = self.connect(formation, &place)?;
+        // Whoever has many rows to give up is waited for in the exchange, which has more patience than a connection.
+        self.keep_shards(&place)?;
         candlewick_failpoint::reach("gang.form", place.generation)?;
         self.take_state(&place, &mut gang.reduce)?;
         // One that was halted before its first step has heard of that, and one that joins has not: their states are compared.
@@ -320,6 +329,7 @@ impl Runner {
         if self.plan.as_ref().is_some_and(as_it_is) {
             return Ok(());
         }
+        candlewick_failpoint::reach("gang.keep", place.generation)?;
         let data = self.rows().ok_or_else(|| Failure::internal("FORM before SEAL"))?;
         data.retain(&place.keeps);
         let held = data.shards();

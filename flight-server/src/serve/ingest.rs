@@ -63,7 +63,9 @@ fn rows<T: Held>(
         None => None,
     };
     let count = batch.num_rows();
-    let mut builder = ChunkBuilder::typed(shape, T::KIND, count, count * shape.features);
+    // Rows may be shorter than they have to be: then the first of them is refused below, and no memory taken for all.
+    let values = features.values.len().min(count * shape.features);
+    let mut builder = ChunkBuilder::typed(shape, T::KIND, count, values);
     for row in 0..batch.num_rows() {
         let weight = match &weights {
             None => 1.0,
@@ -134,8 +136,12 @@ impl<T: ArrowPrimitiveType> Lists<T> {
                 array.data_type()
             )));
         }
-        let cast = cast(&values, &T::DATA_TYPE)
-            .map_err(|error| Failure::data(format!("column {name} cannot be read as numbers: {error}")))?;
+        let values = if T::DATA_TYPE == DataType::Float32 && goes_by_f64(values.data_type()) {
+            to_type(&values, &DataType::Float64, name)?
+        } else {
+            values
+        };
+        let cast = to_type(&values, &T::DATA_TYPE, name)?;
         let lists = Lists {
             values: cast.as_primitive::<T>().clone(),
             ends,
@@ -163,6 +169,16 @@ impl<T: ArrowPrimitiveType> Lists<T> {
     }
 }
 
+/// Numbers that a double does not hold exactly. Rows of Spark become doubles first, and what is rounded twice may be another f32.
+fn goes_by_f64(of: &DataType) -> bool {
+    of.is_decimal() || matches!(of, DataType::Int64 | DataType::UInt64)
+}
+
+fn to_type(values: &ArrayRef, to: &DataType, name: &str) -> Result<ArrayRef, Failure> {
+    cast(values, to)
+        .map_err(|error| Failure::data(format!("column {name} cannot be read as numbers: {error}")))
+}
+
 fn of_list<O: OffsetSizeTrait>(array: &ArrayRef) -> (ArrayRef, Ends) {
     let list = array.as_list::<O>();
     let offsets = list
@@ -177,7 +193,10 @@ fn of_list<O: OffsetSizeTrait>(array: &ArrayRef) -> (ArrayRef, Ends) {
 mod tests {
     use super::*;
     use arrow_array::builder::{Float64Builder, ListBuilder};
-    use arrow_array::{BooleanArray, FixedSizeListArray, Float32Array, Int8Array, Int64Array, StringArray};
+    use arrow_array::{
+        BooleanArray, Decimal128Array, FixedSizeListArray, Float32Array, Float64Array, Int8Array, Int64Array,
+        StringArray,
+    };
     use arrow_schema::Field;
     use candlewick_protocol::job::LabelKind;
     use std::sync::Arc;
@@ -258,6 +277,38 @@ mod tests {
         assert_eq!(to_chunk(&sliced, 0, &shape()).unwrap().hashes, wanted.hashes[1..]);
         let sliced = batch(features[0].clone(), labels[0].clone()).slice(1, 1);
         assert_eq!(to_chunk(&sliced, 0, &shape()).unwrap().hashes, wanted.hashes[1..]);
+    }
+
+    #[test]
+    fn numbers_that_a_double_rounds_are_those_of_a_fit_by_spark() {
+        // f32 has 24 bits, and f64 53: rounded at once it is the next f32.
+        let number = (1 << 60) + (1 << 36) + 1i64;
+        #[expect(clippy::cast_precision_loss, reason = "that is the point")]
+        let rounded = number as f64;
+        let list = |values: ArrayRef| -> ArrayRef {
+            let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+            Arc::new(FixedSizeListArray::new(item, 2, values, None))
+        };
+        let hashes = |values: ArrayRef| {
+            let label: ArrayRef = Arc::new(Int64Array::from(vec![0]));
+            to_chunk(&batch(list(values), label), 0, &shape()).unwrap().hashes
+        };
+        let by_spark = hashes(Arc::new(Float64Array::from(vec![rounded, 0.0])));
+        assert_eq!(hashes(Arc::new(Int64Array::from(vec![number, 0]))), by_spark);
+        let decimals = Decimal128Array::from(vec![i128::from(number), 0]).with_precision_and_scale(20, 0);
+        assert_eq!(hashes(Arc::new(decimals.unwrap())), by_spark);
+    }
+
+    #[test]
+    fn rows_that_are_too_short_take_no_memory_for_longer_ones() {
+        let wide = Shape {
+            features: 1 << 40,
+            ..shape()
+        };
+        let label: ArrayRef = Arc::new(Int64Array::from(vec![0; 1 << 16]));
+        let features: ArrayRef = Arc::new(Float32Array::from(vec![1.0; 1 << 16]));
+        let told = to_chunk(&batch(features, label), 4, &wide).unwrap_err().message;
+        assert!(told.contains("row 0 of batch 4: it has 1 features"), "{told}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Files of rows without a name: whoever ends, however it ends, leaves nothing behind.
 
-use super::unnamed::unnamed;
+use super::unnamed::{Own, unnamed};
 use crate::memory::{Account, Charge, Ledger, mib};
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
@@ -14,7 +14,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use tempfile::TempDir;
 
 /// Bytes that encryption adds to a block.
 const TAG: usize = 16;
@@ -97,7 +96,7 @@ impl Spill {
             })?;
             Ok(Part {
                 file,
-                _own: own,
+                own,
                 folder: folder.clone(),
                 end: AtomicU64::new(0),
                 tells: AtomicBool::new(true),
@@ -134,11 +133,19 @@ pub(crate) struct Extent {
 struct Part {
     file: File,
     /// Dropped after the file.
-    _own: Option<TempDir>,
+    own: Option<Own>,
     folder: PathBuf,
     end: AtomicU64,
     /// Whether the file system says what it has to fetch from the disk first.
     tells: AtomicBool,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Some(own) = &self.own {
+            own.closes();
+        }
+    }
 }
 
 impl Part {

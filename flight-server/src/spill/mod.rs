@@ -18,3 +18,4 @@ pub(crate) use opened::{Opened, Sorting};
 pub(crate) use partition::{ListId, Partition};
 pub(crate) use record::{Layout, Record};
 pub(crate) use sequence::{Sequence, SequenceReader};
+pub(crate) use unnamed::leave;

@@ -6,6 +6,7 @@ use crate::common::feed::{connect, route, runtime};
 use crate::common::{Gang, WAIT, coordinator_config};
 use arrow_flight::FlightData;
 use candlewick_coordinator::CoordinatorConfig;
+use candlewick_failpoint::Gates;
 use candlewick_protocol::auth::COORDINATOR;
 use candlewick_protocol::job::JobSpec;
 use candlewick_protocol::keys::{JobSecret, Purpose};
@@ -23,6 +24,25 @@ use tonic::Request;
 /// A host that no name server knows; a label this long is asked of none. It ranks before 127.0.0.1.
 fn unknown_host() -> String {
     format!("0{}", "x".repeat(63))
+}
+
+/// Whoever gives many rows up takes long; a peer that only connects is waited for less long than one that exchanges.
+#[test]
+fn whoever_gives_rows_up_is_connected_already() {
+    let gates = Gates::new().unwrap();
+    let mut gang = Gang::start_held(job(1, 64), 2, &gates, |index| {
+        Some(format!(
+            "{}=1",
+            if index == 0 { "gang.keep" } else { "gang.form" }
+        ))
+    });
+    let ledger = gang.feed_and_seal(&rows(200));
+    gang.command(&json!({"cmd": "train"}));
+    let keeps = gates.hit("gang.keep", 1, WAIT).unwrap();
+    // The other has its connections, and goes on to what it exchanges.
+    drop(gates.hit("gang.form", 1, WAIT).unwrap());
+    drop(keeps);
+    gang.rest(ledger);
 }
 
 /// What the driver below is told by.

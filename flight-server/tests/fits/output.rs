@@ -2,8 +2,10 @@
 
 use crate::common;
 use candlewick_wire::Client;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
 fn full() -> File {
@@ -24,6 +26,13 @@ fn words_that_cannot_be_written_are_no_panic() {
         let code = common::ended(&mut child, "a trainer with a wrong command line").code();
         assert_eq!(code, Some(status), "{arguments:?}");
     }
+    let mut child = trainer(&["serve", "--token-file"])
+        .arg(OsStr::from_bytes(b"/tmp/\xff"))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let code = common::ended(&mut child, "a trainer with an argument that is no text").code();
+    assert_eq!(code, Some(2));
     for arguments in [&["--version"][..], &["--help"]] {
         let mut child = trainer(arguments).stdout(full()).spawn().unwrap();
         let code = common::ended(&mut child, "a trainer that is asked for words").code();
