@@ -461,6 +461,12 @@ fn label_source(column: &Column, kind: &LabelKind) -> Result<Source, Failure> {
             Some(shape @ (Shape::Array(_) | Shape::Nested(_) | Shape::Vector)),
             LabelKind::Real { .. } | LabelKind::Targets { .. },
         ) => source(shape),
+        // One value as it stands in the first row: a network of the user's own reads labels of any type.
+        (Some(shape @ (Shape::Array(_) | Shape::Nested(_) | Shape::Vector)), LabelKind::Class { .. })
+            if column.width == Some(1) =>
+        {
+            source(shape)
+        }
         (_, LabelKind::Class { .. }) => Err(Failure::parameter(format!(
             "label column '{name}' has type {data_type}: the label of a classifier is a number; use StringIndexer for text"
         ))),
@@ -542,6 +548,18 @@ fn label(
         nested
             .write_exact(out)?
             .map_err(|what| RowError::irregular(&source.name, &what))?;
+    } else if let Values::Sparse {
+        indices,
+        values: given,
+        ..
+    } = &values
+    {
+        out.fill(0.0);
+        for (at, index) in indices.iter().enumerate() {
+            if let Some(out) = out.get_mut(u32::from_le_bytes(*index) as usize) {
+                *out = Number::Double.element(given, at)?;
+            }
+        }
     } else {
         for (index, out) in out.iter_mut().enumerate() {
             *out = values.get(index)?;

@@ -21,7 +21,11 @@ use candlewick_protocol::validation::FedShard;
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::{BatchFormat, OpenBatch};
 use serde::Deserialize;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Trainers of a host where one was waited for in vain are waited for so many times less long.
+const QUIET: u32 = 4;
 
 /// What a feed task is given.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,6 +65,10 @@ pub struct Feeder {
     label_width: usize,
     /// The first invalid row's failure: it ends the feed, as part of the ledger.
     failure: Option<Failure>,
+    /// Hosts of trainers that were waited for in vain.
+    quiet: BTreeSet<String>,
+    /// When the streams had ended, and the trainers were left to seal.
+    ended: Option<Instant>,
 }
 
 /// What the ledger will say.
@@ -89,22 +97,6 @@ struct TrainerSink {
     hash_sum: u128,
     /// Why it takes nothing any more.
     lost: Option<String>,
-}
-
-impl TrainerSink {
-    /// Ends the stream, if it was opened, with the frame that says what was sent in it.
-    fn end(&mut self, id: &StreamId, wait: &mut Wait<'_>) -> Result<(), Failure> {
-        let Some(stream) = &mut self.stream else {
-            return Ok(());
-        };
-        let end = StreamEnd {
-            rows: self.rows,
-            hash_sum: self.hash_sum,
-        };
-        stream.send(self.batch.last(id, end)?, wait)?;
-        stream.end();
-        Ok(())
-    }
 }
 
 impl Feeder {
@@ -143,6 +135,8 @@ impl Feeder {
             labels: vec![0.0; format.label_values()],
             label_width: format.labels,
             failure: None,
+            quiet: BTreeSet::new(),
+            ended: None,
             task,
             keys,
             decoder,
@@ -233,8 +227,7 @@ impl Feeder {
             return Ok(());
         }
         if !sink.batch.fits(&features) {
-            let flushed = self.flush(owner, wait);
-            self.unless_lost(owner, flushed)?;
+            self.attempt(owner, wait, Feeder::flush)?;
             if self.sinks[owner].lost.is_some() {
                 return Ok(());
             }
@@ -242,10 +235,35 @@ impl Feeder {
         let features = self.encoded.row();
         self.batches.check_row(&features)?;
         if self.sinks[owner].batch.push(features, &self.labels, weight) {
-            let flushed = self.flush(owner, wait);
-            self.unless_lost(owner, flushed)?;
+            self.attempt(owner, wait, Feeder::flush)?;
         }
         Ok(())
+    }
+
+    /// How long an owner is waited for. Where a trainer of its host was waited for in vain, it is likely the host: others of it have
+    /// a part of that.
+    fn patience(&self, owner: usize) -> Duration {
+        let whole = Duration::from_millis(self.task.feed.timeout_ms);
+        if self.quiet.contains(&self.sinks[owner].owner.host) {
+            whole / QUIET
+        } else {
+            whole
+        }
+    }
+
+    /// Does something with an owner, which may be lost by it.
+    fn attempt(
+        &mut self,
+        owner: usize,
+        wait: &mut Wait<'_>,
+        act: fn(&mut Self, usize, &mut Wait<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (began, patience) = ((wait.clock)(), self.patience(owner));
+        let outcome = act(self, owner, wait);
+        if outcome.is_err() && (wait.clock)().duration_since(began) >= patience {
+            self.quiet.insert(self.sinks[owner].owner.host.clone());
+        }
+        self.unless_lost(owner, outcome)
     }
 
     /// An owner that does not answer takes no more rows, nor those that it has: what came of them is dropped at SEAL. Where it
@@ -274,9 +292,10 @@ impl Feeder {
             let stream = self.open(owner, wait)?;
             self.sinks[owner].stream = Some(stream);
         }
+        let limit = self.patience(owner);
         let sink = &mut self.sinks[owner];
         if let Some(stream) = &mut sink.stream {
-            stream.send(frame, wait)?;
+            stream.send(frame, wait, limit)?;
         }
         sink.rows += rows;
         self.sums.sent += rows;
@@ -285,9 +304,9 @@ impl Feeder {
 
     fn open(&self, owner: usize, wait: &mut Wait<'_>) -> Result<Stream, Failure> {
         let feed = &self.task.feed;
+        let timeout = self.patience(owner);
         let owner = &self.sinks[owner].owner;
         let name = format!("trainer {} ({}:{})", owner.trainer, owner.host, owner.port);
-        let timeout = Duration::from_millis(feed.timeout_ms);
         let connection = Connection::to(&feed.job, owner);
         if connection.is_given_up(feed.round) {
             let message = format!("feeding {name}: another task of this executor did not reach it");
@@ -306,13 +325,7 @@ impl Feeder {
             connection.discard();
             Failure::new(failure.kind, format!("feeding {name}: {}", failure.message))
         })?;
-        Stream::open(
-            &client,
-            self.batches.opening(&self.stream)?,
-            name,
-            timeout,
-            connection,
-        )
+        Stream::open(&client, self.batches.opening(&self.stream)?, name, connection)
     }
 
     /// Sends what is left, ends all streams and waits until every trainer has sealed its part.
@@ -323,27 +336,45 @@ impl Feeder {
         wait.check()?;
         if self.failure.is_none() {
             for owner in 0..self.sinks.len() {
-                let flushed = self.flush(owner, wait);
-                self.unless_lost(owner, flushed)?;
+                self.attempt(owner, wait, Feeder::flush)?;
             }
             for owner in 0..self.sinks.len() {
-                let ended = self.sinks[owner].end(&self.stream, wait);
-                self.unless_lost(owner, ended)?;
+                self.attempt(owner, wait, Feeder::end)?;
             }
+            self.ended = Some((wait.clock)());
             for owner in 0..self.sinks.len() {
-                let sealed = self.await_seal(owner, wait);
-                self.unless_lost(owner, sealed)?;
+                self.attempt(owner, wait, Feeder::await_seal)?;
             }
         }
         Ok(self.ledger(rows_read))
     }
 
+    /// Ends the stream of an owner, if it was opened, with the frame that says what was sent in it.
+    fn end(&mut self, owner: usize, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let limit = self.patience(owner);
+        let sink = &mut self.sinks[owner];
+        let Some(stream) = &mut sink.stream else {
+            return Ok(());
+        };
+        let end = StreamEnd {
+            rows: sink.rows,
+            hash_sum: sink.hash_sum,
+        };
+        stream.send(sink.batch.last(&self.stream, end)?, wait, limit)?;
+        stream.end();
+        Ok(())
+    }
+
+    /// All seal at once, so all have the same time for it.
     fn await_seal(&mut self, owner: usize, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        let waited = self.ended.map(|ended| (wait.clock)().duration_since(ended));
+        let patience = self.patience(owner);
+        let left = patience.saturating_sub(waited.unwrap_or_default());
         let sink = &mut self.sinks[owner];
         let Some(mut stream) = sink.stream.take() else {
             return Ok(());
         };
-        let sealed = stream.sealed(wait)?;
+        let sealed = stream.sealed(wait, left, patience)?;
         if sealed.stream != self.stream || sealed.rows != sink.rows || sealed.hash_sum != sink.hash_sum {
             return Err(Failure::new(
                 ErrorKind::JobFailed,

@@ -10,8 +10,10 @@ use candlewick_protocol::text::number;
 /// What to do about an invalid row of a fit.
 const REMEDY: &str = "correct the data, or set handleInvalid=\"skip\" to leave such rows out";
 /// What to do about one that is scored.
-pub(crate) const SCORING_REMEDY: &str =
+const SCORING_REMEDY: &str =
     "correct the data, or set handleInvalid=\"skip\" to leave such rows out or \"keep\" to give them null";
+/// And about one that is scored by itself, which has no place in a partition.
+const SINGLE_REMEDY: &str = "correct the data; rows of a query that is not scored row by row can be left out, or have null (handleInvalid)";
 
 /// Why a row cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +45,7 @@ impl RowError {
 
     /// A column that is an input of a graph has another number of values than the input's shape.
     pub(crate) fn wrong_input(column: &str, has: usize, wanted: usize) -> RowError {
-        RowError::data(
-            column,
-            format!("has {has} values, but this input of the network has {wanted}"),
-        )
+        RowError::data(column, format!("has {has} values, expected {wanted}"))
     }
 
     /// Nested arrays are no tensor, or one of another shape; a sparse vector has indices that it cannot have.
@@ -171,10 +170,14 @@ impl RowError {
         self.with_remedy(partition, row, REMEDY)
     }
 
-    /// The same of a row that is scored.
+    /// The same of a row that is scored, which has no place where it comes by itself.
     #[must_use]
-    pub fn when_scored(&self, partition: u32, row: u64) -> Failure {
-        self.with_remedy(partition, row, SCORING_REMEDY)
+    pub fn when_scored(&self, partition: Option<u32>, row: u64) -> Failure {
+        match (partition, self) {
+            (Some(partition), _) => self.with_remedy(partition, row, SCORING_REMEDY),
+            (None, RowError::Data { column, what }) => scored(&format!("{column} {what}"), None, row),
+            (None, RowError::Corrupt(_)) => self.with_remedy(0, row, ""),
+        }
     }
 
     fn with_remedy(&self, partition: u32, row: u64, remedy: &str) -> Failure {
@@ -187,6 +190,14 @@ impl RowError {
             )),
         }
     }
+}
+
+/// The failure of row `row` of partition `partition`, both from 0, of which `message` says what is wrong.
+pub(crate) fn scored(message: &str, partition: Option<u32>, row: u64) -> Failure {
+    Failure::data(match partition {
+        Some(partition) => format!("{message}, in partition {partition}, row {row} of it; {SCORING_REMEDY}"),
+        None => format!("{message}; {SINGLE_REMEDY}"),
+    })
 }
 
 /// The label has another number of values than the network has outputs, or than `elsewhere` in this column.

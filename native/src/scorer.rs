@@ -6,7 +6,7 @@ mod compute;
 use crate::decode::Decoder;
 use crate::encode::{Encoder, OutputType};
 use crate::row::Rows;
-use crate::row_error::{RowError, SCORING_REMEDY};
+use crate::row_error::{self, RowError};
 use crate::score_library::{DeviceModel, DeviceSpec};
 use candlewick_model::engine::{Predictor, Prepared};
 use candlewick_model::head::Head;
@@ -211,8 +211,8 @@ pub struct ScoreTask {
     pub outputs: Vec<Output>,
     /// A threshold per class, if set.
     pub thresholds: Option<Vec<f64>>,
-    /// Partition, for messages.
-    pub partition: u32,
+    /// Partition, for messages; none where rows come one by one.
+    pub partition: Option<u32>,
     /// What becomes of invalid rows.
     #[serde(default)]
     pub handle_invalid: Invalid,
@@ -422,11 +422,8 @@ impl Scorer {
             match self.score(row, std::slice::from_ref(entry)) {
                 Err(failure) if failure.kind == ErrorKind::InvalidData => {
                     let mask = self.mask_of_invalid(|task| {
-                        let (message, partition) = (&failure.message, task.partition);
                         let index = before + entry.0 as u64;
-                        Failure::data(format!(
-                            "{message}, in partition {partition}, row {index} of it; {SCORING_REMEDY}"
-                        ))
+                        row_error::scored(&failure.message, task.partition, index)
                     })?;
                     self.row_mask[entry.0] = mask;
                     if mask == NULLS {

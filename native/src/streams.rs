@@ -26,7 +26,6 @@ pub struct Stream {
     task: AbortHandle,
     /// Whom it goes to, for messages.
     name: String,
-    timeout: Duration,
     connection: Connection,
 }
 
@@ -39,7 +38,6 @@ impl Stream {
         client: &Client,
         opening: FlightData,
         name: String,
-        timeout: Duration,
         connection: Connection,
     ) -> Result<Stream, Failure> {
         let (frames, receiver) = mpsc::channel(FRAMES_IN_FLIGHT);
@@ -56,25 +54,24 @@ impl Stream {
             answer,
             task: task.abort_handle(),
             name,
-            timeout,
             connection,
         })
     }
 
-    /// Sends a frame; waits while the trainer is busy with those before.
+    /// Sends a frame; waits while the trainer is busy with those before, for at most `limit`.
     ///
     /// # Errors
-    /// The trainer's failure, `Unavailable` after the timeout, `Cancelled` where the wait was ended.
-    pub fn send(&mut self, frame: FlightData, wait: &mut Wait<'_>) -> Result<(), Failure> {
+    /// The trainer's failure, `Unavailable` after the limit, `Cancelled` where the wait was ended.
+    pub fn send(&mut self, frame: FlightData, wait: &mut Wait<'_>, limit: Duration) -> Result<(), Failure> {
         let Some(frames) = self.frames.clone() else {
             return Err(Failure::internal("a frame for a stream that has ended"));
         };
         let frame = match frames.try_send(frame) {
             Ok(()) => return Ok(()),
-            Err(TrySendError::Closed(_)) => return Err(self.reason(wait)),
+            Err(TrySendError::Closed(_)) => return Err(self.reason(wait, limit)),
             Err(TrySendError::Full(frame)) => frame,
         };
-        let (name, limit) = (&self.name, self.timeout);
+        let name = &self.name;
         let late = || {
             format!(
                 "feeding {name}: no frame was taken for {:.0} s",
@@ -86,7 +83,7 @@ impl Stream {
                 permit.send(frame);
                 Ok(())
             }
-            Ok(Err(_)) => Err(self.reason(wait)),
+            Ok(Err(_)) => Err(self.reason(wait, limit)),
             Err(failure) => {
                 self.connection.discard();
                 Err(failure)
@@ -99,28 +96,33 @@ impl Stream {
         self.frames = None;
     }
 
-    /// Waits for the trainer's answer after [`Stream::end`].
+    /// Waits for the trainer's answer after [`Stream::end`], for what is left of `limit`.
     ///
     /// # Errors
     /// As [`Stream::send`].
-    pub fn sealed(&mut self, wait: &mut Wait<'_>) -> Result<StreamSealed, Failure> {
-        let (name, limit) = (&self.name, self.timeout);
+    pub fn sealed(
+        &mut self,
+        wait: &mut Wait<'_>,
+        left: Duration,
+        limit: Duration,
+    ) -> Result<StreamSealed, Failure> {
+        let name = &self.name;
         let late = || {
             format!(
                 "feeding {name}: the rows were not sealed within {:.0} s",
                 limit.as_secs_f64()
             )
         };
-        let answer = wait.on(&mut self.answer, limit, late);
+        let answer = wait.on(&mut self.answer, left, late);
         let answer = answer.and_then(|answer| answer.unwrap_or_else(|_| Err(lost(name))));
         answer.inspect_err(|_| self.connection.discard())
     }
 
     /// Why the stream broke.
-    fn reason(&mut self, wait: &mut Wait<'_>) -> Failure {
+    fn reason(&mut self, wait: &mut Wait<'_>, limit: Duration) -> Failure {
         self.connection.discard();
         let name = &self.name;
-        let limit = REASON_LIMIT.min(self.timeout);
+        let limit = REASON_LIMIT.min(limit);
         match wait.on(&mut self.answer, limit, || {
             format!("feeding {name}: the stream broke")
         }) {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "feeder/silent_hosts.rs"]
+mod silent_hosts;
 #[path = "feeder/starved.rs"]
 mod starved;
 #[path = "common/trainer.rs"]

@@ -33,7 +33,7 @@ fn task(outputs: &[Output]) -> ScoreTask {
         columns: features(1, &[(0, "x", "array<float>")], 2),
         outputs: outputs.to_vec(),
         thresholds: None,
-        partition: 5,
+        partition: Some(5),
         handle_invalid: Invalid::Error,
         precision: Precision::F32,
         device: None,
@@ -202,6 +202,15 @@ fn invalid_rows_are_left_out_or_an_error() {
         "{}",
         failure.message
     );
+    // Rows that come one by one have no place.
+    let mut single = task(&[Output::Prediction]);
+    single.partition = None;
+    let mut single = Scorer::new(Arc::clone(&model), single).unwrap();
+    for _ in 0..2 {
+        single.run(&batch(&[row(&[floats(&[1.0, 1.0])])]), 1).unwrap();
+        let told = single.run(&batch(&[row(&[Field::Null])]), 1).unwrap_err().message;
+        assert!(told.starts_with("column 'x' is null; correct the data"), "{told}");
+    }
     let mut lenient = task(&[Output::Prediction]);
     lenient.handle_invalid = Invalid::Skip;
     let mut scorer = Scorer::new(model, lenient).unwrap();

@@ -17,7 +17,7 @@ fn task(outputs: &[Output]) -> ScoreTask {
         columns: features(1, &[(0, "x", "vector")], WIDTH as u32),
         outputs: outputs.to_vec(),
         thresholds: None,
-        partition: 5,
+        partition: Some(5),
         handle_invalid: Invalid::Error,
         precision: Precision::F32,
         device: None,

@@ -118,7 +118,7 @@ def test_columns_that_do_not_fit_are_named(shop: DataFrame) -> None:
     estimator = NeuralClassifier(network=wide_and_deep(), epochs=1, numTrainers=1)
     with pytest.raises(InvalidParameterError, match="no column 'price'"):
         estimator.fit(shop.drop("price"))
-    with pytest.raises(InvalidDataError, match=r"column 'item' has 2 values, but this input of the network has 3"):
+    with pytest.raises(InvalidDataError, match=r"column 'item' has 2 values, expected 3"):
         estimator.fit(shop.withColumn("item", F.slice("item", 1, 2)))
     # Together the columns have as many values as the network wants.
     moved = shop.withColumn("item", F.slice("item", 1, 2)).withColumn("price", F.array("price", "price"))

@@ -382,6 +382,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     state.featureWidth,
     state.inputShape,
     inputs,
+    DataContract.featureColumns(state.dataContract),
     state.broadcast.golden(sc),
     s"$uid, ${state.bytes.key.take(8)}"
   )

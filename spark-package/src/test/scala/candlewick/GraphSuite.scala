@@ -87,7 +87,7 @@ class GraphSuite extends SparkSuite {
     assert(missing.getMessage.contains("no column 'item'"))
     val narrow = data.selectExpr("user", "slice(item, 1, 1) item", "array(price, price) price", "both")
     val wrong = intercept[InvalidDataException](regressor2().fit(narrow))
-    assert(wrong.getMessage.contains("column 'item' has 1 values, but this input of the network has 2"))
+    assert(wrong.getMessage.contains("column 'item' has 1 values, expected 2"))
   }
 
   test("a layer that is called again shares its weights") {

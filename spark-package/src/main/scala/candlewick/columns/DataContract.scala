@@ -52,6 +52,23 @@ private[candlewick] object DataContract {
     first.mkString(", ") + (if (rest.isEmpty) "" else s" and ${rest.length} more columns")
   }
 
+  /** Names of the columns of features, and how many values each has, where that is known. */
+  def featureColumns(contract: JsonNode): Seq[(String, Option[Int])] =
+    Json.items(Json.field(contract, "features")).map { column =>
+      val length = Option(column.get("length")).filter(_.isInt).map(_.asInt)
+      Json.field(column, "name").asText -> length
+    }
+
+  /** How many values each of the columns `read` has to have: where they are those of `trained`, by their names and in that
+    * order, as many as there. One column alone, and others, have as many as the network wants together.
+    */
+  def widths(trained: Seq[(String, Option[Int])], read: Seq[String]): Seq[Option[Int]] = {
+    val same = trained.length == read.length && trained.map(_._1).zip(read).forall { case (one, other) =>
+      one.equalsIgnoreCase(other)
+    }
+    if (same && read.length > 1) trained.map(_._2) else read.map(_ => None)
+  }
+
   private val Shown = 20
 
   /** Lengths of the columns, where the sum tells that of the one that is not known. */

@@ -181,9 +181,10 @@ private[candlewick] final class TrainingColumns private (
       limits: JsonNode,
       featureType: String
   ): ObjectNode = {
-    // One column alone takes its width from what the network wants.
+    // One column alone takes its width from what the network wants; of several each keeps to its own.
+    val own = if (features.length > 1) widths.each else features.map(_ => Option.empty[Int])
     val ofLabels = if (choice.task == TrainingColumns.General) widths.labels.map(Some(_)) else Seq(None)
-    val wanted = inputWidths.fold(features.map(_ => Option.empty[Int]))(_.map(Some(_))) ++ ofLabels
+    val wanted = inputWidths.fold(own)(_.map(Some(_))) ++ ofLabels
     val described = all.zipWithIndex.map { case (field, at) =>
       val shape = GraphColumns.shape(choice.inputs, features.length, at, inputShape)
       TrainingColumns.document(field, at, wanted.lift(at).flatten, shape)

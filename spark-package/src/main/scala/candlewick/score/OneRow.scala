@@ -17,7 +17,7 @@ private[candlewick] object OneRow {
     */
   def score(spec: ScoreTaskSpec, column: StructField, features: Vector): Any = {
     val columns = Seq(0 -> StructField("features", SQLDataTypes.VectorType, nullable = false, Metadata.empty))
-    val document = ScoreTask.document(spec, columns, columns.length, 0)
+    val document = ScoreTask.document(spec, columns, columns.length, None)
     // A scorer is for one thread.
     val key = s"${spec.key} $document ${Thread.currentThread.getId}"
     val found = ModelCache.scoreRow(key, spec, document) { scorer =>

@@ -57,7 +57,7 @@ private[candlewick] final case class PredictExpression(
 
   @transient private lazy val (columns, document) = {
     val columns = fields.zipWithIndex.map { case (field, at) => at -> field }
-    columns -> ScoreTask.document(spec, columns, columns.length, 0)
+    columns -> ScoreTask.document(spec, columns, columns.length, None)
   }
 
   @transient private lazy val key = s"${spec.key} $document "

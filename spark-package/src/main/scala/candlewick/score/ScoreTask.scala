@@ -1,6 +1,6 @@
 package candlewick.score
 
-import candlewick.columns.{GraphColumns, TrainingColumns}
+import candlewick.columns.{DataContract, GraphColumns, TrainingColumns}
 import candlewick.internal.{Json, RowBatch, RowLayout}
 import candlewick.jni.Scorer
 import com.fasterxml.jackson.databind.JsonNode
@@ -55,7 +55,7 @@ private[score] final class ScoreTask(
 
   private def open(context: TaskContext): Scorer = {
     val scorer = device.opened(context) { on =>
-      ModelCache.open(spec, ScoreTask.document(spec, columns, types.length, context.partitionId(), on))
+      ModelCache.open(spec, ScoreTask.document(spec, columns, types.length, Some(context.partitionId()), on))
     }
     val placed = scorer.placed()
     if (placed != ScoreTask.OnProcessor) metrics.deviceTasks += 1
@@ -160,7 +160,7 @@ private object ScoreTask {
     * @param columns
     *   position and field of the feature columns in rows of `numFields` fields
     * @param partition
-    *   for messages
+    *   for messages; None where rows come one by one
     * @param device
     *   the GPU that computes, if one does
     */
@@ -168,7 +168,7 @@ private object ScoreTask {
       spec: ScoreTaskSpec,
       columns: Seq[(Int, StructField)],
       numFields: Int,
-      partition: Int,
+      partition: Option[Int],
       device: Option[JsonNode] = None
   ): String = {
     val described = Json.obj(
@@ -195,10 +195,13 @@ private object ScoreTask {
 
   /** The documents of feature columns in a scorer's `Columns`. */
   private def documents(columns: Seq[(Int, StructField)], spec: ScoreTaskSpec): Seq[JsonNode] = {
-    val oneByOne = spec.inputs.length == columns.length
+    val widths = GraphColumns
+      .widths(spec.inputs, columns.map(_._2.name))
+      .map(_.map(Option(_)))
+      .getOrElse(DataContract.widths(spec.trained, columns.map(_._2.name)))
     columns.zipWithIndex.map { case ((ordinal, field), at) =>
       val shape = GraphColumns.shape(spec.inputs, columns.length, at, spec.inputShape)
-      TrainingColumns.document(field, ordinal, spec.inputs.lift(at).filter(_ => oneByOne).map(_.width), shape)
+      TrainingColumns.document(field, ordinal, widths(at), shape)
     }
   }
 }

@@ -17,6 +17,8 @@ import candlewick.internal.SentWeights
   *   shape that the network views the features as
   * @param inputs
   *   the inputs of a graph, which columns may be one by one
+  * @param trained
+  *   names and widths, where they are known, of the columns that the model was trained on
   * @param golden
   *   golden vectors that whoever loads the model checks it by, where it has any
   * @param label
@@ -35,6 +37,7 @@ private[candlewick] final case class ScoreTaskSpec(
     featureWidth: Int,
     inputShape: Seq[Int],
     inputs: Seq[GraphInput],
+    trained: Seq[(String, Option[Int])],
     golden: Option[SentWeights],
     label: String
 ) {

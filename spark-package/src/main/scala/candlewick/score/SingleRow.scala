@@ -92,7 +92,6 @@ private[candlewick] object SingleRow {
         "columns" -> columns,
         "outputs" -> outputs(classifier).map(_.json),
         "thresholds" -> thresholds,
-        "partition" -> 0,
         "handleInvalid" -> "error",
         "precision" -> precision
       )
