@@ -63,7 +63,7 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
     *   the model, with its [[TrainingSummary]]
     */
   override def fit(dataset: Dataset[_]): M = {
-    val handle = startFit(dataset, println(_))
+    val handle = startFit(dataset, if ($(verbose) == "true") println(_) else _ => ())
     try {
       while (!handle.awaitTermination(NeuralEstimatorBase.PollMs)) ()
       handle.result()
@@ -95,7 +95,7 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
 
   /** The same for Python, which takes the events of the fit from its handle; with `decides` it has to answer each epoch. */
   private[candlewick] def startWatchedFit(dataset: Dataset[_], decides: Boolean): FitHandle[M] =
-    start(dataset, new FitControl(NeuralEstimatorBase.fitId(), watched = true, decides = decides), _ => ())
+    start(dataset, new FitControl(NeuralEstimatorBase.fitId(), true, decides, shows = true), _ => ())
 
   private def start(dataset: Dataset[_], control: FitControl, listener: String => Unit): FitHandle[M] = {
     control.listen(listener)

@@ -1,5 +1,6 @@
 package candlewick
 
+import java.io.{ByteArrayOutputStream, PrintStream}
 import org.apache.spark.ml.{Pipeline, PipelineModel}
 import org.apache.spark.ml.attribute.{Attribute, AttributeGroup, NominalAttribute}
 import org.apache.spark.ml.evaluation.MulticlassClassificationEvaluator
@@ -180,5 +181,19 @@ class ClassifierSuite extends SparkSuite {
       lines.mkString("\n")
     )
     assert(handle.progressLines().isEmpty)
+  }
+
+  test("fit prints where verbose is true, with callbacks too, and nothing where it is not") {
+    def printed(estimator: NeuralClassifier): String = {
+      val bytes = new ByteArrayOutputStream
+      // A DataFrame that earns a warning.
+      val drawn = data.withColumn("label", (rand(1) * 3).cast("int"))
+      Console.withOut(new PrintStream(bytes, true, "UTF-8"))(estimator.setEpochs(2).fit(drawn)): Unit
+      bytes.toString("UTF-8")
+    }
+    val shown = printed(classifier().setVerbose(true).setCallbacks(_ => false))
+    assert(shown.linesIterator.count(_.startsWith("epoch ")) == 2 && shown.contains("(rand)"), shown)
+    assert(printed(classifier()) == "")
+    assert(printed(classifier().setVerbose(false)) == "")
   }
 }

@@ -48,6 +48,9 @@ final class TrainerChild {
 
   private volatile boolean reported;
 
+  /** Whoever sets it wants to see all that a trainer logs. */
+  private static final boolean LOGS = System.getenv("RUST_LOG") != null;
+
   /** What is of use only where a trainer ended badly: then its last lines are told. */
   private static final Pattern ROUTINE = Pattern.compile("^\\S+Z +(INFO|DEBUG|TRACE) ");
 
@@ -221,7 +224,7 @@ final class TrainerChild {
           }
           tail.addLast(line);
         }
-        if (!ROUTINE.matcher(line).find()) {
+        if (isShown(line, LOGS)) {
           System.err.println("[candlewick-trainer] " + line);
         }
       }
@@ -229,6 +232,11 @@ final class TrainerChild {
     } catch (IOException e) {
       return false;
     }
+  }
+
+  /** Whether a line goes to the log of the executor. */
+  static boolean isShown(String line, boolean all) {
+    return all || !ROUTINE.matcher(line).find();
   }
 
   private void drainOutput() {

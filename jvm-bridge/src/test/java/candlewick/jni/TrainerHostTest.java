@@ -242,11 +242,19 @@ class TrainerHostTest {
   }
 
   @Test
+  void routineLinesAreShownToWhoeverAsksForThem() {
+    String routine = "2026-01-01T00:00:00.000000Z DEBUG candlewick_trainer: step 3";
+    assertFalse(TrainerChild.isShown(routine, false));
+    assertTrue(TrainerChild.isShown(routine, true));
+    assertTrue(TrainerChild.isShown("2026-01-01T00:00:00.000000Z  WARN candlewick_trainer: slow", false));
+  }
+
+  @Test
   void aFrozenTrainerIsKilledByStop() throws Exception {
     Path program = faithful();
     String line = TrainerHost.ensure(job, Collections.singletonList("{}"), null, program).get(0);
     long pid = Long.parseLong(line.split(" ")[1]);
-    assertEquals(0, new ProcessBuilder("kill", "-STOP", Long.toString(pid)).start().waitFor());
+    assertEquals(0, new ProcessBuilder("sh", "-c", "kill -STOP " + pid).start().waitFor());
     TrainerHost.stop(job);
     awaitEnd(pid);
   }

@@ -12,11 +12,14 @@ import scala.util.control.NonFatal
   *   somebody takes its events
   * @param decides
   *   and says at the end of every epoch whether training goes on
+  * @param shows
+  *   and shows them to the user, so that no lines are wanted
   */
 private[candlewick] final class FitControl(
     val id: String,
     val watched: Boolean = false,
-    val decides: Boolean = false
+    val decides: Boolean = false,
+    val shows: Boolean = false
 ) {
   private val log = LoggerFactory.getLogger(classOf[FitControl])
   private val reason = new AtomicReference[FitControl.Reason]()

@@ -65,9 +65,8 @@ private[fit] final class Narrator(prepared: Prepared, control: FitControl, among
 
   private def label: String = if (among) s"fit ${control.number}: " else ""
 
-  // Who looks on shows lines as it likes.
   private def line(text: String): Unit = prepared.launch.verbose match {
-    case "true" if !control.watched => control.report(label + text)
+    case "true" if !control.shows => control.report(label + text)
     case "false" => ()
     case _ => control.note(label + text)
   }
