@@ -29,8 +29,10 @@ from tools.links.check import problems
 HOME = ROOT / ".cache" / "matrix"
 #: Longest run of the script, seconds.
 PATIENCE = 900
-#: What PySpark needs besides; that of Spark 3.5 uses names that NumPy 2 does not have.
-NUMPY = {"3.5": "numpy==1.26.4"}
+#: What PySpark 3.5 needs besides: it uses names that NumPy 2 does not have, and the module distutils, which Python 3.12 took out.
+OLDEST_NEEDS = ["numpy==1.26.4", "setuptools<81"]
+#: The newest Python that there is such a NumPy for.
+OLDEST_PYTHON = (3, 12)
 
 
 class MatrixError(Exception):
@@ -95,13 +97,29 @@ def install(spark: Spark) -> None:
         return
     if spark.version == own_version():
         return
-    asked = [f"pyspark=={spark.version}", NUMPY.get(spark.name, _pinned("numpy"))]
+    oldest = spark.name == "3.5"
+    asked = [f"pyspark=={spark.version}", *(OLDEST_NEEDS if oldest else [_pinned("numpy")])]
     try:
         _run([str(spark.python), "-m", "pip", "--version"])
     except MatrixError:
         # There is none, or one whose making was ended.
-        venv.create(spark.folder, with_pip=True, clear=True)
+        if oldest and sys.version_info[:2] > OLDEST_PYTHON:
+            _run([_older_python(), "-m", "venv", "--clear", str(spark.folder)])
+        else:
+            venv.create(spark.folder, with_pip=True, clear=True)
     _run([str(spark.python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile", *asked])
+
+
+def _older_python() -> str:
+    """One of this machine that Spark 3.5 runs on."""
+    names = [f"python3.{minor}" for minor in range(OLDEST_PYTHON[1], 9, -1)]
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise MatrixError(
+        f"Spark 3.5 needs NumPy 1.26, which Python {sys.version_info[0]}.{sys.version_info[1]} has none of: install one of "
+        f"{', '.join(names)} beside it"
+    )
 
 
 def spark_of_maven(folder: Path, line: Line, version: str) -> None:

@@ -237,14 +237,14 @@ fn a_silent_peer_is_blamed_by_name() {
 fn a_peer_that_computes_for_longer_is_waited_for() {
     for (shared_memory, values) in [(true, 10), (false, 10), (false, 5_000_000)] {
         let set = |config: &mut Config| {
-            (config.timeout, config.patience) = (Duration::from_millis(200), LONG);
+            (config.timeout, config.patience) = (Duration::from_secs(2), LONG);
             config.shared_memory = shared_memory;
         };
         let direct = |host: &str, port: u16| (host.to_owned(), port);
         let sums = gang_over(&["127.0.0.1"; 2], direct, 8, &set, |rank, gang, _| {
             reduce(gang, rank, 2, 811, 10).unwrap();
             if rank == 1 {
-                thread::sleep(Duration::from_millis(1_000));
+                thread::sleep(Duration::from_millis(2_500));
             }
             reduce(gang, rank, 2, 812, values)
         });

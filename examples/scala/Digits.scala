@@ -1,4 +1,5 @@
 import candlewick.{NeuralClassificationModel, NeuralClassifier, nn, optim}
+import java.util.Locale
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.functions.{array, col}
 
@@ -52,7 +53,7 @@ object Digits {
     val scored = model.transform(test).cache()
     scored.groupBy("label").pivot("prediction").count().na.fill(0).orderBy("label").show()
     val right = scored.filter(col("label") === col("prediction")).count()
-    println(f"accuracy ${right.toDouble / scored.count()}%.4f")
+    println("accuracy %.4f".formatLocal(Locale.ROOT, right.toDouble / scored.count()))
 
     model.write.overwrite().save(out)
     println(s"model saved in $out")

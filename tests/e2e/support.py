@@ -111,7 +111,9 @@ def listening_ports(pid: int) -> set[int]:
         return set()
     ports = set()
     for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+        listed = Path(f"/proc/{pid}/net/{table}")
+        # Without IPv6 in the kernel there is no table of it.
+        for line in listed.read_text().splitlines()[1:] if listed.exists() else []:
             fields = line.split()
             if fields[3] == "0A" and fields[9] in inodes:
                 ports.add(int(fields[1].rsplit(":", 1)[1], 16))

@@ -7,12 +7,16 @@ input does, as it does with the process that started it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 import boto3
 from moto import settings
 from moto.server import ThreadedMotoServer
+
+# The server is on loopback, which a proxy does not reach.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 
 ANY_OBJECT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 

@@ -160,7 +160,7 @@ trait ClusterSuite extends SparkSuite with BeforeAndAfterEach with Eventually {
   /** SIGSTOP: the process lives on and does nothing, until it is killed, at the latest after the test. */
   protected def freeze(process: ProcessHandle): Unit = {
     frozen :+= process
-    assert(new ProcessBuilder("kill", "-STOP", process.pid.toString).start().waitFor() == 0)
+    assert(new ProcessBuilder("sh", "-c", s"kill -STOP ${process.pid}").start().waitFor() == 0)
   }
 
   protected def points(rows: Int = 200, partitions: Int = 4): DataFrame =
