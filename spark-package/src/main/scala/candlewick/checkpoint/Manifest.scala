@@ -1,6 +1,6 @@
 package candlewick.checkpoint
 
-import candlewick.internal.Json
+import candlewick.internal.{FileNames, Json}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 
@@ -31,11 +31,14 @@ private[candlewick] final class Manifest(val document: JsonNode) {
   /** What the state is of, see [[Identity]]. */
   def identity: JsonNode = Json.field(document, "identity")
 
-  /** File, size and hash of the state. */
+  /** File, size and hash of the state. It may be written under that name elsewhere: throws where that is in another folder. */
   def state: StateFile = {
     val node = Json.field(document, "state")
+    val file = Json.field(node, "file").asText
+    if (!FileNames.isPlain(file))
+      throw new DamagedException(s"the manifest is damaged: '$file' is no name of a file beside it")
     StateFile(
-      Json.field(node, "file").asText,
+      file,
       Json.field(node, "bytes").asLong,
       Json.field(node, "sha256").asText
     )

@@ -28,7 +28,7 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
   /** Its manifest; throws, with what to do, where that or the size of the state is not as it was written. */
   def manifest(conf: Configuration): Manifest = usable {
     val folder = new CheckpointFolder(conf, path)
-    val manifest = folder.manifestIn(ManifestFile)
+    val manifest = manifestIn(folder)
     folder.checkSize(manifest.state)
     manifest
   }
@@ -36,7 +36,7 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
   /** Passes the state on in parts; throws, with what to do, where it is not the one that was written. */
   def read(conf: Configuration)(pass: (Long, Array[Byte]) => Unit): Unit = usable {
     val folder = new CheckpointFolder(conf, path)
-    folder.read(folder.manifestIn(ManifestFile).state)(pass)
+    folder.read(manifestIn(folder).state)(pass)
   }
 
   private def usable[T](body: => T): T =
@@ -71,10 +71,10 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
       }
     try {
       val content = source.bytes(ManifestFile)
-      val state = source.manifestIn(ManifestFile).state
+      val state = manifestIn(source).state
       source.checkSize(state)
       writing(target.make())
-      target.write(state.name)(out => source.read(state)((_, part) => writing(out.write(part))))
+      target.write(StateName)(out => source.read(state)((_, part) => writing(out.write(part))))
       writing(target.write(ManifestFile)(_.write(content)))
     } catch {
       case NonFatal(error) if unwritten.isEmpty =>
@@ -119,6 +119,15 @@ private[candlewick] final class OptimizerState private[checkpoint] (begun: Path,
 }
 
 private[candlewick] object OptimizerState {
+
+  /** The manifest of a state, whose file always has the same name: no other one is read or written. */
+  private def manifestIn(folder: CheckpointFolder): Manifest = {
+    val manifest = folder.manifestIn(ManifestFile)
+    val name = manifest.state.name
+    if (name != StateName)
+      throw new DamagedException(s"the manifest is damaged: it names the file $name, expected $StateName")
+    manifest
+  }
 
   /** In the folder of a saved model. */
   private[checkpoint] val FolderName = "optimizer"

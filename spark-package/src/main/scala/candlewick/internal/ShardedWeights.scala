@@ -105,8 +105,7 @@ private[candlewick] object ShardedWeights {
 
   private def open(conf: Configuration, folder: Path, name: String): Part = {
     def wrong(why: String) = Failures.parameter(s"the file $name in $folder $why")
-    if (name.isEmpty || name.contains("/") || name.startsWith("."))
-      throw wrong("is no name of a file beside the index")
+    if (!FileNames.isPlain(name)) throw wrong("is no name of a file beside the index")
     val path = new Path(folder, name)
     val files = path.getFileSystem(conf)
     val length =

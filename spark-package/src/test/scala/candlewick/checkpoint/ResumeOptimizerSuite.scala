@@ -1,7 +1,9 @@
 package candlewick.checkpoint
 
 import candlewick._
+import candlewick.internal.Json
 import candlewick.jni.{CancelledException, InvalidParameterException}
+import com.fasterxml.jackson.databind.node.ObjectNode
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.atomic.AtomicInteger
@@ -245,6 +247,34 @@ class ResumeOptimizerSuite extends ClusterSuite {
     same(further(3, model).fit(data), gang(3).fit(data))
   }
 
+  test("a state under another name, in another folder too, is neither read nor written") {
+    start("local[2]")
+    val data = points()
+    val path = freshPath()
+    new Pipeline().setStages(Array(kept(2))).fit(data).write.save(path)
+    val folder = files(Paths.get(path, "stages")).head.resolve("optimizer")
+    for {
+      (name, why) <- Seq(
+        "../../outside" -> "'../../outside' is no name of a file beside it",
+        "other.safetensors" -> "it names the file other.safetensors, expected state.safetensors"
+      )
+    } {
+      nameState(folder, name)
+      val model = PipelineModel.load(path).stages.head.asInstanceOf[NeuralClassificationModel]
+      // From the folder that the driver's copy would be in.
+      assert(!Files.exists(Scratch.parent.resolve("outside")))
+      val told = refused(further(3, model), data)
+      assert(told.contains(why) && told.contains("resumeOptimizer to false"), told)
+      val copy = freshPath()
+      model.write.save(copy)
+      assert(files(Paths.get(copy).getParent).map(_.getFileName.toString) == Seq("stage"))
+      assert(!NeuralClassificationModel.load(copy).hasOptimizerState)
+    }
+    nameState(folder, "state.safetensors")
+    val model = PipelineModel.load(path).stages.head.asInstanceOf[NeuralClassificationModel]
+    same(further(3, model).fit(data), gang(3).fit(data))
+  }
+
   test("a stage that was saved before there were these parameters loads") {
     start("local[2]")
     val path = freshPath()
@@ -308,6 +338,19 @@ class ResumeOptimizerSuite extends ClusterSuite {
       System.gc()
       assert(scratches <= before)
     }
+  }
+
+  /** Moves a state, and names it in its manifest, whose hash is right. */
+  private def nameState(folder: Path, name: String): Unit = {
+    val manifest = folder.resolve("manifest.json")
+    val document = Json.parseObject("the manifest", Files.readString(manifest))
+    val state = document.get("state").asInstanceOf[ObjectNode]
+    Files.move(folder.resolve(state.get("file").asText), folder.resolve(name))
+    state.put("file", name)
+    document.remove("sha256")
+    document.put("sha256", Identity.hash(document))
+    for (old <- Seq("manifest.json", "state.safetensors")) Files.deleteIfExists(folder.resolve(s".$old.crc"))
+    Files.write(manifest, document.toString.getBytes(UTF_8)): Unit
   }
 
   private def endedAt(step: Long, data: DataFrame, estimator: NeuralClassifier): String =
