@@ -1,6 +1,6 @@
 package candlewick.checkpoint
 
-import candlewick.internal.{Clock, Failures, Files, Sha256}
+import candlewick.internal.{Clock, Failures, FileNames, Files, Sha256}
 import candlewick.jni.Snapshot
 import java.io.{FileNotFoundException, IOException, OutputStream}
 import java.nio.charset.StandardCharsets
@@ -169,9 +169,11 @@ private[checkpoint] object CheckpointFolder {
   private val StateName = "step-(\\d{12})\\..*\\.safetensors".r
 
   /** Each fit has names of its own: one that was taken over and does not know it yet replaces nothing of another's. */
-  def stateName(step: Long, fit: String): String = f"step-$step%012d.${fit.take(8)}.safetensors"
+  def stateName(step: Long, fit: String): String = s"${stepName(step)}.${fit.take(8)}.safetensors"
 
-  private def manifestName(step: Long): String = f"step-$step%012d.json"
+  private def manifestName(step: Long): String = s"${stepName(step)}.json"
+
+  private def stepName(step: Long): String = s"step-${FileNames.padded(step, 12)}"
 
   /** Longest wait for a file system that is asked for the first time: longer than the 135 s for which S3A tries to reach a
     * server unless told otherwise, since it says then what was wrong.

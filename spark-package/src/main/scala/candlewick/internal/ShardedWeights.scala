@@ -50,7 +50,9 @@ private[candlewick] object ShardedWeights {
     if (tensors.isEmpty || tensors.last.end <= limit) file(s"$base.safetensors")(out => weights.write(out))
     else {
       val groups = grouped(tensors, limit)
-      val names = groups.indices.map(at => f"$base-${at + 1}%05d-of-${groups.length}%05d.safetensors")
+      val names = groups.indices.map { at =>
+        s"$base-${numbered(at + 1)}-of-${numbered(groups.length)}.safetensors"
+      }
       for ((group, name) <- groups.zip(names)) file(name) { out =>
         out.write(head(group))
         weights.write(out, start + group.head.begin, group.last.end - group.head.begin)
@@ -63,6 +65,8 @@ private[candlewick] object ShardedWeights {
       file(s"$base$IndexEnd")(_.write(index.toString.getBytes(StandardCharsets.UTF_8)))
     }
   }
+
+  private def numbered(at: Int): String = FileNames.padded(at.toLong, 5)
 
   /** Reads the files of an index as the one file that they were. */
   def read(conf: Configuration, index: Path): WeightsFile = {
