@@ -11,15 +11,17 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 
-/** A folder that only this user can write: what lies in it will be executed. */
-final class PrivateFolder {
+/**
+ * A folder that only this user can write: for what will be executed, or is nobody else's business.
+ */
+public final class PrivateFolder {
   private static final Set<PosixFilePermission> PRIVATE =
       PosixFilePermissions.fromString("rwx------");
 
   private PrivateFolder() {}
 
   /** Makes it where it is not there, and checks that only this user can write it. */
-  static void make(Path folder) throws IOException {
+  public static void make(Path folder) throws IOException {
     if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)) {
       FileAttribute<Set<PosixFilePermission>> mode = PosixFilePermissions.asFileAttribute(PRIVATE);
       try {

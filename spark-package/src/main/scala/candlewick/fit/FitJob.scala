@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.checkpoint.{Manifest, OptimizerState}
+import candlewick.checkpoint.{Manifest, OptimizerState, Voice}
 import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Clock, Failures, Json, SentWeights, WeightsFile}
@@ -371,11 +371,15 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     var told = error
     // Who ended it, a callback too, knows why.
     for (record <- flight if FlightRecord.isWorthIt(error) && control.cancelled.isEmpty && !sc.isStopped)
-      quietly("write the flight record") {
+      try {
         val conf = CandlewickShim.hadoopConf(dataset.sparkSession)
         val path = FlightRecord.write(sc, conf, control.id, record, phases.json(total.seconds))
         control.warn(s"the fit failed; where every trainer stood and what was said last is in $path")
         told = FlightRecord.told(error, path)
+      } catch {
+        case NonFatal(wrong) =>
+          log.warn(s"fit ${control.id}: could not write the flight record", wrong)
+          control.warn(s"the fit failed, and no flight record was written: ${Voice.reason(wrong)}")
       }
     told
   }

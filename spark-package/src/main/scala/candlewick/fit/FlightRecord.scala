@@ -1,13 +1,18 @@
 package candlewick.fit
 
 import candlewick.internal.{Failures, Json}
-import candlewick.jni.{CandlewickException, Native, NativePanicException}
+import candlewick.jni.{CandlewickException, Native, NativePanicException, PrivateFolder}
 import com.fasterxml.jackson.databind.node.ObjectNode
+import java.io.{IOException, OutputStream}
+import java.nio.channels.Channels
 import java.nio.charset.StandardCharsets
+import java.nio.file.{Files, Paths, StandardOpenOption}
+import java.nio.file.attribute.PosixFilePermissions
 import java.time.{Instant, ZoneOffset}
 import java.time.format.DateTimeFormatter
+import java.util.EnumSet
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FileSystem, Path}
+import org.apache.hadoop.fs.{FileSystem, LocalFileSystem, Path}
 import org.apache.hadoop.fs.permission.FsPermission
 import org.apache.spark.SparkContext
 
@@ -26,6 +31,8 @@ private[fit] object FlightRecord {
   private val HiddenNames = "(?i)key|credential|pass|pwd|auth".r
   private val HiddenValues = "(?i)credential|passw|pwd=|://[^/@\\s]+:[^/@\\s]+@".r
 
+  private val BufferBytes = 64 << 10
+
   private val Redacted = "*********(redacted)"
 
   /** What a user cannot mend by the message alone is worth a record. */
@@ -43,37 +50,61 @@ private[fit] object FlightRecord {
     }
   }
 
-  /** Writes the record; its path. */
+  /** Writes the record; its path.
+    *
+    * @param temporary
+    *   where temporary files are
+    */
   def write(
       sc: SparkContext,
       conf: Configuration,
       fit: String,
       record: ObjectNode,
-      phases: ObjectNode
+      phases: ObjectNode,
+      temporary: String = sys.props("java.io.tmpdir")
   ): String = {
-    val chosen = sc.getConf.getOption(FolderSetting)
-    val folder = new Path(chosen.getOrElse(own))
+    val chosen = sc.getConf.getOption(FolderSetting).map(new Path(_))
+    val folder = chosen.getOrElse(own(temporary))
     val files = folder.getFileSystem(conf)
-    files.mkdirs(folder, new FsPermission("700")): Unit
+    if (chosen.isDefined && !files.mkdirs(folder, new FsPermission("700")))
+      throw new IOException(s"the folder $folder of $FolderSetting could not be made")
     record.put("written", Instant.now().toString)
     record.set[ObjectNode]("driver", driver(sc, phases))
     val time = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneOffset.UTC).format(Instant.now())
     val place = new Path(folder, s"fit-$time-${fit.take(8)}.json")
-    val out = FileSystem.create(files, place, new FsPermission("600"))
+    val out = create(files, place)
     try out.write((record.toPrettyString + "\n").getBytes(StandardCharsets.UTF_8))
     finally out.close()
     if (chosen.isEmpty) prune(files, folder)
     place.toString
   }
 
-  /** A folder of this user where temporary files are. */
-  private def own: String =
-    Path
-      .mergePaths(
-        new Path("file:" + sys.props("java.io.tmpdir")),
-        new Path(s"/candlewick-flight-records-${sys.props("user.name")}")
-      )
-      .toString
+  /** The folder of this user where temporary files are. Everybody may write there and knows its name: another one's, or a
+    * link that was put there, is not taken for it.
+    */
+  private def own(temporary: String): Path = {
+    val folder = Paths.get(temporary, s"candlewick-flight-records-${sys.props("user.name")}").toAbsolutePath
+    try {
+      // Not where it is a link to a folder, which this would take for none.
+      if (!Files.isDirectory(folder.getParent)) Files.createDirectories(folder.getParent): Unit
+      PrivateFolder.make(folder)
+    } catch {
+      case error: IOException =>
+        throw new IOException(s"${error.getMessage}; set $FolderSetting to a folder of this user", error)
+    }
+    new Path("file:" + folder)
+  }
+
+  /** A new file that nobody else may read from its first moment on; Hadoop sees to that once a local one is there. */
+  private def create(files: FileSystem, place: Path): OutputStream = files match {
+    case local: LocalFileSystem =>
+      val options = EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)
+      val mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
+      Channels.newOutputStream(Files.newByteChannel(local.pathToFile(place).toPath, options, mode))
+    case _ =>
+      val (copies, block) = (files.getDefaultReplication(place), files.getDefaultBlockSize(place))
+      files.create(place, new FsPermission("600"), true, BufferBytes, copies, block, null)
+  }
 
   private def prune(files: FileSystem, folder: Path): Unit =
     files

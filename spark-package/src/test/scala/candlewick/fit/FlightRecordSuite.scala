@@ -4,9 +4,10 @@ import candlewick.TestFolders
 import candlewick.ClusterSuite
 import candlewick.internal.Json
 import candlewick.jni._
+import java.io.IOException
 import java.nio.file.{Files, Path}
 import java.nio.file.attribute.PosixFilePermissions
-import org.apache.spark.sql.functions.{col, lit, when}
+import org.apache.spark.sql.functions.{col, lit, raise_error, when}
 import scala.jdk.CollectionConverters._
 
 /** What is left of a fit that failed. */
@@ -84,6 +85,58 @@ class FlightRecordSuite extends ClusterSuite {
     }
     val other = new IllegalStateException("why")
     assert(FlightRecord.told(other, "there") eq other)
+  }
+
+  private def mode(path: Path): String = PosixFilePermissions.toString(Files.getPosixFilePermissions(path))
+
+  test("a folder that nobody chose is this user's own: no link, no file, and nobody else writes there") {
+    val context = start("local[2]").sparkContext
+    val temporary = TestFolders.fresh("temporary")
+    val own = temporary.resolve(s"candlewick-flight-records-${sys.props("user.name")}")
+    def write() = FlightRecord.write(
+      context,
+      context.hadoopConfiguration,
+      "a1b2c3d4e5f6",
+      Json.obj(),
+      Json.obj(),
+      temporary.toString
+    )
+    def refused(why: String): Unit = {
+      val told = intercept[IOException](write()).getMessage
+      assert(told.contains(why) && told.contains(s"set ${FlightRecord.FolderSetting}"), told)
+      Files.delete(own)
+    }
+    val elsewhere = Files.createDirectory(temporary.resolve("elsewhere"))
+    val others =
+      (10 to 12 + FlightRecord.Kept).map(at => Files.createFile(elsewhere.resolve(s"fit-$at.json")))
+    Files.createSymbolicLink(own, elsewhere)
+    refused("is there and is no folder")
+    assert(records(elsewhere).toSet == others.toSet)
+    Files.createFile(own)
+    refused("is there and is no folder")
+    Files.createDirectory(own)
+    Files.setPosixFilePermissions(own, PosixFilePermissions.fromString("rwxrwxrwx"))
+    refused("is writable by others")
+    val path = write()
+    val kept = records(own)
+    assert(kept.map(file => s"file:$file") == Seq(path))
+    assert(mode(own) == "rwx------" && mode(kept.head) == "rw-------")
+    // Of its own records it keeps the newest.
+    (10 to 12 + FlightRecord.Kept).foreach(at => Files.createFile(own.resolve(s"fit-$at.json")))
+    Files.delete(kept.head)
+    write(): Unit
+    assert(records(own).length == FlightRecord.Kept && records(own).contains(kept.head))
+  }
+
+  test("where no record can be written, the fit says so beside its failure") {
+    val file = Files.createFile(TestFolders.fresh("test").resolve("records"))
+    start("local[2]", FlightRecord.FolderSetting -> s"$file/below")
+    val off = raise_error(lit("off")).cast("double")
+    val broken = points().withColumn("label", when(col("label") === 2, off).otherwise(col("label")))
+    val handle = gang.startFit(broken)
+    val error = intercept[Exception](over(handle).result())
+    assert(error.getMessage.contains("off") && !error.getMessage.contains("flight record"), error)
+    assert(handle.progressLines().exists(_.contains("the fit failed, and no flight record was written: ")))
   }
 
   test("what the message alone says how to mend leaves none") {
