@@ -1,7 +1,7 @@
 package candlewick
 
 import candlewick.persist.{ModelReader, StageReader}
-import candlewick.score.{Evaluation, OutputColumn}
+import candlewick.score.{Evaluation, Labels, OutputColumn}
 import org.apache.spark.ml.classification.ProbabilisticClassificationModel
 import org.apache.spark.ml.linalg.{DenseVector, Vector}
 import org.apache.spark.ml.param.ParamMap
@@ -59,7 +59,7 @@ final class NeuralClassificationModel private[candlewick] (
     val names = Seq("prediction", "probability").map(name => s"candlewick_$name")
     val renamed = judge.setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
     val scored = renamed.transform(rows).select((keys ++ names).map(col): _*)
-    Evaluation.classifier(scored, numClasses, state.ignoredLabel, skipsInvalid)
+    Evaluation.classifier(scored, Labels.of($(labelCol), 1), numClasses, state.ignoredLabel, skipsInvalid)
   }
 
   private def classes(features: Vector): (Vector, Double) = scored(features).classes.get

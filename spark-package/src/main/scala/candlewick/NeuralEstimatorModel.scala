@@ -1,18 +1,17 @@
 package candlewick
 
-import candlewick.columns.ColumnRules
+import candlewick.columns.{ColumnRules, DataContract}
 import candlewick.internal.{Failures, Json}
 import candlewick.jni.InvalidParameterException
 import candlewick.persist.{ModelReader, StageReader}
-import candlewick.score.{Evaluation, NetworkOutput, OneRow, OutputColumn, OutputSizes, SingleRow}
+import candlewick.score.{Evaluation, Labels, NetworkOutput, OneRow, OutputColumn, OutputSizes, SingleRow}
 import org.apache.spark.SparkContext
 import org.apache.spark.ml.Model
-import org.apache.spark.ml.functions.vector_to_array
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.util.{Identifiable, MLReadable}
-import org.apache.spark.sql.{Column, DataFrame}
-import org.apache.spark.sql.functions.{array, col, concat, element_at, slice, when}
+import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.types.{StructField, StructType}
 import org.apache.spark.storage.StorageLevel
 
@@ -129,45 +128,51 @@ final class NeuralEstimatorModel private[candlewick] (
         "evaluate compares outputs with labels, but the loss of this model compares nothing one by one; val_loss in the " +
           "summary is the loss of the validation rows, and what transform appends can be measured"
       )
-    val label = concat(keys.init.map(asArray(rows, _)): _*)
-    val weight = col(keys.last)
+    val columns = labelColumns
     // Each output scores under names of its own, all of them in one pass.
     val parts = compared.zipWithIndex.map { case ((output, from, to), at) =>
-      val truth = if (to - from == 1) element_at(label, from + 1) else slice(label, from + 1, to - from)
       val asked = Seq("prediction") ++ output.classes.map(_ => "probability")
       val dotted = asked.map(part => if (output.name.isEmpty) part else s"${output.name}.$part")
-      (output, truth.as(s"candlewick_truth_$at"), dotted.zip(asked.map(part => s"candlewick_${part}_$at")))
+      (
+        output,
+        columns.copy(from = from, until = to),
+        dotted.zip(asked.map(part => s"candlewick_${part}_$at"))
+      )
     }
     val asking = judge
     val chosen = Json.obj(parts.flatMap(_._3): _*).toString
     asking.set(asking.outputCols, chosen): Unit
-    val found = parts.flatMap(_._3.map(asked => col(asked._2)))
-    val scored = asking.transform(rows).select((parts.map(_._2) :+ weight) ++ found: _*)
+    val found = parts.flatMap(_._3.map(_._2))
+    val scored = asking.transform(rows).select((keys ++ found).map(col): _*)
     scored.persist(StorageLevel.MEMORY_AND_DISK)
     try {
-      val each = parts.zipWithIndex.map { case ((output, _, names), at) =>
-        val columns = Seq(s"candlewick_truth_$at", keys.last) ++ names.map(_._2)
-        metrics(output, scored.select(columns.map(col): _*))
+      val each = parts.map { case (output, labels, names) =>
+        metrics(output, labels, scored.select((keys ++ names.map(_._2)).map(col): _*))
       }
       each.reduce(_ ++ _)
     } finally scored.unpersist(false): Unit
   }
 
-  private def metrics(output: NetworkOutput, scored: DataFrame): Map[String, Double] = {
+  /** The columns of the label, as wide as those of the training. */
+  private def labelColumns: Labels = {
+    val (names, param) = GeneralColumns.labels(this)
+    val trained = DataContract.labels(state.dataContract)
+    if (names.length != trained.length)
+      throw Failures.parameter(
+        s"$param names ${names.length} columns, but the model was trained on ${trained.length}: " +
+          s"${trained.map(Json.field(_, "name").asText).mkString(", ")}; name as many, in that order"
+      )
+    val columns = names.zip(trained).map { case (name, column) => name -> column.path("length").asInt(1) }
+    Labels(param, columns, 0, columns.map(_._2).sum)
+  }
+
+  private def metrics(output: NetworkOutput, labels: Labels, scored: DataFrame): Map[String, Double] = {
     val found = output.classes match {
-      case Some(classes) => Evaluation.classifier(scored, classes, state.ignoredLabel, skipsInvalid)
-      case None => Evaluation.regressor(scored, output.width, skipsInvalid)
+      case Some(classes) => Evaluation.classifier(scored, labels, classes, state.ignoredLabel, skipsInvalid)
+      case None => Evaluation.regressor(scored, labels, skipsInvalid)
     }
     if (state.networkOutputs.length == 1) found
     else found.map { case (name, value) => s"${output.name}_$name" -> value }
-  }
-
-  /** The values of a column of the label as an array; null where it is. */
-  private def asArray(rows: DataFrame, name: String): Column = {
-    val field = rows.schema(name)
-    if (ColumnRules.isVector(field.dataType)) vector_to_array(col(name), "float64")
-    else if (ColumnRules.isMulti(field.dataType)) col(name).cast("array<double>")
-    else when(col(name).isNotNull, array(col(name)))
   }
 
   override def copy(extra: ParamMap): NeuralEstimatorModel =

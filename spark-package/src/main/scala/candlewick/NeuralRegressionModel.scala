@@ -1,9 +1,9 @@
 package candlewick
 
-import candlewick.columns.GraphColumns
+import candlewick.columns.{ColumnRules, GraphColumns}
 import candlewick.internal.{Failures, Json}
 import candlewick.persist.{ModelReader, StageReader}
-import candlewick.score.{Evaluation, OutputColumn}
+import candlewick.score.{Evaluation, Labels, OutputColumn}
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.regression.RegressionModel
@@ -43,10 +43,15 @@ final class NeuralRegressionModel private[candlewick] (
   def predictRaw(features: Vector): Vector = scored(features).raw
 
   override private[candlewick] def evaluated(rows: DataFrame, keys: Seq[String]): Map[String, Double] = {
+    if (numOutputs > 1 && !ColumnRules.isMulti(rows.schema(keys.head).dataType))
+      throw Failures.parameter(
+        s"evaluate compares every output with a value of the label, but the model has $numOutputs outputs and labelCol is " +
+          "a number; take the metrics of one of them by RegressionEvaluator"
+      )
     val name = "candlewick_prediction"
     val scored =
       judge.setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)
-    Evaluation.regressor(scored, numOutputs, skipsInvalid)
+    Evaluation.regressor(scored, Labels.of($(labelCol), numOutputs), skipsInvalid)
   }
 
   /** Number of values of a prediction. */

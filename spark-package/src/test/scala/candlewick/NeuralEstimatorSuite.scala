@@ -8,7 +8,7 @@ import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.tuning.{CrossValidator, CrossValidatorModel, ParamGridBuilder}
 import org.apache.spark.sql.DataFrame
-import org.apache.spark.sql.functions.{col, lit, when}
+import org.apache.spark.sql.functions.{array, col, lit, slice, when}
 
 /** Losses over named outputs and label columns. */
 class NeuralEstimatorSuite extends SparkSuite {
@@ -151,6 +151,38 @@ class NeuralEstimatorSuite extends SparkSuite {
     val rows = scored.select("size", "prediction_size").collect()
     val squares = rows.map(row => math.pow(row.getDouble(0) - row.getDouble(1), 2)).sum / rows.length
     assert(math.abs(found("size_mse") - squares) < 1e-9)
+  }
+
+  test("evaluate names the column of a label that is none, or of another length, or leaves its row out") {
+    val features = nn.Input("features", 4)
+    val net = nn.Graph(Seq(features), "pair" -> nn.Linear(2)(features), "size" -> nn.Linear(1)(features))
+    def made = new NeuralEstimator()
+      .setNetwork(net)
+      .setLabelCols(Array("pair", "size"))
+      .setLoss("pair" -> nn.MSELoss(), "size" -> nn.MSELoss())
+      .setEpochs(1)
+    val two = data.withColumn("pair", slice(col("pair"), 1, 2))
+    val trained = made.fit(two)
+    val skipping = trained.copy(ParamMap.empty).setHandleInvalid("skip")
+    val expected = trained.evaluate(two.where("id <> 7"))
+    val cases = Seq(
+      slice(col("pair"), 1, 1) -> "1 values; the model compares it with 2",
+      slice(col("pair"), 1, 3) -> "3 values; the model compares it with 2",
+      lit(null).cast("array<float>") -> "null",
+      array(lit(1.0f), lit(null).cast("float")) -> "null",
+      array(lit(1.0f), lit(Float.NaN)) -> "NaN"
+    )
+    for ((value, why) <- cases) {
+      val pair = when(col("id") === 7, value).otherwise(slice(col("pair"), 1, 2))
+      val rows = data.withColumn("pair", pair)
+      val error = intercept[Exception](trained.evaluate(rows))
+      val wrong =
+        internal.Failures.find(error).collect { case wrong: InvalidDataException => wrong.getMessage }
+      assert(wrong.exists(_.startsWith(s"labelCols: column 'pair' holds $why")), error)
+      sameMetrics(skipping.evaluate(rows), expected)
+    }
+    val fewer = trained.copy(ParamMap(trained.labelCols -> Array("pair")))
+    assert(told(fewer.evaluate(two)).contains("labelCols names 1 columns, but the model was trained on 2"))
   }
 
   test("one loss over one output is what the other estimators have") {

@@ -1,7 +1,7 @@
 package candlewick
 
 import candlewick.internal.Failures
-import candlewick.jni.InvalidParameterException
+import candlewick.jni.{InvalidDataException, InvalidParameterException}
 import org.apache.spark.ml.attribute.AttributeGroup
 import org.apache.spark.ml.evaluation.RegressionEvaluator
 import org.apache.spark.ml.functions.vector_to_array
@@ -44,7 +44,10 @@ class RegressorSuite extends SparkSuite {
     val holes = data.withColumn("label", array(col("y"), when(col("id") =!= 3, col("y"))))
     val error = intercept[Exception](model.evaluate(holes))
     val told = Failures.find(error).map(_.getMessage)
-    assert(told.exists(_.startsWith("labelCol holds null; filter such rows out before evaluate")), error)
+    assert(
+      told.exists(_.startsWith("labelCol: column 'label' holds null; filter such rows out before evaluate")),
+      error
+    )
   }
 
   test(
@@ -57,9 +60,9 @@ class RegressorSuite extends SparkSuite {
       weighed.withColumn(column, when(col("id") =!= 3, col(column)).otherwise(value))
     val expected = model.evaluate(weighed.where("id <> 3"))
     val cases = Seq(
-      ("y", lit(Double.NaN), "labelCol holds NaN"),
-      ("y", lit(Double.NegativeInfinity), "labelCol holds -Infinity"),
-      ("y", lit(null).cast("double"), "labelCol holds null"),
+      ("y", lit(Double.NaN), "labelCol: column 'y' holds NaN"),
+      ("y", lit(Double.NegativeInfinity), "labelCol: column 'y' holds -Infinity"),
+      ("y", lit(null).cast("double"), "labelCol: column 'y' holds null"),
       ("w", lit(-1.0), "weightCol holds -1.0"),
       ("w", lit(Double.NaN), "weightCol holds NaN"),
       ("w", lit(null).cast("double"), "weightCol holds null")
@@ -72,6 +75,21 @@ class RegressorSuite extends SparkSuite {
         val found = model.copy(ParamMap.empty).setHandleInvalid(way).evaluate(rows)
         for ((name, value) <- found) assert(math.abs(value - expected(name)) < 1e-9, s"$words $way $name")
       }
+    }
+  }
+
+  test(
+    "evaluate leaves out labels of another length where handleInvalid says so, and else names their column"
+  ) {
+    val two = data.withColumn("two", array(col("y"), -col("y")))
+    val model = regressor(2).setLabelCol("two").setEpochs(1).fit(two)
+    for (value <- Seq(array(col("y")), array(col("y"), col("y"), col("y")))) {
+      val rows = two.withColumn("two", when(col("id") === 3, value).otherwise(col("two")))
+      val error = intercept[Exception](model.evaluate(rows))
+      val told = Failures.find(error).collect { case wrong: InvalidDataException => wrong.getMessage }
+      assert(told.exists(_.startsWith("labelCol: column 'two' holds ")), error)
+      val skipping = model.copy(ParamMap.empty).setHandleInvalid("skip")
+      sameMetrics(skipping.evaluate(rows), model.evaluate(two.where("id <> 3")))
     }
   }
 

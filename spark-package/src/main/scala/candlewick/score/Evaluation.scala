@@ -1,6 +1,5 @@
 package candlewick.score
 
-import candlewick.columns.ColumnRules
 import candlewick.internal.Failures
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.rdd.RDD
@@ -18,6 +17,8 @@ private[candlewick] object Evaluation {
   /** Classes up to which the areas under curves are computed: they sort all rows for each. */
   private val MostAreas = 100
 
+  private val FilterOut = "filter such rows out before evaluate"
+
   /** Rounds in which the sums of partitions meet. */
   private val Depth = 2
 
@@ -27,7 +28,7 @@ private[candlewick] object Evaluation {
   /** Those of a classifier.
     *
     * @param scored
-    *   label, weight, prediction, probability
+    *   the columns of the label, weight, prediction, probability
     * @param ignored
     *   the label of rows that do not count
     * @param skips
@@ -35,11 +36,13 @@ private[candlewick] object Evaluation {
     */
   def classifier(
       scored: DataFrame,
+      labels: Labels,
       classes: Int,
       ignored: Option[Double],
       skips: Boolean
   ): Map[String, Double] = {
-    val rows = scored.rdd.flatMap(row => valid(judged(row, classes, ignored), skips)).filter(_.weight > 0.0)
+    val rows =
+      scored.rdd.flatMap(row => valid(judged(row, labels, classes, ignored), skips)).filter(_.weight > 0.0)
     rows.persist(StorageLevel.MEMORY_AND_DISK)
     try {
       def summed(part: Iterator[Judged]) = {
@@ -56,36 +59,61 @@ private[candlewick] object Evaluation {
     } finally rows.unpersist(false): Unit
   }
 
-  private def judged(row: Row, classes: Int, ignored: Option[Double]): Either[String, Judged] =
-    labelled(row).flatMap { case (values, weight) =>
-      val label = values.head
-      if (ignored.contains(label)) Right(Judged(0, 0, 0.0, row.getAs[Vector](3)))
-      else if (label < 0.0 || label >= classes || label != math.rint(label))
-        Left(s"the label $label is no class of this model: expected a whole number from 0 to ${classes - 1}")
-      else Right(Judged(label.toInt, row.getDouble(2).toInt, weight, row.getAs[Vector](3)))
+  private def judged(
+      row: Row,
+      labels: Labels,
+      classes: Int,
+      ignored: Option[Double]
+  ): Either[String, Judged] =
+    labelled(row, labels).flatMap { case (values, weight) =>
+      val (label, probability) = (values.head, row.getAs[Vector](labels.count + 2))
+      if (ignored.contains(label)) Right(Judged(0, 0, 0.0, probability))
+      else if (label < 0.0 || label >= classes || label != math.rint(label)) {
+        val wanted = s"expected a whole number from 0 to ${classes - 1}"
+        Left(s"${labels.first} holds $label, which is no class of this model: $wanted")
+      } else Right(Judged(label.toInt, row.getDouble(labels.count + 1).toInt, weight, probability))
     }
 
-  /** Label and weight of a row, which are its first columns; or what is wrong with them. */
-  private def labelled(row: Row): Either[String, (Array[Double], Double)] = {
-    def holds(param: String, what: Any, expected: String) =
-      Left(s"$param holds $what; $expected, or set handleInvalid to skip to leave such rows out")
-    val filter = "filter such rows out before evaluate"
-    val label = row.get(0)
-    if (holdsNull(label)) holds("labelCol", "null", filter)
-    else if (row.isNullAt(1)) holds("weightCol", "null", filter)
-    else {
-      val values = numbers(label)
-      val weight = row.getDouble(1)
-      def finite(value: Double) = !value.isNaN && !value.isInfinite
-      if (weight < 0.0 || !finite(weight))
-        holds("weightCol", weight, "expected finite numbers of at least 0")
-      else
-        values.find(!finite(_)) match {
-          case Some(value) => holds("labelCol", value, s"expected finite numbers: $filter")
-          case None => Right(values -> weight)
-        }
+  /** What outputs are compared with and the weight, of a row that begins with the columns of the label and the weight; or
+    * what is wrong with any of them.
+    */
+  private def labelled(row: Row, labels: Labels): Either[String, (Array[Double], Double)] = {
+    val each = (0 until labels.count).map(at => numbersOf(row.get(at), labels, at))
+    each.collectFirst { case Left(wrong) => wrong }.orElse(wrongWeight(row, labels.count)).toLeft {
+      val values = each.iterator.collect { case Right(numbers) => numbers }.flatMap(_.iterator)
+      values.slice(labels.from, labels.until).toArray -> row.getDouble(labels.count)
     }
   }
+
+  /** The values of one of the columns of the label. */
+  private def numbersOf(value: Any, labels: Labels, at: Int): Either[String, Array[Double]] =
+    if (holdsNull(value)) Left(holding(labels.column(at), "null", FilterOut))
+    else {
+      val (values, length) = (numbers(value), labels.columns(at)._2)
+      if (values.length != length) {
+        val expected = s"the model compares it with $length: correct it"
+        Left(holding(labels.column(at), s"${values.length} values", expected))
+      } else
+        values.find(!finite(_)) match {
+          case Some(wrong) =>
+            Left(holding(labels.column(at), wrong, s"expected finite numbers: $FilterOut"))
+          case None => Right(values)
+        }
+    }
+
+  private def wrongWeight(row: Row, at: Int): Option[String] =
+    if (row.isNullAt(at)) Some(holding("weightCol", "null", FilterOut))
+    else {
+      val weight = row.getDouble(at)
+      if (weight < 0.0 || !finite(weight))
+        Some(holding("weightCol", weight, "expected finite numbers of at least 0"))
+      else None
+    }
+
+  private def finite(value: Double) = !value.isNaN && !value.isInfinite
+
+  private def holding(column: String, what: Any, expected: String): String =
+    s"$column holds $what; $expected, or set handleInvalid to skip to leave such rows out"
 
   private def valid[T](found: Either[String, T], skips: Boolean): Option[T] = found match {
     case Right(value) => Some(value)
@@ -107,26 +135,19 @@ private[candlewick] object Evaluation {
     Map("roc_auc" -> mean(found.flatMap(_.rocAuc)), "pr_auc" -> mean(found.flatMap(_.averagePrecision)))
   }
 
-  /** Those of a regressor: means over its outputs.
+  /** Those of a regressor: means over its outputs, of which there are as many as values of the label.
     *
     * @param scored
-    *   label, weight, prediction; label and prediction are doubles or Vectors
+    *   the columns of the label, weight, prediction; label and prediction are numbers, arrays or Vectors
     * @param skips
     *   whether rows whose label or weight is not valid are left out; else they are an error
     */
-  def regressor(scored: DataFrame, outputs: Int, skips: Boolean): Map[String, Double] = {
-    if (outputs > 1 && !ColumnRules.isMulti(scored.schema.head.dataType))
-      throw Failures.parameter(
-        s"evaluate compares every output with a value of the label, but the model has $outputs outputs and labelCol is " +
-          "a number; take the metrics of one of them by RegressionEvaluator"
-      )
+  def regressor(scored: DataFrame, labels: Labels, skips: Boolean): Map[String, Double] = {
+    val outputs = labels.until - labels.from
     def summed(part: Iterator[Row]) = {
       val tally = new ValueTally(outputs)
-      for (row <- part; (label, weight) <- valid(labelled(row), skips)) {
-        if (label.length != outputs)
-          throw Failures.data(s"the label has ${label.length} values, but the model has $outputs outputs")
-        tally.add(label, numbers(row.get(2)), weight)
-      }
+      for (row <- part; (label, weight) <- valid(labelled(row, labels), skips))
+        tally.add(label, numbers(row.get(labels.count + 1)), weight)
       Iterator(tally.sums)
     }
     val sums = scored.rdd.mapPartitions(summed, false)
@@ -151,6 +172,40 @@ private[candlewick] object Evaluation {
     case flag: Boolean => if (flag) 1.0 else 0.0
     case number => number.asInstanceOf[Number].doubleValue
   }
+}
+
+/** The columns of the label, whose values stand one after another.
+  *
+  * @param param
+  *   the parameter that names them
+  * @param columns
+  *   names, with the number of values that each has in a row
+  * @param from
+  *   the first of all values that an output is compared with
+  * @param until
+  *   one past the last
+  */
+private[candlewick] final case class Labels(
+    param: String,
+    columns: Seq[(String, Int)],
+    from: Int,
+    until: Int
+) {
+
+  /** How many there are. */
+  def count: Int = columns.length
+
+  /** One of them in words. */
+  def column(at: Int): String = s"$param: column '${columns(at)._1}'"
+
+  /** The one that the values begin in. */
+  def first: String = column(columns.map(_._2).scanLeft(0)(_ + _).lastIndexWhere(_ <= from))
+}
+
+private[candlewick] object Labels {
+
+  /** One column, all of whose values are compared. */
+  def of(name: String, values: Int): Labels = Labels("labelCol", Seq(name -> values), 0, values)
 }
 
 /** Sums of a classifier's rows. */

@@ -60,7 +60,7 @@ class KeepSuite extends SparkSuite {
     val labels = data.withColumn("label", when(col("id") =!= 4, col("label")).otherwise(7.0))
     sameMetrics(keeping.evaluate(labels), model.evaluate(data.where("id <> 4")))
     val message = told(model.evaluate(labels))
-    assert(message.contains("the label 7.0 is no class of this model"), message)
+    assert(message.contains("labelCol: column 'label' holds 7.0, which is no class of this model"), message)
   }
 
   test("columns of two ways to say them are refused") {
