@@ -1,9 +1,10 @@
 package candlewick
 
 import candlewick.jni.{CandlewickException, InvalidDataException, InvalidParameterException}
-import org.apache.spark.ml.linalg.{Vector, Vectors}
-import org.apache.spark.sql.DataFrame
+import org.apache.spark.ml.linalg.{SQLDataTypes, Vector, Vectors}
+import org.apache.spark.sql.{DataFrame, Encoders}
 import org.apache.spark.sql.functions.{col, current_date, lit, udf, when}
+import org.apache.spark.sql.types.StructType
 import scala.reflect.ClassTag
 
 class BadInputSuite extends SparkSuite {
@@ -113,6 +114,29 @@ class BadInputSuite extends SparkSuite {
     check(candlewick.internal.Failures.causes(error).map(_.getMessage).mkString, "null")
     val none = data.withColumn("label", when(col("id") < 0, col("label")))
     check(message[InvalidDataException](classifier().setHandleInvalid("skip").fit(none)), "all 40 rows")
+  }
+
+  test("a sparse vector that is not valid is a wrong row, the first one too") {
+    val schema = new StructType().add("features", SQLDataTypes.VectorType).add("label", "double")
+    val good = (0 until 40).map { at =>
+      s"{'features':{'type':0,'size':4,'indices':[0,${1 + at % 3}],'values':[0.5,$at]},'label':${at % 3}}"
+    }
+    val wrong = "{'features':{'type':0,'size':4,'indices':[3,1],'values':[1.0,2.0]},'label':0}"
+    def read(lines: Seq[String]) =
+      spark.read.schema(schema).json(spark.createDataset(lines)(Encoders.STRING).coalesce(1))
+    val rows = read(wrong +: good)
+    check(
+      message[InvalidDataException](fitOn(rows)),
+      "features",
+      "indices that ascend",
+      "in partition 0, row 0 of it"
+    )
+    // Where a query of its own looks at the first rows, too.
+    for (data <- Seq(rows, rows.repartition(1), rows.orderBy("label"))) {
+      val model = classifier().setHandleInvalid("skip").setEpochs(1).fit(data)
+      check(model.summary.ledger, "\"rowsSkipped\":1", "\"rowsSpooled\":40")
+      assert(model.weightsHash == fitOn(read(good)).weightsHash)
+    }
   }
 
   test("networks and parameters that do not fit") {

@@ -1,16 +1,17 @@
 package candlewick.columns
 
 import candlewick.internal.Failures
-import org.apache.spark.ml.linalg.Vector
-import org.apache.spark.sql.{CandlewickShim, Column, DataFrame}
+import org.apache.spark.sql.{CandlewickShim, Column, DataFrame, Row}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.plans.logical.{Filter, LogicalPlan, Project, Union}
 import org.apache.spark.sql.catalyst.util.ArrayData
-import org.apache.spark.sql.functions.{col, length, size, udf}
-import org.apache.spark.sql.types.{ArrayType, BinaryType, DataType, UserDefinedType}
+import org.apache.spark.sql.functions.{col, length, size, unwrap_udt, when}
+import org.apache.spark.sql.types.{ArrayType, BinaryType, DataType}
 import scala.util.control.NonFatal
 
-/** The first rows that have values in some columns. */
+/** The first rows that have values in some columns. Vectors are read as Spark keeps them (kind, size, indices, values): one
+  * that is not valid cannot be made, and whoever feeds it says so, or leaves it out.
+  */
 private[columns] object FirstRow {
 
   /** What is seen of a value.
@@ -21,6 +22,12 @@ private[columns] object FirstRow {
     *   values of a Vector that are not zero
     */
   final case class Seen(sizes: Seq[Int], nonzeros: Int)
+
+  /** The kind of a sparse Vector, and where a Vector has its parts. */
+  private val Sparse: Byte = 0
+  private val KindAt = 0
+  private val SizeAt = 1
+  private val ValuesAt = 3
 
   /** The columns at the given positions in the first rows where none of them is null or empty, `most` at most; none
     * where there is no such row.
@@ -76,7 +83,10 @@ private[columns] object FirstRow {
   private def plain(one: Seen): (Seq[Int], Int) = (one.sizes, one.nonzeros)
 
   private def seen(value: Any, kind: DataType): Seen = (value, kind) match {
-    case (_, udt: UserDefinedType[_]) => seenOf(udt.deserialize(value))
+    case (vector: InternalRow, _) =>
+      val values =
+        if (vector.isNullAt(ValuesAt)) Array.empty[Double] else vector.getArray(ValuesAt).toDoubleArray()
+      seenOf(vector.getByte(KindAt), vector.getInt(SizeAt), values)
     case (items: ArrayData, _) => Seen(sizesOf(items, kind), 0)
     case (other, _) => seenOf(other)
   }
@@ -87,15 +97,22 @@ private[columns] object FirstRow {
     case _ => Seq(items.numElements())
   }
 
+  /** Of a Vector, whose size stands in it where it is sparse. */
+  private def seenOf(kind: Byte, size: => Int, values: scala.collection.Seq[Double]): Seen =
+    Seen(Seq(if (kind == Sparse) size else values.length), values.count(_ != 0.0))
+
   /** By a query of its own. */
   private[columns] def ask(rows: DataFrame, positions: Seq[Int], most: Int): Seq[Seq[Seen]] = {
     val named = rows.toDF(rows.columns.indices.map(at => s"c$at"): _*)
     val wanted: Seq[Column] = positions.map(at => col(s"c$at"))
+    def isVector(at: Int) = ColumnRules.isVector(rows.schema(at).dataType)
     val present = positions
       .zip(wanted)
       .map { case (at, column) => holds(column, rows.schema(at).dataType) }
       .reduce(_ && _)
-    val first = named.filter(present).select(wanted: _*).head(most).toSeq
+    val read =
+      positions.zip(wanted).map { case (at, column) => if (isVector(at)) unwrap_udt(column) else column }
+    val first = named.filter(present).select(read: _*).head(most).toSeq
     first.map(row => positions.indices.map(at => seenOf(row.get(at))))
   }
 
@@ -107,15 +124,16 @@ private[columns] object FirstRow {
         case _ => filled
       }
     case BinaryType => column.isNotNull && length(column) > 0
-    case _: UserDefinedType[_] => filledVector(column)
+    case vector if ColumnRules.isVector(vector) =>
+      val parts = unwrap_udt(column)
+      column.isNotNull && when(parts("type") === Sparse, parts("size")).otherwise(size(parts("values"))) > 0
     case _ => column.isNotNull
   }
 
-  /** Not before it is asked for: executors load this object too, and Spark takes long to look at a function's types. */
-  private def filledVector = udf((vector: Vector) => vector != null && vector.size > 0)
-
   private def seenOf(value: Any): Seen = value match {
-    case vector: Vector => Seen(Seq(vector.size), vector.numNonzeros)
+    case vector: Row =>
+      val values = Option(vector.getSeq[Double](ValuesAt)).getOrElse(Nil)
+      seenOf(vector.getByte(KindAt), vector.getInt(SizeAt), values)
     case other => Seen(sizesOf(other), 0)
   }
 

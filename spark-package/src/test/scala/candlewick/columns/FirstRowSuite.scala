@@ -1,9 +1,10 @@
 package candlewick.columns
 
 import candlewick.SparkSuite
-import org.apache.spark.ml.linalg.Vectors
-import org.apache.spark.sql.DataFrame
+import org.apache.spark.ml.linalg.{SQLDataTypes, Vectors}
+import org.apache.spark.sql.{DataFrame, Encoders}
 import org.apache.spark.sql.functions.{array, col, lit, raise_error, udf, when}
+import org.apache.spark.sql.types.StructType
 
 /** The first rows, from the plan that feeds and by a query of its own. */
 class FirstRowSuite extends SparkSuite {
@@ -68,6 +69,19 @@ class FirstRowSuite extends SparkSuite {
     for (seen <- Seq(look(made, 0 to 1, 1), FirstRow.read(made, 0 to 1, 1), FirstRow.ask(made, 0 to 1, 1)))
       assert(sizes(seen).contains(Seq(Seq(3), Seq(9))))
     assert(FirstRow.ask(made.limit(30), 0 to 1, 8).isEmpty)
+  }
+
+  test("a sparse Vector that is not valid, which Spark cannot make, has a size all the same") {
+    val lines = Seq(
+      """{"v":{"type":0,"size":5,"indices":[3,1],"values":[1.0,0.0]}}""",
+      """{"v":{"type":0,"size":5,"indices":[7],"values":[1.0]}}""",
+      """{"v":{"type":1,"values":[0.0,1.0,2.0,3.0,4.0]}}"""
+    )
+    val schema = new StructType().add("v", SQLDataTypes.VectorType)
+    val made = spark.read.schema(schema).json(spark.createDataset(lines)(Encoders.STRING).coalesce(1))
+    intercept[Exception](made.head())
+    for (seen <- Seq(look(made, Seq(0), 8), FirstRow.read(made, Seq(0), 8), FirstRow.ask(made, Seq(0), 8)))
+      assert(seen.flatten == Seq(1, 1, 4).map(FirstRow.Seen(Seq(5), _)))
   }
 
   test("no row that has the columns is none") {
