@@ -185,6 +185,23 @@ class NeuralEstimatorSuite extends SparkSuite {
     assert(told(fewer.evaluate(two)).contains("labelCols names 1 columns, but the model was trained on 2"))
   }
 
+  test("losses name the columns of the label as labelCols does, in whatever case of letters") {
+    val other = estimator
+      .setLabelCols(Array("Kind", "size", "PAIR"))
+      .setLoss(
+        "kind" -> nn.LossTerm(nn.CrossEntropyLoss(), label = "Kind"),
+        "size" -> nn.LossTerm(nn.MSELoss(), weight = 0.5),
+        "again" -> nn.LossTerm(nn.HuberLoss(), label = "PAIR")
+      )
+      .fit(data)
+    assert(other.weightsHash == model.weightsHash)
+    // The model knows the names that the rows had.
+    assert(other.dataContract == model.dataContract)
+    sameMetrics(other.evaluate(data), model.evaluate(data))
+    val missing = told(estimator.setLabelCols(Array("KIND", "size", "pair")).fit(data))
+    assert(missing.contains("none has that name: name one of KIND, size, pair"), missing)
+  }
+
   test("one loss over one output is what the other estimators have") {
     def set[E <: NeuralEstimatorBase[_]](one: E): E = {
       one.setNetwork(nn.Sequential(nn.Linear(8), nn.Tanh(), nn.Linear(3))).setEpochs(2).setSeed(3)

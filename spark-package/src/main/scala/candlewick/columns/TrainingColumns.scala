@@ -146,9 +146,11 @@ private[candlewick] final class TrainingColumns private (
     ColumnRules.knownWidth(label).orElse(if (feature < 0) None else known(feature))
   }
 
-  /** Names and widths of the columns of the label. */
+  /** Names and widths of the columns of the label. The names are the user's, as losses have them: Spark may know them in
+    * another case of letters.
+    */
   def labelColumns(widths: Widths): Seq[ObjectNode] =
-    labels.zip(widths.labels).map { case (label, width) => Json.obj("name" -> label.name, "width" -> width) }
+    choice.labels.zip(widths.labels).map { case (name, width) => Json.obj("name" -> name, "width" -> width) }
 
   /** What the model shall remember of these columns. */
   def contract(widths: Widths): ObjectNode = Json.obj(
