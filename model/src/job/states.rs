@@ -54,12 +54,9 @@ pub(super) fn identity(
     let spec = data;
     if let Some(data) = identity["data"].as_object_mut() {
         // The bits are the same whatever type rows are held in, as long as no gradient is compressed: those of columns are not.
-        let encoding = data.remove("featureEncoding");
+        data.remove("featureEncoding");
         if train.gradient_compression != GradientCompression::None && network.goes_by_columns(spec) {
-            data.insert(
-                "featureEncoding".to_owned(),
-                encoding.map_or(Value::Null, |all| all["kind"].clone()),
-            );
+            data.insert("featureEncoding".to_owned(), json!(spec.feature_encoding.kind));
         }
     }
     let spans = train.lr_scheduler.as_ref().is_some_and(Schedule::spans_training);

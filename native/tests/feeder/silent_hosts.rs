@@ -35,7 +35,7 @@ fn all_have_the_same_time_to_seal() {
     };
     let mut feeder = Feeder::new(spec, ring(&job, &secret)).unwrap();
     let ledger = feed_by(&clock, &mut feeder, &data(200).0).unwrap();
-    assert_eq!(ledger.lost_shards.len(), u64::from(SHARDS));
+    assert_eq!(ledger.lost_shards.len(), SHARDS as usize);
     // From when all trainers had their calls; one after another they would take four deadlines.
     assert!(looks.get() < 200, "{} hundredths of the deadline", looks.get());
 }

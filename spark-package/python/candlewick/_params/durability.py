@@ -27,12 +27,12 @@ class DurabilityParams(Params):
     checkpointInterval: Param[int] = Param(
         Params._dummy(),
         "checkpointInterval",
-        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one. (whole number of at least -1)",
+        "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one. (whole number of at least 1, or -1)",
         typeConverter=Legal(
             "checkpointInterval",
             to_int,
-            "a whole number of at least -1",
-            Range(-1, 2147483647),
+            "a whole number of at least 1, or -1",
+            Range(1, 2147483647, also=-1),
         ),
     )
 
@@ -120,7 +120,7 @@ class DurabilitySetters(DurabilityParams):
 
     def setCheckpointInterval(self, value: int) -> Self:
         """Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the
-        last one. (whole number of at least -1)
+        last one. (whole number of at least 1, or -1)
         """
         return self._set(checkpointInterval=value)
 

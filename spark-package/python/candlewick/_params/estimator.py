@@ -149,7 +149,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
             network: The network: nn.Sequential(...), nn.Graph(...) or its JSON document. (object of its
                 builder, or its JSON document)
             initialWeights: Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with
-                PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a
+                PyTorch's names on any file system that Hadoop reads, or its bytes. In Python also a
                 state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or
                 the bytes of a file)
             initialModel: A trained model whose weights training starts from, instead of initialWeights;
@@ -323,7 +323,7 @@ class NeuralEstimatorBase(NeuralGeneralParams, NeuralEstimatorParams):
                 same data and parameters (others than epochs, trainers and timeouts) goes on from the newest
                 one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)
             checkpointInterval: Epochs between checkpoints, where checkpointDir is set. -1: none at the end
-                of epochs but the last one. (whole number of at least -1)
+                of epochs but the last one. (whole number of at least 1, or -1)
             checkpointSteps: Steps between checkpoints, where checkpointDir is set, beside those of
                 checkpointInterval. Not set: none within epochs. (whole number of at least 1)
             keepCheckpoints: The newest checkpoints that are kept; older ones are deleted. With one there is

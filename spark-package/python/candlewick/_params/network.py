@@ -47,7 +47,7 @@ class NetworkSetters(NetworkParams):
     initialWeights: Param[str] = Param(
         Params._dummy(),
         "initialWeights",
-        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)",
+        "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads, or its bytes. In Python also a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)",
         typeConverter=to_weights,
     )
 
@@ -80,8 +80,8 @@ class NetworkSetters(NetworkParams):
 
     def setInitialWeights(self, value: WeightsLike) -> Self:
         """Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names
-        on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module of PyTorch,
-        or a trained model. Not set: random by the seed. (path, or the bytes of a file)
+        on any file system that Hadoop reads, or its bytes. In Python also a state_dict, a module of
+        PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)
         """
         return self._set(initialWeights=value)
 

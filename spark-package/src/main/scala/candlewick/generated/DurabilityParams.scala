@@ -22,14 +22,14 @@ trait DurabilityParams extends Params {
   final def getCheckpointDir: String = $(checkpointDir)
 
   /** Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the
-    * last one. (whole number of at least -1)
+    * last one. (whole number of at least 1, or -1)
     * @group param
     */
   final val checkpointInterval: IntParam = new IntParam(
     this,
     "checkpointInterval",
-    "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one. (whole number of at least -1)",
-    Legal[Int]("checkpointInterval", "a whole number of at least -1", ParamValidators.inRange(-1, 2147483647))
+    "Epochs between checkpoints, where checkpointDir is set. -1: none at the end of epochs but the last one. (whole number of at least 1, or -1)",
+    Legal[Int]("checkpointInterval", "a whole number of at least 1, or -1", Legal.or(-1, Legal.whole(1L, 2147483647L)))
   )
   setDefault(checkpointInterval, 1)
 

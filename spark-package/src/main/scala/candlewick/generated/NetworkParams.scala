@@ -48,14 +48,15 @@ trait NetworkSetters extends NetworkParams {
   def setNetwork(value: Network): this.type = set(network, value.json)
 
   /** Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's
-    * names on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module
-    * of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)
+    * names on any file system that Hadoop reads, or its bytes. In Python also a state_dict, a
+    * module of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a
+    * file)
     * @group param
     */
   final val initialWeights: Param[String] = new Param[String](
     this,
     "initialWeights",
-    "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads. In Python also its bytes, a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)"
+    "Weights that training starts from: a safetensors file (F32, F64, F16, BF16) with PyTorch's names on any file system that Hadoop reads, or its bytes. In Python also a state_dict, a module of PyTorch, or a trained model. Not set: random by the seed. (path, or the bytes of a file)"
   )
 
   /** @group getParam */
