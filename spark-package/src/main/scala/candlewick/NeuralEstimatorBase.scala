@@ -198,7 +198,7 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
           "not hold it), or set resumeOptimizer to false"
       )
     }
-    if (!model.hasOptimizerState)
+    if (model.state.optimizer.isEmpty)
       throw Failures.parameter(
         "resumeOptimizer is true, but the initial model does not keep the state of its optimiser: fit it with " +
           "saveOptimizer=true, or set resumeOptimizer to false to start from its weights alone"
@@ -236,13 +236,11 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
   /** The document of the network where it is a graph. */
   private[candlewick] def graph: Option[JsonNode] = networkDocument.filter(_.has("nodes"))
 
-  // A model, and the value of initialWeights that stands for it: what a parameter cannot hold is its optimiser's state, and
-  // weights beyond its limit.
-  private var initialModel = Option.empty[(String, NeuralModel[_])]
+  private var initialModel = Option.empty[InitialModel]
 
   /** Whose weights initialWeights are: whoever sets that parameter in any other way starts from no model. */
-  private def startModel: Option[NeuralModel[_]] =
-    initialModel.collect { case (text, model) if get(initialWeights).contains(text) => model }
+  private def startModel: Option[InitialModel] =
+    initialModel.filter(model => get(initialWeights).contains(model.text))
 
   /** Starts training from the weights of a trained model; see initialWeights. With resumeOptimizer it goes on where the
     * training of the model ended. A saved estimator has the weights of the model, unless they are more than 1 GiB: then set
@@ -259,7 +257,8 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
 
   /** Whose weights initialWeights are, for Python, which sets them itself; null where they are those of no model. */
   private[candlewick] def rememberModel(model: NeuralModel[_]): Unit =
-    initialModel = for (one <- Option(model); text <- get(initialWeights)) yield text -> one
+    initialModel =
+      for (one <- Option(model); text <- get(initialWeights)) yield InitialModel(text, one.uid, one.state)
 
   override protected def copyValues[T <: Params](to: T, extra: ParamMap): T = {
     to match {
@@ -277,6 +276,15 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
 
   private[candlewick] def optional[T](param: Param[T]): Option[T] = get(param).orElse(getDefault(param))
 }
+
+/** What a fit may need of the model that it starts from and the parameter does not hold: the state of its optimiser, and
+  * weights beyond the parameter's limit. The model itself is not kept: it knows its estimator, and that the model before it,
+  * so a loop of continued fits would keep them all.
+  *
+  * @param text
+  *   the value of initialWeights that stands for the model
+  */
+private final case class InitialModel(text: String, uid: String, state: ModelState)
 
 private[candlewick] object NeuralEstimatorBase {
   private def fitId(): String = UUID.randomUUID().toString.replace("-", "")

@@ -4,6 +4,7 @@ import candlewick._
 import candlewick.internal.Json
 import candlewick.jni.{CancelledException, InvalidParameterException}
 import com.fasterxml.jackson.databind.node.ObjectNode
+import java.lang.ref.WeakReference
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.atomic.AtomicInteger
@@ -326,8 +327,6 @@ class ResumeOptimizerSuite extends ClusterSuite {
 
   test("the state of a model that nobody has any more is deleted") {
     start("local[2]")
-    val root = Scratch.parent
-    def scratches: Int = files(root).count(_.getFileName.toString.startsWith("candlewick-optimizer-"))
     val before = scratches
     var estimator = further(3, kept(2).fit(points()))
     System.gc()
@@ -351,6 +350,31 @@ class ResumeOptimizerSuite extends ClusterSuite {
     document.put("sha256", Identity.hash(document))
     for (old <- Seq("manifest.json", "state.safetensors")) Files.deleteIfExists(folder.resolve(s".$old.crc"))
     Files.write(manifest, document.toString.getBytes(UTF_8)): Unit
+  }
+
+  private def scratches: Int =
+    files(Scratch.parent).count(_.getFileName.toString.startsWith("candlewick-optimizer-"))
+
+  test("models that others went on from are not kept with these") {
+    start("local[2]")
+    val before = scratches
+    val (last, first) = chain(points(), 4)
+    eventually {
+      System.gc()
+      assert(first.forall(_.get == null))
+      // Its own, and that of the model which its estimator could go on from again.
+      assert(scratches <= before + 2)
+    }
+    assert(last.hasOptimizerState && last.summary.resumedFromStep.contains(3L * StepsOfEpoch))
+  }
+
+  /** A model of so many epochs, each by an estimator of its own, and what there was of the first one. */
+  private def chain(data: DataFrame, epochs: Int): (NeuralClassificationModel, Seq[WeakReference[AnyRef]]) = {
+    val first = kept(1).fit(data)
+    val last = (2 to epochs).foldLeft(first) { (model, more) =>
+      further(more, model).setSaveOptimizer(true).fit(data)
+    }
+    (last, Seq[AnyRef](first, first.state).map(new WeakReference(_)))
   }
 
   private def endedAt(step: Long, data: DataFrame, estimator: NeuralClassifier): String =
