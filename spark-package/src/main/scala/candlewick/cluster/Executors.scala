@@ -42,14 +42,19 @@ private[candlewick] final class Executors(sc: SparkContext) {
   /** Tasks that an executor runs at a time. */
   def slots(executor: Executor): Int = slotsOf(executor.cores)
 
-  /** The active executors, sorted by host and id. In local mode the one executor is the driver. */
-  def active(): Seq[Executor] = {
-    val found = if (sc.isLocal) Seq(localExecutor) else remote()
-    found.filter(slots(_) > 0).sortBy(executor => (executor.host, executor.id.length, executor.id))
-  }
+  /** The executors to which Spark gives tasks, sorted by host and id. In local mode the one executor is the driver. */
+  def active(): Seq[Executor] = found(excluded = false)
 
   /** The same where Spark's list can be read; none where a job would have to ask the executors. */
   def listed(): Seq[Executor] = if (sc.isLocal || reflective) active() else Nil
+
+  /** The same with those to which Spark gives no tasks for a while, since some failed there (`spark.excludeOnFailure`). */
+  def listedWithExcluded(): Seq[Executor] = if (sc.isLocal || reflective) found(excluded = true) else Nil
+
+  private def found(excluded: Boolean): Seq[Executor] = {
+    val all = if (sc.isLocal) Seq(localExecutor) else remote(excluded)
+    all.filter(slots(_) > 0).sortBy(executor => (executor.host, executor.id.length, executor.id))
+  }
 
   private def localExecutor: Executor = {
     val cores = sc.master match {
@@ -61,10 +66,10 @@ private[candlewick] final class Executors(sc: SparkContext) {
     Executor(SparkEnv.get.executorId, "localhost", cores, gpus)
   }
 
-  private def remote(): Seq[Executor] =
+  private def remote(excluded: Boolean): Seq[Executor] =
     if (!reflective) discover()
     else
-      try snapshot()
+      try snapshot(excluded)
       catch {
         case NonFatal(error) =>
           log.warn("Spark's list of executors cannot be read; asking the executors themselves", error)
@@ -75,7 +80,7 @@ private[candlewick] final class Executors(sc: SparkContext) {
   /** `sc.statusStore.executorList(true)`: `private[spark]` in Scala, public in bytecode, the same in 4.0 to 4.3. It
     * works without the UI and knows executors that registered before any listener of ours.
     */
-  private def snapshot(): Seq[Executor] = {
+  private def snapshot(excluded: Boolean): Seq[Executor] = {
     val store = classOf[SparkContext].getMethod("statusStore").invoke(sc)
     val listed =
       store.getClass.getMethod("executorList", classOf[Boolean]).invoke(store, java.lang.Boolean.TRUE)
@@ -84,6 +89,7 @@ private[candlewick] final class Executors(sc: SparkContext) {
       .asInstanceOf[Iterable[ExecutorSummary]]
       .filter(summary => summary.isActive && summary.id != Executors.Driver)
       .filter(_.resourceProfileId == 0)
+      .filter(summary => excluded || !summary.isExcluded)
       .map { summary =>
         val gpus = summary.resources.get(Gpus.Resource).fold(Seq.empty[String])(_.addresses.toSeq)
         Executor(summary.id, Executors.hostOf(summary.hostPort), summary.totalCores, gpus)
@@ -93,10 +99,12 @@ private[candlewick] final class Executors(sc: SparkContext) {
       .toSeq
   }
 
-  /** Whether Spark's list is without the executor. False where the list cannot be read. */
+  /** Whether Spark's list is without the executor. False where the list cannot be read. What runs on one that Spark gives no
+    * tasks for a while goes on.
+    */
   def lacks(executor: Executor): Boolean =
     !sc.isLocal && reflective && {
-      val listed = remote()
+      val listed = remote(excluded = true)
       reflective && !listed.exists(_.id == executor.id)
     }
 

@@ -89,7 +89,9 @@ private[score] object ScoreDevice {
       val there = GpuScoring.isThere || (!sc.isLocal && Device.namesFolder(sc))
       val chosen = Device.choose(asked, Gpus.of(sc), there, Device.Scoring)
       if (chosen.gpus.isDefined) {
-        val first = new Executors(sc).listed().flatMap(one => one.gpus.headOption.map(one.id -> _))
+        // Those too that get no tasks just now: they may later in the query.
+        val first =
+          new Executors(sc).listedWithExcluded().flatMap(one => one.gpus.headOption.map(one.id -> _))
         ScoreDevice(asked, first.toMap)
       } else {
         fallsBack(chosen.reason)

@@ -7,7 +7,7 @@ import java.nio.file.{Files, Path, Paths}
 import candlewick.internal.Clock
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue, CountDownLatch, TimeUnit}
 import java.util.concurrent.atomic.AtomicInteger
-import org.apache.spark.{Success, TaskContext, TaskEndReason, TaskKilled}
+import org.apache.spark.{SparkContext, SparkEnv, Success, TaskContext, TaskEndReason, TaskKilled}
 import org.apache.spark.deploy.TestCluster
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.scheduler._
@@ -117,6 +117,22 @@ class LaunchSuite extends ClusterSuite {
       assert(fit().setThreadsPerTrainer(1).fit(points()).summary.numTrainers == 2)
       assert(hosts.length == 2 && hosts.distinct.length == 1)
     } finally stop(cluster)
+  }
+
+  test("an executor that Spark has excluded after failures gets no trainer, and is none that is lost") {
+    start(
+      "local-cluster[3,1,1024]",
+      "spark.excludeOnFailure.enabled" -> "true",
+      "spark.excludeOnFailure.application.maxFailedTasksPerExecutor" -> "1"
+    )
+    untilExecutors(3)
+    val executors = new candlewick.cluster.Executors(current.sparkContext)
+    val all = executors.active()
+    // Each runs one of three tasks.
+    Misfit.run(current.sparkContext, all.head.id, all.length)
+    eventually(assert(executors.active() == all.tail))
+    assert(executors.listedWithExcluded() == all && !executors.lacks(all.head))
+    assert(classifier().fit(points()).summary.numTrainers == 2)
   }
 
   private def loseWorker(cluster: TestCluster, host: String): Unit = untilRemoved(1)(cluster.stopWorker(host))
@@ -318,6 +334,14 @@ class LaunchSuite extends ClusterSuite {
       assert(launch.jobs.get == 1, "the first attempts were not ended by their copies")
     } finally stop(cluster)
   }
+}
+
+/** A job that fails on one executor, and is done by others then. */
+private object Misfit {
+  def run(sc: SparkContext, on: String, tasks: Int): Unit =
+    sc.parallelize(0 until tasks, tasks).foreach { _ =>
+      if (SparkEnv.get.executorId == on) throw new IllegalStateException(s"executor $on is not fit")
+    }
 }
 
 /** Rows that two attempts of each task feed: one that has fed them all ends only when the other has too, so Spark hears
