@@ -44,6 +44,20 @@ private[fit] trait ClusterView {
 
   /** Tasks that an executor runs at a time. */
   final def slots(executor: Executor): Int = slotsOf(executor.cores)
+
+  /** So many tasks that wait make dynamic allocation ask for `executors`, and for no more. By its ratio it asks for fewer than
+    * they would fill, and rounds up.
+    */
+  final def tasksFor(executors: Int): Int = {
+    val perExecutor = math.max(1, slotsOf(conf.getInt("spark.executor.cores", 1)))
+    math.floor(executors.toDouble * perExecutor / conf.getDouble(ClusterView.Ratio, 1.0)).toInt
+  }
+}
+
+private[fit] object ClusterView {
+
+  /** The share of the executors that tasks would fill which dynamic allocation asks for. */
+  private val Ratio = "spark.dynamicAllocation.executorAllocationRatio"
 }
 
 /** A Spark application. */

@@ -163,8 +163,7 @@ private[fit] final class Elastic(
       val quiet = cluster.now - parkedMs > Gathering.QuietMs
       if (parked.isDefined && (quiet || admission.othersStart(control.id))) unpark()
       else if (parked.isEmpty && cluster.now >= parkAgainMs && !admission.othersStart(control.id)) {
-        val perExecutor = math.max(1, cluster.slotsOf(cluster.conf.getInt("spark.executor.cores", 1)))
-        parked = Some(cluster.park((executors + missing) * perExecutor))
+        parked = Some(cluster.park(cluster.tasksFor(executors + missing)))
         parkedMs = cluster.now
       }
     }

@@ -33,10 +33,9 @@ private[fit] final class Gathering(cluster: ClusterView, admission: Admission, f
   /** Parks them whatever others need; for a fit that runs. */
   def park(count: Int): Unit = {
     val dynamic = cluster.capacity(Nil).dynamic
-    val perExecutor = math.max(1, cluster.slotsOf(cluster.conf.getInt("spark.executor.cores", 1)))
     if (dynamic) report(s"asking dynamic allocation for $count executor(s)")
     since = cluster.now
-    job = Some(cluster.park(if (dynamic) count * perExecutor else 1))
+    job = Some(cluster.park(if (dynamic) cluster.tasksFor(count) else 1))
   }
 
   /** Whether executors were asked for and did not come before the slots were given back. */

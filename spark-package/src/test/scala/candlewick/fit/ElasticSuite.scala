@@ -241,6 +241,19 @@ class ElasticSuite extends AnyFunSuite {
     assert(fit.control.drain().exists(_.contains("executor 1 (hostB) is being decommissioned")))
   }
 
+  test("dynamic allocation that asks for a share of the executors has as many tasks more") {
+    val cluster = new ScriptedCluster(
+      Seq(a, b),
+      "spark.dynamicAllocation.enabled" -> "true",
+      "spark.dynamicAllocation.executorAllocationRatio" -> "0.5",
+      "spark.executor.cores" -> "2"
+    )
+    val fit = new Fit(goal = 2, cluster = cluster)
+    fit.lose(b)
+    fit.pass(3)
+    assert(cluster.parked == 8)
+  }
+
   test("dynamic allocation is asked for executors for a while, and again a minute later") {
     val cluster = new ScriptedCluster(
       Seq(a, b),

@@ -10,12 +10,14 @@ class PlacementSuite extends AnyFunSuite {
   private val b = Executor("1", "hostB", 2)
   private val c = Executor("2", "hostC", 2)
 
-  private def dynamic(most: Int) = new ScriptedCluster(
-    Seq(a),
-    "spark.dynamicAllocation.enabled" -> "true",
-    "spark.dynamicAllocation.maxExecutors" -> most.toString,
-    "spark.executor.cores" -> "2"
-  )
+  private def dynamic(most: Int, more: (String, String)*) = {
+    val settings = Seq(
+      "spark.dynamicAllocation.enabled" -> "true",
+      "spark.dynamicAllocation.maxExecutors" -> most.toString,
+      "spark.executor.cores" -> "2"
+    )
+    new ScriptedCluster(Seq(a), settings ++ more: _*)
+  }
 
   /** A line in which fit "f" runs with one trainer of one thread on `a`. */
   private def line(): Admission = {
@@ -56,6 +58,19 @@ class PlacementSuite extends AnyFunSuite {
     cluster.at(65)(cluster.executors = Seq(a, b))
     assert(ids(placement(cluster, admission, "g", 4).admit()) == Seq("0" -> 2, "1" -> 2))
     assert(cluster.jobs.map(_._1) == Seq(4, 8) && cluster.parked == 0)
+  }
+
+  test("dynamic allocation that asks for a share of the executors has as many tasks more") {
+    for ((ratio, tasks) <- Seq("1.0" -> 6, "0.7" -> 8, "0.5" -> 12, "0.3" -> 20)) {
+      val cluster = dynamic(8, "spark.dynamicAllocation.executorAllocationRatio" -> ratio)
+      val admission = new Admission
+      admission.enqueue("g")
+      cluster.at(5)(cluster.executors = Seq(a, b, c))
+      assert(ids(placement(cluster, admission, "g", 3).admit()) == Seq("0" -> 1, "1" -> 1, "2" -> 1))
+      assert(cluster.jobs.map(_._1) == Seq(tasks))
+      // As Spark has it.
+      assert(math.ceil(tasks * ratio.toDouble / 2).toInt == 3)
+    }
   }
 
   test("parked tasks of a fit that another overtakes give way to its start") {
