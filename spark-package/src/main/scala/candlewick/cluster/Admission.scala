@@ -99,6 +99,16 @@ private[candlewick] final class Admission {
     placed
   }
 
+  /** Executors that would have to come for so many trainers, each on an executor of its own, or on a GPU: beside those that
+    * have room now, whatever others hold.
+    */
+  def missing(trainers: Int, request: Request, executors: Seq[Executor], slots: Executor => Int): Int =
+    synchronized {
+      val rooms = executors.map(room(_, request, slots).trainers)
+      val there = if (request.gpus.isEmpty) rooms.count(_ > 0) else rooms.sum
+      request.executors(math.max(0, trainers - there))
+    }
+
   /** Gives a running fit, which lost executors, room for other trainers. It does not go back to the line: what waits
     * there may be waiting for what it holds.
     *

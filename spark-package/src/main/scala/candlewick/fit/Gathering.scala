@@ -38,6 +38,9 @@ private[fit] final class Gathering(cluster: ClusterView, admission: Admission, f
     job = Some(cluster.park(if (dynamic) cluster.tasksFor(count) else 1))
   }
 
+  /** Whether tasks are parked. */
+  def isParked: Boolean = job.isDefined
+
   /** Whether executors were asked for and did not come before the slots were given back. */
   def inVain: Boolean = vain
 

@@ -23,6 +23,8 @@ private[fit] final class Search(
   private var lastSeen = Seq.empty[Executor]
   private var shortSince = Option.empty[Long]
   private var lineSince = Option.empty[Long]
+  // Whether the fit is yet to begin, and waits in line for what others hold.
+  private var begins = false
 
   /** The parked tasks. */
   val gathering = new Gathering(cluster, admission, control.id)(once)
@@ -34,6 +36,7 @@ private[fit] final class Search(
     */
   def run(limit: Option[Limit]): Seq[Assignment] =
     try {
+      begins = limit.isEmpty
       var placed = Option.empty[Seq[Assignment]]
       while (placed.isEmpty) {
         control.check()
@@ -75,18 +78,31 @@ private[fit] final class Search(
     * trainers should be spread over all of them.
     */
   private def settled(active: Seq[Executor]): Boolean = {
-    val goal = if (request.wanted == 0) request.most else math.min(request.wanted, request.most)
     val capacity = cluster.capacity(active)
     val executors = request.executors(goal)
     val quiet = cluster.ageMs > Search.YoungMs || ms(stableSince) > Search.QuietMs
     active.nonEmpty && (capacity.executors.map(math.min(_, executors)) match {
       case _ if capacity.dynamic =>
         val count =
-          Capacity.mostDynamic(cluster.conf).fold(request.executors(request.wanted))(math.min(_, executors))
-        active.length >= count || asked(count)
+          if (begins && gathering.isParked) sought(active)
+          else
+            Capacity.mostDynamic(cluster.conf).fold(request.executors(request.wanted))(math.min(_, executors))
+        active.length >= count || asked(sought(active))
       case Some(count) => active.length >= count || ms(started) > Search.SettleMs
       case None => active.length >= executors || quiet
     })
+  }
+
+  private def goal: Int = if (request.wanted == 0) request.most else math.min(request.wanted, request.most)
+
+  /** Executors that dynamic allocation is to have, with those that others hold; it gives no more than its bound, and is not
+    * asked for one on each trainer where it has none.
+    */
+  private def sought(active: Seq[Executor]): Int = {
+    val bound = Capacity.mostDynamic(cluster.conf)
+    val trainers = bound.fold(request.wanted)(_ => goal)
+    val all = active.length.toLong + admission.missing(trainers, request, active, cluster.slots)
+    math.min(all, bound.getOrElse(Int.MaxValue).toLong).toInt
   }
 
   /** Asks dynamic allocation for as many executors, if the fit is the next to start; true once none has come for a while.
@@ -105,9 +121,17 @@ private[fit] final class Search(
     if (!short) {
       shortSince = None
       if (!admission.isFirst(control.id)) inLine("waiting: another fit is first in line")
-      else if (admission.othersHold(control.id))
+      else if (admission.othersHold(control.id)) {
+        askBeside(active)
         inLine(s"waiting for free cores: ${request.wanted.max(1)} trainer(s) wanted, ${holders()}")
+      }
     }
+  }
+
+  /** The executors that are there would do, but for what others hold of them: more may come. */
+  private def askBeside(active: Seq[Executor]): Unit = if (cluster.capacity(active).dynamic) {
+    val count = sought(active)
+    if (count > active.length) gathering.ask(count): Unit
   }
 
   private def holders(): String = {

@@ -95,6 +95,19 @@ class AdmissionSuite extends AnyFunSuite {
     assert(line.holders == Seq("f" -> 0), "what was lost is free at once")
   }
 
+  test("executors that are missing are those beside others that have room, or places on GPUs") {
+    val line = new Admission
+    line.enqueue("f")
+    assert(admit(line, "f", 1, 2, a).isDefined)
+    def missing(trainers: Int, request: Request, executors: Executor*) =
+      line.missing(trainers, request, executors, slots)
+    val one = Request(2, 8, 1)
+    assert(missing(2, one, a, b) == 1 && missing(1, one, a, b) == 0 && missing(2, one, a) == 2)
+    val gpus = Request(4, 8, 1, gpus = Some(GpuRequest(2, 1, "")))
+    val c = Executor("2", "hostA", 4, Seq("0", "1"))
+    assert(missing(4, gpus, b, c) == 1 && missing(5, gpus, b, c) == 2 && missing(2, gpus, c) == 0)
+  }
+
   test("a fit that leaves the line lets the next one in") {
     val line = new Admission
     line.enqueue("f")

@@ -60,6 +60,44 @@ class PlacementSuite extends AnyFunSuite {
     assert(cluster.jobs.map(_._1) == Seq(4, 8) && cluster.parked == 0)
   }
 
+  /** A cluster of `a` and `b`, which "f" holds and "g" wants. */
+  private def held(): (ScriptedCluster, Admission) = {
+    val (cluster, admission) = (dynamic(8), new Admission)
+    cluster.executors = Seq(a, b)
+    Seq("f", "g").foreach(admission.enqueue)
+    assert(
+      admission.admit("f", Request(2, 8, 2), Seq(a, b), _.cores).map(ids).contains(Seq("0" -> 1, "1" -> 1))
+    )
+    (cluster, admission)
+  }
+
+  test("a fit in line asks for executors beside those that are held, and waits for as many of its own") {
+    val (cluster, admission) = held()
+    var seen = Seq.empty[Int]
+    cluster.at(10)(seen :+= cluster.parked)
+    cluster.at(11)(admission.fed("f"))
+    cluster.at(13) {
+      seen :+= cluster.parked
+      cluster.executors = Seq(a, b, c)
+    }
+    cluster.at(15)(cluster.executors = Seq(a, b, c, Executor("3", "hostD", 2)))
+    assert(ids(placement(cluster, admission, "g", 2).admit()) == Seq("2" -> 1, "3" -> 1))
+    assert(seen == Seq(0, 8), "four executors of two slots")
+    assert(cluster.now < 16000 && cluster.parked == 0)
+  }
+
+  test(
+    "where none comes beside those that are held, a fit in line gives the slots back and waits for these"
+  ) {
+    val (cluster, admission) = held()
+    admission.fed("f")
+    var seen = Seq.empty[Int]
+    Seq(5, 15, 60).foreach(second => cluster.at(second)(seen :+= cluster.parked))
+    cluster.at(61)(admission.release("f"))
+    assert(ids(placement(cluster, admission, "g", 2).admit()) == Seq("0" -> 1, "1" -> 1))
+    assert(seen == Seq(8, 0, 0) && cluster.jobs.length == 1 && cluster.now < 62000)
+  }
+
   test("dynamic allocation that asks for a share of the executors has as many tasks more") {
     for ((ratio, tasks) <- Seq("1.0" -> 6, "0.7" -> 8, "0.5" -> 12, "0.3" -> 20)) {
       val cluster = dynamic(8, "spark.dynamicAllocation.executorAllocationRatio" -> ratio)
