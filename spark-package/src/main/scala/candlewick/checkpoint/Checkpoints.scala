@@ -134,7 +134,7 @@ private[candlewick] final class Checkpoints(
     val others = folder.siblings.flatMap(newest(_))
     others.find { case (_, manifest) => identity.isPlacedElsewhere(manifest.identity) }.foreach {
       case (other, manifest) =>
-        Checkpoints.leave(spec, fit)
+        Checkpoints.leave(fit)
         throw Failures.parameter(
           s"checkpointDir: ${spec.dir} holds the checkpoint of this fit at ${manifest.place}, but its shards held other rows: " +
             s"${Identity.PlacementRemedy}; to begin anew delete ${other.path} or choose another checkpointDir"
@@ -148,7 +148,7 @@ private[candlewick] final class Checkpoints(
       (other, manifest, identity.differences(manifest.identity))
     }
     differing.sortBy(_._3.length).headOption.foreach { case (other, manifest, differences) =>
-      Checkpoints.leave(spec, fit)
+      Checkpoints.leave(fit)
       throw Failures.parameter(
         s"checkpointDir: ${spec.dir} holds the checkpoint of another fit, whose driver was killed after ${manifest.place}: " +
           s"${Identity.first(differences)}; to go on with that fit set back what differs; to leave it, delete " +
@@ -185,7 +185,7 @@ private[candlewick] final class Checkpoints(
 
 private[candlewick] object Checkpoints {
 
-  /** The fits of this JVM by their checkpointDir, those that are over too. */
+  /** The fits of this JVM by their checkpointDir, those that are over too but for those that never looked there. */
   private def fits = PerJvm.map[java.util.Set[String]]("checkpointDirs")
 
   /** Enters a fit; throws, with what to change, where no checkpoint could be written.
@@ -209,7 +209,10 @@ private[candlewick] object Checkpoints {
     case _ => false
   }
 
-  private def leave(spec: CheckpointSpec, fit: String): Unit = fits.get(spec.dir).remove(fit): Unit
+  /** Takes a fit out that has ended before it looked for a checkpoint, or was refused what it found: beside it another one does
+    * not differ by right.
+    */
+  def leave(fit: String): Unit = fits.values.forEach(all => all.remove(fit): Unit)
 
   /** Whether no other fit of this driver has the checkpointDir: those of a search do, and differ by right. */
   private def isAlone(spec: CheckpointSpec, fit: String): Boolean =

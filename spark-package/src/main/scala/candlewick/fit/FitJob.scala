@@ -1,6 +1,6 @@
 package candlewick.fit
 
-import candlewick.checkpoint.{Manifest, OptimizerState, Voice}
+import candlewick.checkpoint.{Checkpoints, Manifest, OptimizerState, Voice}
 import candlewick.cluster.{Capacity, Executor, Executors, Request}
 import candlewick.columns.TrainingColumns
 import candlewick.internal.{Clock, Failures, Json, SentWeights, WeightsFile}
@@ -36,6 +36,8 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
   @volatile private var coordinatorFailure = Option.empty[CandlewickException]
   // Where everybody stood when the fit failed.
   @volatile private var flight = Option.empty[ObjectNode]
+  // Whether it has looked for a checkpoint to go on from.
+  @volatile private var looked = false
   // Where trainers were that the fit went on without: one may hang there.
   @volatile private var lostOn = Seq.empty[Executor]
 
@@ -62,6 +64,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     } finally {
       cancelJobs()
       state.end(control)
+      if (!looked) Checkpoints.leave(control.id)
       quietly("remove the tag")(sc.removeJobTag(control.tag))
       endTrainers(sc, if (failed) ordered.toArray(Array.empty[Executor]).toSeq else lostOn)
     }
@@ -300,7 +303,10 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       narrator.step
     )
     // Only now is it known what the rows are.
-    def resume() = link.ledger.flatMap(states.resume)
+    def resume() = {
+      looked = true
+      link.ledger.flatMap(states.resume)
+    }
     val resumed = if (states.resumes) phases.time("resume")(resume()) else resume()
     val limit = if (control.decides) Some(firstLimit(prepared, narrator, resumed, hold)) else None
     control.decisions.listen((epochs, over) => quietly("pass a decision on")(link.until(epochs, over)))

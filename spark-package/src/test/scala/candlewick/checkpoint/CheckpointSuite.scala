@@ -202,6 +202,9 @@ class CheckpointSuite extends ClusterSuite {
     Files.write(mine.resolve("driver.lock"), left.getBytes(UTF_8))
     def refused(estimator: NeuralClassifier, rows: DataFrame = data): String =
       intercept[InvalidParameterException](estimator.fit(rows)).getMessage
+    // Nor are fits that failed before they looked there.
+    assert(refused(kept(dir).setNumTrainers(99)).startsWith("numTrainers=99 is more than"))
+    assert(refused(kept(dir).setInitialWeights(freshPath())).contains("there is no such file"))
     for {
       (other, wanted) <- Seq(
         refused(kept(dir).setBatchSize(16)) -> "batchSize is 16 and was 32",
