@@ -55,29 +55,19 @@ private[score] final case class ScoreDevice(asked: String, first: Map[String, St
   }
 
   private def ready(gpu: String): JsonNode = {
-    // Whoever falls back asks a GPU once: the answer takes a process, and looks through Python's packages.
-    Option(ScoreDevice.refused.get(gpu)).filter(_ => asked == Device.Auto).foreach { why =>
-      throw Failures.parameter(why)
+    def told(why: String) = s"executor $executor cannot score on its GPU $gpu: $why"
+    val found = ScoreDevice.answers.of(gpu, asked == Device.Auto)(told) {
+      GpuScoring.on(gpu, Arrays.asList(GpuProbe.pythons: _*))
     }
-    try {
-      val found = GpuScoring.on(gpu, Arrays.asList(GpuProbe.pythons: _*))
-      // Whatever was wrong is mended.
-      ScoreDevice.refused.remove(gpu)
-      Json.obj("library" -> found.library, "folders" -> found.folders, "address" -> gpu)
-    } catch {
-      case error: CandlewickException =>
-        val told = s"executor $executor cannot score on its GPU $gpu: ${error.getMessage}"
-        ScoreDevice.refused.put(gpu, told)
-        throw Failures.of(error.kind, told)
-    }
+    Json.obj("library" -> found.library, "folders" -> found.folders, "address" -> gpu)
   }
 }
 
 private[score] object ScoreDevice {
   private val log = LoggerFactory.getLogger(classOf[ScoreDevice])
 
-  /** Why GPUs of this JVM cannot be scored on, by address. */
-  private val refused = new ConcurrentHashMap[String, String]
+  /** What the GPUs of this JVM say. */
+  private val answers = new GpuAnswers
 
   /** What was logged. */
   private val told = ConcurrentHashMap.newKeySet[String]()
