@@ -369,7 +369,13 @@ trait NeuralModel[M <: NeuralModel[M]]
     case node => OutputColumn.Inner(node, node)
   }
 
-  private def spec(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
+  private def spec(sc: SparkContext): ScoreTaskSpec = {
+    // Here, where it is told once, and not by each executor.
+    ModelCache.check(sc.getConf)
+    specOf(sc)
+  }
+
+  private def specOf(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
     state.bytes.json,
     state.bytes.key,
     state.broadcast.in(sc),

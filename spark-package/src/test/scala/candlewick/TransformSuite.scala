@@ -1,6 +1,10 @@
 package candlewick
 
+import candlewick.jni.InvalidParameterException
+import org.apache.spark.SparkEnv
 import org.apache.spark.ml.functions.vector_to_array
+import org.apache.spark.ml.linalg.Vector
+import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.sql.functions.{array, col, lit, map, struct}
 import org.apache.spark.sql.streaming.Trigger
 
@@ -43,9 +47,9 @@ class TransformSuite extends SparkSuite {
 
   test("two models one after another, and outputs left out") {
     val once =
-      model.copy(org.apache.spark.ml.param.ParamMap.empty).setRawPredictionCol("").setProbabilityCol("")
+      model.copy(ParamMap.empty).setRawPredictionCol("").setProbabilityCol("")
     val twice = model
-      .copy(org.apache.spark.ml.param.ParamMap.empty)
+      .copy(ParamMap.empty)
       .setRawPredictionCol("r2")
       .setProbabilityCol("p2")
       .setPredictionCol("c2")
@@ -61,6 +65,26 @@ class TransformSuite extends SparkSuite {
       model.transform(spark.read.parquet(path)).select("prediction").queryExecution.executedPlan.toString
     assert(plan.contains("CandlewickScore"), plan)
     assert(!plan.contains("unused"), plan)
+  }
+
+  test("a size of the cache of models that is not legal is refused by transform, and fails no task") {
+    val (name, conf) = ("spark.candlewick.modelCache.maxSize", SparkEnv.get.conf)
+    val whole = model.transform(data)
+    val point = data.select("features").head().getAs[Vector](0)
+    try
+      for ((size, scale) <- Seq("1.5g" -> 2.0, "much" -> 3.0, "99999999999g" -> 4.0)) {
+        conf.set(name, size)
+        val message = intercept[InvalidParameterException](model.transform(data)).getMessage
+        assert(
+          message == s"$name = $size is not legal: expected a whole number with a unit, such as 2g or 1536m"
+        )
+        // A row without a query, by a scorer that is made now; and a query of before.
+        val probabilities = model.copy(ParamMap.empty).setScale(scale).predictProbability(point)
+        assert(math.abs(probabilities.toArray.sum - 1) < 1e-6)
+        assert(whole.select("id", "prediction").collect().toSet == expected)
+      }
+    finally conf.remove(name)
+    assert(model.transform(data).select("id", "prediction").collect().toSet == expected)
   }
 
   test("empty DataFrames and empty partitions") {

@@ -3,7 +3,8 @@ package candlewick.score
 import candlewick.internal.{Failures, SentWeights}
 import candlewick.jni.{Model, Scorer}
 import java.util.concurrent.{Executors, TimeUnit}
-import org.apache.spark.SparkEnv
+import java.util.concurrent.atomic.AtomicBoolean
+import org.apache.spark.{SparkConf, SparkEnv}
 import org.apache.spark.ml.linalg.Vector
 import org.slf4j.LoggerFactory
 import scala.util.control.NonFatal
@@ -17,13 +18,14 @@ private[candlewick] object ModelCache {
 
   /** What the models of a JVM may have together. */
   val MostSetting = "spark.candlewick.modelCache.maxSize"
-  private val MostDefault = "2g"
+  private val MostDefault = 2L << 30
 
   /** A value, and what it keeps in memory. */
   private final case class Held[V <: AutoCloseable](value: V, bytes: Long) extends AutoCloseable {
     override def close(): Unit = value.close()
   }
 
+  private val warned = new AtomicBoolean
   private val models = cache[Model]
   private val singles = cache[SingleRow]
   private val rows = cache[RowScorer]
@@ -35,9 +37,28 @@ private[candlewick] object ModelCache {
     () => System.nanoTime()
   )
 
+  /** What the setting allows. One that is not legal fails no task: `transform` refuses it on the driver. */
   private def most: Long = Option(SparkEnv.get).fold(Long.MaxValue) { env =>
-    env.conf.getSizeAsBytes(MostSetting, MostDefault)
+    def instead(wrong: String) = {
+      if (warned.compareAndSet(false, true)) log.warn(s"$wrong; here it is 2g")
+      MostDefault
+    }
+    setting(env.conf).fold(instead, identity)
   }
+
+  /** Throws where the setting is not legal. */
+  def check(conf: SparkConf): Unit = setting(conf).left.foreach(wrong => throw Failures.parameter(wrong))
+
+  /** The setting in bytes, or what is wrong with it. */
+  private def setting(conf: SparkConf): Either[String, Long] =
+    try Right(conf.getSizeAsBytes(MostSetting, MostDefault))
+    catch {
+      // Of Spark, for what is no number, a fraction, or too large.
+      case _: IllegalArgumentException =>
+        Left(
+          s"$MostSetting = ${conf.get(MostSetting)} is not legal: expected a whole number with a unit, such as 2g or 1536m"
+        )
+    }
 
   // An executor that has nothing to do must give the memory back too, so this does not wait for the next model.
   private lazy val sweeper = {
