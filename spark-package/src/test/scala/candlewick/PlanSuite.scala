@@ -2,6 +2,7 @@ package candlewick
 
 import candlewick.internal.Json
 import candlewick.jni.{CancelledException, InvalidParameterException}
+import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.atomic.AtomicInteger
 import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{array, col, udf}
@@ -60,6 +61,24 @@ class PlanSuite extends SparkSuite with Eventually {
     assert(error.getMessage.endsWith("was cancelled: enough"))
     eventually(assert(jobs.getActiveJobIds().isEmpty))
     assert(classifier().startPlan(rows, 5000L).result().rows == 5000)
+  }
+
+  test("a plan tries out checkpointDir as a fit does, and leaves nothing there") {
+    def kept(dir: Path) = classifier().setCheckpointDir(dir.toString)
+    def told(body: => Any) = intercept[InvalidParameterException](body: Unit).getMessage
+    val file = Files.createTempFile("candlewick", "file")
+    val below = kept(file.resolve("below"))
+    val message = told(below.plan(rows))
+    assert(
+      message.startsWith("checkpointDir: no checkpoint can be written to") && message == told(below.fit(rows))
+    )
+    val outer = Paths.get(freshPath())
+    val inner = outer.resolve("of/mine")
+    assert(kept(inner).plan(rows).rows == 300 && !Files.exists(outer))
+    // What was there stays.
+    Files.createDirectories(inner)
+    kept(inner).plan(rows): Unit
+    assert(Files.isDirectory(inner) && inner.toFile.list().isEmpty)
   }
 
   test("a plan knows how gradients will go") {

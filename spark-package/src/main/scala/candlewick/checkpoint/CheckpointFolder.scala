@@ -22,6 +22,15 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
   /** Makes the folder. */
   def make(): Unit = files.mkdirs(path): Unit
 
+  /** Of the folder and those that it is in, what is not there, the innermost first. */
+  private def absent: Seq[Path] =
+    Iterator.iterate(path)(_.getParent).takeWhile(one => one != null && !files.exists(one)).toVector
+
+  /** Deletes a folder, unless it is not there or somebody has put something there meanwhile. */
+  private def deleteEmpty(folder: Path): Unit =
+    try if (files.listStatus(folder).isEmpty) files.delete(folder, false): Unit
+    catch { case NonFatal(_) => () } // it does no harm there
+
   /** Steps of the checkpoints there are, the newest first. */
   def steps: Seq[Long] = names.collect { case ManifestName(step) => step.toLong }.sorted.reverse
 
@@ -149,11 +158,15 @@ private[checkpoint] final class CheckpointFolder(conf: Configuration, val path: 
     } catch { case NonFatal(error) => log.warn(s"the lock of $path was not given back", error) }
 
   /** The folders beside this one. */
-  def siblings: Seq[CheckpointFolder] = files
-    .listStatus(path.getParent)
-    .toSeq
-    .filter(status => status.isDirectory && status.getPath.getName != path.getName)
-    .map(status => new CheckpointFolder(conf, status.getPath))
+  def siblings: Seq[CheckpointFolder] = {
+    // A plan that has made the outer folder may have deleted it since.
+    val all =
+      try files.listStatus(path.getParent).toSeq
+      catch { case _: FileNotFoundException => Nil }
+    all
+      .filter(status => status.isDirectory && status.getPath.getName != path.getName)
+      .map(status => new CheckpointFolder(conf, status.getPath))
+  }
 
   /** The lock of the folder. */
   def lock(fit: String): FolderLock = new FolderLock(files, path, fit)
@@ -182,17 +195,19 @@ private[checkpoint] object CheckpointFolder {
 
   /** Throws, with what to change, where checkpoints could not be written to `dir`.
     *
+    * @param stays
+    *   whether a folder that is made for that is to stay
     * @param look
     *   called while the file system is waited for; may throw
     */
-  def check(conf: Configuration, dir: String)(look: () => Unit): Unit = {
+  def check(conf: Configuration, dir: String, stays: Boolean)(look: () => Unit): Unit = {
     def wrong(why: String) = Failures.parameter(
       s"checkpointDir: no checkpoint can be written to $dir: $why; choose a folder that this user may write to, on a file " +
         "system that can rename files"
     )
     def lacking(what: String) =
       Failures.parameter(s"checkpointDir: no checkpoint can be written to $dir: $what")
-    val probe = new FutureTask[Unit](() => tryOut(new CheckpointFolder(conf, new Path(dir))))
+    val probe = new FutureTask[Unit](() => tryOut(new CheckpointFolder(conf, new Path(dir)), stays))
     val thread = new Thread(probe, "candlewick-checkpoint-probe")
     thread.setDaemon(true)
     thread.start()
@@ -221,10 +236,13 @@ private[checkpoint] object CheckpointFolder {
     }
   }
 
-  private def tryOut(folder: CheckpointFolder): Unit = {
-    folder.make()
-    val probe = s"probe-${UUID.randomUUID()}"
-    folder.write(probe)(_.write(1))
-    folder.files.delete(new Path(folder.path, probe), false): Unit
+  private def tryOut(folder: CheckpointFolder, stays: Boolean): Unit = {
+    val absent = if (stays) Nil else folder.absent
+    try {
+      folder.make()
+      val probe = s"probe-${UUID.randomUUID()}"
+      folder.write(probe)(_.write(1))
+      folder.files.delete(new Path(folder.path, probe), false): Unit
+    } finally absent.foreach(folder.deleteEmpty)
   }
 }

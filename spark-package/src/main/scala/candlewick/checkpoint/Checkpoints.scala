@@ -194,9 +194,17 @@ private[candlewick] object Checkpoints {
     *   called while the file system is waited for; may throw
     */
   def enter(conf: Configuration, spec: CheckpointSpec, fit: String)(look: () => Unit): Unit = {
-    CheckpointFolder.check(conf, spec.dir)(look)
+    CheckpointFolder.check(conf, spec.dir, stays = true)(look)
     fits.computeIfAbsent(spec.dir, _ => ConcurrentHashMap.newKeySet[String]()).add(fit): Unit
   }
+
+  /** Throws what [[enter]] does, for a fit that is not made: nothing stays of it.
+    *
+    * @param look
+    *   called while the file system is waited for; may throw
+    */
+  def tryOut(conf: Configuration, spec: CheckpointSpec)(look: () => Unit): Unit =
+    CheckpointFolder.check(conf, spec.dir, stays = false)(look)
 
   /** Whether what reading has thrown will be so again: what is there is no checkpoint. All else may be a matter of the moment:
     * hosts that are away, a server that says later, a permission that was withdrawn, too many open files. Hadoop tells some of

@@ -1,10 +1,11 @@
 package candlewick.fit
 
-import candlewick.checkpoint.{Checkpoints, Continued}
+import candlewick.checkpoint.{Checkpoints, CheckpointSpec, Continued}
 import candlewick.columns.{TrainingColumns, Widths}
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.hadoop.conf.Configuration
 import org.apache.spark.sql.{CandlewickShim, DataFrame, Dataset, SparkSession}
 import org.apache.spark.sql.catalyst.expressions.{Expression, Nondeterministic, ScalaUDF}
 import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Join, RepartitionOperation, Sort, Window}
@@ -79,7 +80,7 @@ private[candlewick] object Preparation {
   def run(dataset: Dataset[_], spec: FitSpec, control: FitControl)(remind: () => Unit): Prepared =
     prepare(dataset, spec, control, enters = true)(remind)
 
-  /** The same for a fit that is not made: checkpointDir is not taken. */
+  /** The same for a fit that is not made: checkpointDir is tried out, and not taken. */
   def look(dataset: Dataset[_], spec: FitSpec, control: FitControl): Prepared =
     prepare(dataset, spec, control, enters = false)(() => ())
 
@@ -110,12 +111,7 @@ private[candlewick] object Preparation {
     val place = Some(device).filter(_.gpus.isDefined)
     val (job, launch, _) = if (place.isEmpty) (asked, first, limits) else complete(place, None)
     val conf = CandlewickShim.hadoopConf(session)
-    launch.checkpoint.filter(_ => enters).foreach { asked =>
-      def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
-      Reminder.after(PatienceMs)(control.warn(line)) {
-        Checkpoints.enter(conf, asked, control.id)(() => control.check())
-      }
-    }
+    launch.checkpoint.foreach(tryFolder(conf, _, control, enters))
     val data = Json.field(job, "data")
     val (label, shape) = (Json.field(data, "label"), Json.items(Json.field(data, "inputShape")).map(_.asInt))
     val kind = data.path("featureEncoding").path("type").asText("float32")
@@ -148,6 +144,20 @@ private[candlewick] object Preparation {
           complete(place, Some(trainers)): Unit
           whole
         })
+    }
+  }
+
+  /** Throws where no checkpoint could be written. */
+  private def tryFolder(
+      conf: Configuration,
+      asked: CheckpointSpec,
+      control: FitControl,
+      enters: Boolean
+  ): Unit = {
+    def line = s"checkpointDir: still waiting for the file system of ${asked.dir}"
+    Reminder.after(PatienceMs)(control.warn(line)) {
+      if (enters) Checkpoints.enter(conf, asked, control.id)(() => control.check())
+      else Checkpoints.tryOut(conf, asked)(() => control.check())
     }
   }
 

@@ -278,9 +278,11 @@ class S3Suite extends ClusterSuite {
     started("local[2]")
     val error =
       try
-        intercept[InvalidParameterException](CheckpointFolder.check(conf, "s3a://silent/folder") { () =>
-          Clock.nanos = () => System.nanoTime() + TimeUnit.HOURS.toNanos(1)
-        })
+        intercept[InvalidParameterException](
+          CheckpointFolder.check(conf, "s3a://silent/folder", stays = true) { () =>
+            Clock.nanos = () => System.nanoTime() + TimeUnit.HOURS.toNanos(1)
+          }
+        )
       finally Clock.nanos = () => System.nanoTime()
     assert(error.getMessage.contains("its file system has not answered for 180 s"), error)
     // It is told meanwhile, and does not hold up who cancels the fit.
