@@ -27,6 +27,23 @@ class NotPickled(Params):
     #: That half. PySpark looks at it when a stage goes, also one whose constructor has refused a parameter.
     _java_obj: Any = None
 
+    # Not for type checkers, to which it would mean that there is an attribute of any name.
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Refuses a value in place of a parameter: nothing would look at it, and the parameter would be gone."""
+            # Spark ML itself sets Params, those of a copy.
+            if not isinstance(value, Param) and not name.startswith("_"):
+                self._refuse_parameter(name, value)
+            super().__setattr__(name, value)
+
+    def _refuse_parameter(self, name: str, value: object) -> None:
+        kind, setter = type(self), f"set{name[:1].upper()}{name[1:]}"
+        if callable(getattr(kind, setter, None)):
+            raise AttributeError(f"{kind.__name__}.{name} is a parameter: set it with {setter}({_text(value)})")
+        if isinstance(getattr(kind, name, None), Param):
+            raise AttributeError(f"{kind.__name__}.{name} is a parameter: what the model was trained with stays")
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuses to be pickled, with the way out."""
         kind = type(self).__name__

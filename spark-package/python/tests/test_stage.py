@@ -99,6 +99,25 @@ def test_copies_work_as_spark_makes_them() -> None:
     assert stage.getEpochs() == 3
 
 
+def test_a_value_in_place_of_a_parameter_is_refused() -> None:
+    stage = NeuralClassifier(epochs=3)
+    for made in (stage, stage.copy(), NeuralClassifier()):
+        with pytest.raises(
+            AttributeError, match=r"^NeuralClassifier\.epochs is a parameter: set it with setEpochs\(5\)$"
+        ):
+            made.epochs = 5  # type: ignore[assignment]
+        assert made.getOrDefault("epochs") == made.getEpochs() and made.getEpochs() in (3, 10)
+    model = object.__new__(NeuralClassificationModel)
+    with pytest.raises(
+        AttributeError, match=r"NeuralClassificationModel\.epochs is a parameter: what the model was trained"
+    ):
+        model.epochs = 5  # type: ignore[assignment]
+    with pytest.raises(AttributeError, match=r"set it with setHandleInvalid\('skip'\)"):
+        model.handleInvalid = "skip"  # type: ignore[assignment]
+    with pytest.raises(AttributeError, match=r"set it with setCallbacks\(\[\]\)"):
+        object.__new__(NeuralEstimator).callbacks = []  # type: ignore[attr-defined]
+
+
 def test_a_model_whose_session_was_stopped_says_so() -> None:
     # As after spark.stop(): the tests without a JVM have no session.
     model = object.__new__(NeuralClassificationModel)
