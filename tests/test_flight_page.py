@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pyarrow import flight
 
 from tools import dist
 
@@ -61,6 +64,25 @@ def test_the_example_runs(tmp_path: Path) -> None:
     assert "{'rows': 1000, 'total': 1000}" in done.stdout
     assert "0.weight (16, 4)" in done.stdout
     assert (tmp_path / "weights.safetensors").is_file()
+
+
+def test_python_runs_the_trainer_of_the_jar(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "candlewick", "serve", "--token-stdin", "--threads", "1"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        token = secrets.token_hex(32)
+        process.stdin.write(token + "\n")
+        process.stdin.flush()
+        with flight.connect(process.stdout.readline().split()[-1]) as client:
+            bearer = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {token}".encode())])
+            (status,) = client.do_action(flight.Action("status", b""), bearer)
+        assert json.loads(status.body.to_pybytes())["state"] == "empty"
+        process.terminate()
+        process.wait(timeout=DEADLINE)
+    assert not list(tmp_path.iterdir())
 
 
 def test_rows_that_are_refused_raise_the_reason(tmp_path: Path) -> None:

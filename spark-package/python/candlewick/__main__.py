@@ -1,4 +1,4 @@
-"""Command line: ``python -m candlewick doctor [--json]``, ``python -m candlewick jars``."""
+"""Command line: ``python -m candlewick`` with ``doctor [--json]``, ``jars`` or ``serve ...``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from candlewick import doctor
+from candlewick._serve import serve
 from candlewick._session import jars
 from candlewick._version import __version__
 from candlewick.errors import SetupError
@@ -20,10 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     doctors.add_argument("--json", action="store_true", help="print JSON instead of a table")
     paths = commands.add_parser("jars", help="print the path of the jar, for spark-submit --jars")
     paths.add_argument("--cuda", action="store_true", help="with the jar of candlewick-cuda")
-    given = parser.parse_args(arguments)
-    if given.command == "doctor":
-        return doctor.main(given.json)
+    commands.add_parser(
+        "serve", help="a trainer as a plain Arrow Flight server: serve --help, docs/flight.md", add_help=False
+    )
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        if words[:1] == ["serve"]:
+            # The trainer's own options, as they are.
+            serve(words[1:])
+        given = parser.parse_args(words)
+        if given.command == "doctor":
+            return doctor.main(given.json)
         print(jars(cuda=given.cuda))
     except SetupError as error:
         print(error, file=sys.stderr)
