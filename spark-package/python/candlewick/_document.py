@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
 from candlewick import _html
 from candlewick._domains import Domain
+from candlewick._elsewhere import of_torch
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._legal import arguments_by_name
 from candlewick._masks import in_order
 from candlewick._session import jvm
 from candlewick._tensor import Tensor, is_whole, node
-from candlewick.errors import translated
+from candlewick.errors import InvalidParameterError, translated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -65,7 +66,10 @@ class Document:
         self._arguments = dict(arguments)
         for name, value in self._arguments.items():
             if name in self._domains:
-                self._domains[name].check(type(self).__name__, name, _plain(value, finite=False))
+                try:
+                    self._domains[name].check(type(self).__name__, name, _plain(value, finite=False))
+                except InvalidParameterError as error:
+                    raise InvalidParameterError(f"{error}{of_torch(value, BUILDERS)}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The document as a dictionary."""
@@ -497,7 +501,9 @@ def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], 
     if isinstance(value, Mapping):
         return DocumentText(json.dumps(_plain(value)))
     if not isinstance(value, str):
-        hint = "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else ""
+        hint = (
+            "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else of_torch(value, BUILDERS)
+        )
         if type(value).__module__.startswith("torch.") and Module in (wanted if isinstance(wanted, tuple) else ()):
             hint = "; nn.from_torch(module) reads a module of PyTorch"
         raise TypeError(f"expected {name}, its dictionary or its JSON text, not {value!r}{hint}")

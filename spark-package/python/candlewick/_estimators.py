@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ from pyspark.ml.regression import RegressionModel, Regressor
 from pyspark.ml.util import HasTrainingSummary
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
+from pyspark.sql import Row as SparkRow
 
 from candlewick import _html
 from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
@@ -233,14 +234,47 @@ def _require_rows(rows: object) -> None:
 
 def _require_dataframe(method: str, dataset: object) -> None:
     if not isinstance(dataset, DataFrame):
-        raise TypeError(
-            f"{method} needs a DataFrame of Spark, not {type(dataset).__module__}.{type(dataset).__name__}; "
-            "spark.createDataFrame(...) makes one of pandas, lists and NumPy arrays"
-        )
+        kind = type(dataset)
+        way = "spark.createDataFrame(...) makes one of pandas, lists and NumPy arrays"
+        if kind.__module__.startswith("pyspark.pandas"):
+            way = f"to_spark() makes one of it: {method}(df.to_spark())"
+        raise TypeError(f"{method} needs a DataFrame of Spark, not {kind.__module__}.{kind.__name__}; {way}")
 
 
 #: What stands for one row: numbers, however they are held.
 Row = Vector | Sequence[float] | np.ndarray[Any, Any]
+
+
+def _vector(method: str, value: object) -> Vector:
+    """The features of one row as a Vector.
+
+    Raises:
+        TypeError: They are no row of numbers.
+    """
+    if isinstance(value, Vector):
+        return value
+    try:
+        # NumPy would read a text as a number, and None as NaN.
+        numbers = None if isinstance(value, (str, bytes, DataFrame)) else np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        numbers = None
+    if numbers is not None and value is not None and numbers.ndim < 2:
+        return Vectors.dense(np.atleast_1d(numbers))
+    told, way = type(value).__name__, ""
+    if numbers is not None and numbers.ndim > 1:
+        told, way = (
+            f"an array of shape {numbers.shape}",
+            "; transform(df) takes many rows, and .ravel() is one after another",
+        )
+    elif isinstance(value, DataFrame):
+        way = "; transform(df) takes all rows of a DataFrame"
+    elif isinstance(value, SparkRow):
+        told, way = "a Row", "; take the features out of it: row.features, or row[model.getFeaturesCol()]"
+    elif isinstance(value, Mapping):
+        way = "; take the numbers out of it, in the order of the features"
+    raise TypeError(
+        f"{method} takes the features of one row, a Vector or numbers one after another such as [0.5, 1.5], not {told}{way}"
+    )
 
 
 class NeuralModel(
@@ -291,7 +325,7 @@ class NeuralModel(
         return super()._call_java(name, *args)
 
     def _of_row(self, method: str, value: Row) -> Any:
-        vector = value if isinstance(value, Vector) else Vectors.dense(value)
+        vector = _vector(f"{type(self).__name__}.{method.removesuffix('Json')}", value)
         with translated():
             return self._call_java(method, vector)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import json
@@ -11,11 +10,10 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from candlewick._elsewhere import meant
 from candlewick.errors import InvalidParameterError
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: How alike two names must be for one to be meant by the other: "batch" and "batchSize" are, "thresholds" and "featuresCols" are not.
-_LIKE = 0.7
 
 
 class Legal:
@@ -103,9 +101,7 @@ def keywords(method: F) -> F:
             raise TypeError(f"{owner} takes its parameters by name, for example {owner}(epochs=10)")
         for name in given:
             if name not in names:
-                near = difflib.get_close_matches(name.lower().replace("_", ""), plain, n=1, cutoff=_LIKE)
-                hint = f"; did you mean '{plain[near[0]]}'?" if near else ""
-                raise TypeError(f"{owner} has no parameter '{name}'{hint}")
+                raise TypeError(f"{owner} has no parameter '{name}'{meant(name, plain)}")
         self._input_kwargs = given
         return method(self, **given)
 

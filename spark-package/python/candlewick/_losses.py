@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from candlewick._document import BUILDERS, Document, Loss, to_text
+from candlewick._elsewhere import of_torch
 from candlewick.errors import InvalidParameterError
 
 
@@ -30,7 +31,7 @@ def by_output(losses: Mapping[str, Any]) -> Document:
 
 def _term(output: str, loss: object) -> Any:
     if not isinstance(loss, Loss):
-        hint = "; call it: add ()" if isinstance(loss, type) else ""
+        hint = "; call it: add ()" if isinstance(loss, type) and issubclass(loss, Loss) else of_torch(loss, BUILDERS)
         raise TypeError(f"loss: expected a loss such as nn.MSELoss() for the output {output!r}, not {loss!r}{hint}")
     term: Any = BUILDERS["LossTerm"]
     if isinstance(loss, BUILDERS["MultiLoss"]):

@@ -205,6 +205,40 @@ def test_what_parameters_hold_shows_itself_in_short():
     assert json.loads(to_optimizer("adam"))["type"] == "Adam", "it is the JSON text all the same"
 
 
+def torchs(module, name):
+    """An object of a class of PyTorch's, which is not installed here."""
+    return type(name, (), {"__module__": f"torch.{module}"})()
+
+
+@pytest.mark.parametrize(
+    ("convert", "value", "ours"),
+    [
+        (to_loss, torchs("nn.modules.loss", "CrossEntropyLoss"), "nn.CrossEntropyLoss"),
+        (to_loss, type(torchs("nn.modules.loss", "MSELoss")), "nn.MSELoss"),
+        (to_loss, {"kind": torchs("nn.modules.loss", "MSELoss")}, "nn.MSELoss"),
+        (nn.LossTerm, torchs("nn.modules.loss", "MSELoss"), "nn.MSELoss"),
+        (to_optimizer, torchs("optim.adam", "Adam"), "optim.Adam"),
+        (to_scheduler, torchs("optim.lr_scheduler", "StepLR"), "optim.lr_scheduler.StepLR"),
+    ],
+)
+def test_objects_of_pytorch_are_told_what_ours_are(convert, value, ours):
+    with pytest.raises((TypeError, InvalidParameterError)) as told:
+        convert(value)
+    assert str(told.value).endswith(f"; that is PyTorch's: take {ours} of `from candlewick import nn, optim`")
+
+
+def test_what_only_pytorch_has_is_told_so():
+    def cross_entropy(): ...
+
+    cross_entropy.__module__ = "torch.nn.functional"
+    with pytest.raises(TypeError, match=r"PyTorch's cross_entropy, and Candlewick has none of this name$"):
+        to_loss(cross_entropy)
+    with pytest.raises(TypeError, match=r"PyTorch's LBFGS, and Candlewick has none"):
+        to_optimizer(torchs("optim.lbfgs", "LBFGS"))
+    with pytest.raises(TypeError, match=r"nn\.from_torch\(module\) reads a module of PyTorch$"):
+        to_network(torchs("nn.modules.linear", "Linear"))
+
+
 def test_converters_say_what_they_wanted():
     with pytest.raises(TypeError, match=r"expected nn\.Sequential\(\.\.\.\).*not SGD"):
         to_network(optim.SGD())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from pyspark.ml.tuning import ParamGridBuilder
 
-from candlewick import EarlyStopping
+from candlewick import EarlyStopping, _elsewhere
 from candlewick._legal import keywords
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.regressor import NeuralRegressorBase
@@ -153,6 +154,30 @@ def test_an_unknown_name_is_told_what_it_may_have_been(name: str, meant: str) ->
         Classifier(colour=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="takes its parameters by name"):
         Classifier(3)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("lr", "it is learningRate, or optimizer=optim.Adam(lr=...) here"),
+        ("maxIter", "did you mean 'epochs'?"),
+        ("max_iter", "did you mean 'epochs'?"),
+        ("blockSize", "did you mean 'batchSize'?"),
+        ("weight_decay", "it is optimizer=optim.AdamW(weight_decay=...) here"),
+        ("random_state", "did you mean 'seed'?"),
+        ("use_gpu", 'it is device="cuda" here'),
+        ("hidden_layer_sizes", "it is network=nn.Sequential(...) here"),
+    ],
+)
+def test_a_name_of_another_library_is_told_what_it_is_here(name: str, hint: str) -> None:
+    with pytest.raises(TypeError, match="^" + re.escape(f"Classifier has no parameter '{name}'; {hint}") + "$"):
+        Classifier(**{name: 1})
+
+
+def test_every_name_of_another_library_leads_to_a_parameter() -> None:
+    for name, here in _elsewhere._ELSEWHERE.items():
+        with pytest.raises(TypeError, match=f"{re.escape(here)}('\\?| here)$"):
+            Classifier(**{name: 1})
 
 
 def test_a_name_that_is_like_no_other_is_not_taken_for_one() -> None:

@@ -8,9 +8,12 @@ import pickle
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from pyspark import cloudpickle
 from pyspark.ml import Pipeline
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame, Row
 
 from candlewick import (
     NeuralClassificationModel,
@@ -20,6 +23,7 @@ from candlewick import (
     nn,
     optim,
 )
+from candlewick._estimators import _vector
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._stage import NotPickled, Shown
 from candlewick.errors import SetupError
@@ -124,6 +128,46 @@ def test_a_model_whose_session_was_stopped_says_so() -> None:
     for ask in (lambda: model.predict([1.0]), lambda: model.numFeatures):
         with pytest.raises(SetupError, match="there is no Spark session"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "not NoneType"),
+        ("0.5", "not str"),
+        (b"12345678", "not bytes"),
+        (["a"], "not list"),
+        ({"a": 0.5}, "not dict; take the numbers out of it, in the order of the features"),
+        (Row(features=Vectors.dense(0.5), label=1.0), "not a Row; take the features out of it: row.features, or row"),
+        (np.ones((2, 4)), r"not an array of shape \(2, 4\); transform\(df\) takes many rows"),
+        ([[0.5]], r"not an array of shape \(1, 1\)"),
+    ],
+)
+def test_what_is_no_row_is_told_what_predict_takes(value: Any, told: str) -> None:
+    takes = r"takes the features of one row, a Vector or numbers one after another such as \[0\.5, 1\.5\], "
+    for ask in (NeuralClassificationModel.predict, NeuralClassificationModel.predictProbability):
+        with pytest.raises(TypeError, match=rf"^NeuralClassificationModel\.{ask.__name__} {takes}{told}"):
+            ask(object.__new__(NeuralClassificationModel), value)
+    with pytest.raises(TypeError, match=r"^NeuralEstimatorModel\.predict takes"):
+        object.__new__(NeuralEstimatorModel).predict(value)
+    with pytest.raises(TypeError, match=r"not DataFrame; transform\(df\) takes all rows of a DataFrame$"):
+        _vector("predict", object.__new__(DataFrame))
+
+
+def test_numbers_of_a_row_are_taken_however_they_are_held() -> None:
+    for value in ([1, 2], (1.0, 2.0), range(1, 3), np.array([1, 2], np.uint8), Row(a=1.0, b=2), Vectors.dense(1, 2)):
+        assert _vector("predict", value) == Vectors.dense(1.0, 2.0)
+    assert _vector("predict", 3) == _vector("predict", np.float32(3)) == Vectors.dense(3.0)
+    sparse = Vectors.sparse(3, [1], [2.0])
+    assert _vector("predict", sparse) is sparse
+
+
+def test_a_frame_of_pandas_on_spark_is_told_the_way() -> None:
+    frame = type("DataFrame", (), {"__module__": "pyspark.pandas.frame"})()
+    with pytest.raises(
+        TypeError, match=r"not pyspark\.pandas\.frame\.DataFrame; to_spark\(\) .*: transform\(df\.to_spark"
+    ):
+        object.__new__(NeuralClassificationModel)._transform(frame)
 
 
 def test_a_stage_that_was_refused_goes_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
