@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from candlewick.errors import InvalidParameterError
 _TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 #: Weights within a parameter instead of in a file.
 _INLINE = "base64:"
+#: As many bytes tell what a file is: the length of the header and its first character.
+_START = 9
 #: Longest file that a parameter holds: MaxInline of Scala's InitialWeights, to which a test holds it.
 MAX_INLINE = 1 << 30
 
@@ -113,15 +116,43 @@ def check_inline(size: int) -> None:
         )
 
 
+def _local_start(path: str) -> bytes:
+    """The first bytes of a file that is on this machine; nothing of one that is elsewhere, which only Hadoop reads."""
+    local = re.sub(r"^file:(//)?(?=/)", "", path)
+    if path.startswith(_INLINE) or not os.path.isfile(local):
+        return b""
+    try:
+        with open(local, "rb") as file:
+            return file.read(_START)
+    except OSError:
+        return b""
+
+
+def _refuse_torch(name: str, start: bytes) -> None:
+    """Refuses a file by its first bytes, of which safetensors would only say that its header is too large.
+
+    Raises:
+        InvalidParameterError: It is a zip or a pickle, as torch.save writes them.
+    """
+    # The length of a safetensors header may look like it, but then the header follows.
+    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")) and start[8:] != b"{":
+        raise InvalidParameterError(
+            f"initialWeights: {name} looks like a file of torch.save (a zip, or a pickle), and must be a safetensors file: pass "
+            "torch.load(path), or write it with safetensors"
+        )
+
+
 def to_weights(value: Any) -> str:
     """What the parameter initialWeights holds: a path, or the file itself as text.
 
     Raises:
-        InvalidParameterError: The file is too long for a parameter.
+        InvalidParameterError: The file is too long for a parameter, or one of torch.save.
         TypeError: It is nothing that holds weights.
     """
     if isinstance(value, (str, os.PathLike)):
-        return os.fspath(value)
+        path = os.fspath(value)
+        _refuse_torch(path, _local_start(path))
+        return path
     if hasattr(value, "named_children") and hasattr(value, "state_dict"):
         # A module of PyTorch: its weights by the names that nn.from_torch gives them.
         from candlewick._torch import torch_state
@@ -133,6 +164,7 @@ def to_weights(value: Any) -> str:
         return str(value._initial_text())
     if isinstance(value, (bytes, bytearray, memoryview)):
         check_inline(memoryview(value).nbytes)
+        _refuse_torch("the file", bytes(memoryview(value)[:_START]))
         return _INLINE + base64.b64encode(value).decode()
     raise TypeError(
         f"initialWeights must be a path, the bytes of a safetensors file, a state_dict, a module of PyTorch or a model, not "
