@@ -401,7 +401,19 @@ def test_the_page_runs(local2: SparkSession, capsys: pytest.CaptureFixture[str])
     pictures = rows(pixels=64)
     names: dict[str, Any] = {"train": pictures, "test": pictures, "points": rows(point=16), "houses": rows(features=8)}
     names["visits"] = rows(user=8, item=6)
+    # Which of three features is large.
+    large = F.transform(
+        F.slice(vector_to_array(F.col("features")), 1, 3), lambda x: F.when(x > 0.5, 1.0).otherwise(0.0)
+    )
+    names["posts"] = rows(features=8).withColumn("tags", large)
     for block in found:
         exec(compile(block, "general-networks.md", "exec"), names)
     assert {"digit_accuracy", "size_rmse"} <= set(names["model"].evaluate(pictures))
     assert names["vectors"].columns[-2:] == ["vector", "sure"]
+    # What scikit-learn's f1_score(average="samples") and the means are, of the rows themselves.
+    pairs = [(np.array(row.tags) > 0, np.array(row.guess) > 0) for row in names["says"].collect()]
+    scores = [2 * (is_ & said).sum() / max(is_.sum() + said.sum(), 1) for is_, said in pairs]
+    assert names["f1"] == pytest.approx(np.mean(scores)) and names["f1"] > 0
+    assert list(names["accuracies"]) == pytest.approx(np.mean([is_ == said for is_, said in pairs], axis=0))
+    assert 0 <= names["f1_of_2"] <= 1
+    assert all(0 < chance < 1 for row in names["chances"].collect() for chance in row.chances)
