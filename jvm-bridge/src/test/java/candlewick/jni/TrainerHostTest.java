@@ -246,7 +246,8 @@ class TrainerHostTest {
     String routine = "2026-01-01T00:00:00.000000Z DEBUG candlewick_trainer: step 3";
     assertFalse(TrainerChild.isShown(routine, false));
     assertTrue(TrainerChild.isShown(routine, true));
-    assertTrue(TrainerChild.isShown("2026-01-01T00:00:00.000000Z  WARN candlewick_trainer: slow", false));
+    assertTrue(
+        TrainerChild.isShown("2026-01-01T00:00:00.000000Z  WARN candlewick_trainer: slow", false));
   }
 
   @Test

@@ -49,7 +49,8 @@ private[fit] object Hosts {
 
   /** An address of this machine that is not loopback, one of IPv4 first. */
   private def ofThisMachine: Option[String] = Try {
-    val all = Collections.list(NetworkInterface.getNetworkInterfaces).toArray(Array.empty[NetworkInterface]).toSeq
+    val all =
+      Collections.list(NetworkInterface.getNetworkInterfaces).toArray(Array.empty[NetworkInterface]).toSeq
     val interfaces = all.filter(one => one.isUp && !one.isLoopback)
     val addresses = interfaces
       .flatMap(one => Collections.list(one.getInetAddresses).toArray(Array.empty[InetAddress]).toSeq)
