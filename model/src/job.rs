@@ -32,7 +32,7 @@ use candlewick_protocol::params::{self, Complete};
 use candlewick_protocol::shuffle::DataShuffle;
 use class_weight::class_weight;
 use exchange::{completed, compression};
-use features::{check_indices, encoding, feature_width};
+use features::{encoding, feature_width};
 use local::local_steps;
 use serde_json::{Value, json};
 use states::{checkpoint_spec, identity, saves_optimizer, snapshot_spec};
@@ -123,7 +123,6 @@ pub fn complete(input: &JobInput) -> Result<CompleteJob, Failure> {
     let summary = summary_for(&resolved.network, batch_size as usize, &resolved.optimizer)?;
     let network = resolved.network.clone();
     let (data, mut train) = specification(input, &params, resolved, feature_width)?;
-    check_indices(&network, &data)?;
     train.logical_shards = gang.logical_shards;
     train.class_weight = class_weight;
     train.precision = precision;
@@ -264,7 +263,7 @@ fn specification(
         } else {
             DataShuffle::Hash
         },
-        feature_encoding: encoding(input, params, feature_width),
+        feature_encoding: encoding(input, params, (&resolved.network, feature_width))?,
         // Of them only a driver that has a DataFrame knows something.
         rows: None,
     };

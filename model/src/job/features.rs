@@ -5,7 +5,7 @@ use crate::network::Network;
 use candlewick_protocol::Failure;
 use candlewick_protocol::features::{FeatureEncoding, FeatureType};
 use candlewick_protocol::feed::{FeatureDomain, FeatureLimit};
-use candlewick_protocol::job::{DataSpec, JobInput};
+use candlewick_protocol::job::JobInput;
 use candlewick_protocol::params::Complete;
 
 pub(super) fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> Result<usize, Failure> {
@@ -21,27 +21,31 @@ pub(super) fn feature_width(input: &JobInput, input_shape: Option<&[usize]>) -> 
 }
 
 /// The type of the features, and the factor that is left to be applied.
-pub(super) fn encoding(input: &JobInput, params: &Complete, width: usize) -> FeatureEncoding {
+pub(super) fn encoding(
+    input: &JobInput,
+    params: &Complete,
+    (network, width): (&Network, usize),
+) -> Result<FeatureEncoding, Failure> {
     let columns: Vec<&str> = input.feature_types.iter().map(String::as_str).collect();
     let kind = FeatureType::of(&columns, width, input.nonzeros);
     let scale = match kind {
         FeatureType::Float32 | FeatureType::Sparse => None,
         FeatureType::UInt8 | FeatureType::Int8 | FeatureType::Int16 => params.value("scale").as_f64(),
     };
-    FeatureEncoding {
+    check_indices(network, kind)?;
+    Ok(FeatureEncoding {
         kind,
         scale: scale.unwrap_or(1.0),
         nonzeros: input.nonzeros.filter(|_| kind == FeatureType::Sparse),
-    }
+    })
 }
 
 /// Refuses counts that a table would take for indices: sparse Vectors with a value for each of its rows. All of them may be legal
 /// indices, and a network learns something from them too.
-pub(super) fn check_indices(network: &Network, data: &DataSpec) -> Result<(), Failure> {
+fn check_indices(network: &Network, kind: FeatureType) -> Result<(), Failure> {
     let width = network.input_width();
     let is_index = |limit: &FeatureLimit| limit.count == width && limit.domain == FeatureDomain::Index(width);
-    let sparse = data.feature_encoding.kind == FeatureType::Sparse;
-    if sparse && network.feature_limits().iter().any(is_index) {
+    if kind == FeatureType::Sparse && network.feature_limits().iter().any(is_index) {
         return Err(Failure::parameter(format!(
             "the features are sparse Vectors of {width} values, as many as the table that reads them has rows, which takes each value \
              for the index of a row: for counts or weights, as HashingTF and CountVectorizer make them, use \
