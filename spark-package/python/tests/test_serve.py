@@ -34,7 +34,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
         for name in ("candlewick-trainer", "candlewick-trainer-gpu"):
             archive.write(SHELL, f"candlewick/native/linux/{platform.machine()}/{name}")
     (tmp_path / "serve").write_text(PROGRAM)
-    jars = {"CANDLEWICK_JAR": str(jar), "CANDLEWICK_CUDA_JAR": ""}
+    jars = {
+        "CANDLEWICK_JAR": str(jar),
+        "CANDLEWICK_CUDA_JAR": "",
+        "PYTHONPATH": str(Path(__main__.__file__).parents[1]),
+    }
     return {**os.environ, **jars, "TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path)}
 
 
@@ -47,6 +51,8 @@ def started(environment: dict[str, str], *arguments: str) -> subprocess.Popen[st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Tests that run behind a shell were told to ignore it, and so is what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
