@@ -7,19 +7,10 @@ mod common;
 use candlewick_native::decode::Decoder;
 use candlewick_native::encode::{Encoder, OutputType};
 use candlewick_native::row::Rows;
-use candlewick_native::row_error::RowError;
 use candlewick_protocol::ErrorKind;
-use candlewick_protocol::feed::{Columns, FeatureDomain, FeatureLimit};
+use candlewick_protocol::feed::{FeatureDomain, FeatureLimit};
 use candlewick_protocol::job::LabelKind;
-use common::{Field, Random, batch, column, doubles, features, floats, row};
-
-fn decode(columns: &Columns, bytes: &[u8]) -> Result<(Vec<f32>, Vec<f64>, f64), RowError> {
-    let decoder = Decoder::new(columns).unwrap();
-    let (mut values, mut labels) = (vec![0.0; decoder.width()], vec![0.0; decoder.label_width()]);
-    decoder
-        .decode(bytes, &mut values, &mut labels)
-        .map(|weight| (values, labels, weight))
-}
+use common::{Field, Random, batch, column, decode, doubles, features, floats, row};
 
 fn one(data_type: &str, width: u32, field: Field) -> Result<Vec<f32>, String> {
     decode(&features(1, &[(0, "x", data_type)], width), &row(&[field]))

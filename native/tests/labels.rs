@@ -5,18 +5,9 @@
 mod common;
 
 use candlewick_native::decode::Decoder;
-use candlewick_native::row_error::RowError;
 use candlewick_protocol::feed::{Column, Columns};
 use candlewick_protocol::job::{LabelKind, Target};
-use common::{Field, column, doubles, features, floats, row};
-
-fn decode(columns: &Columns, bytes: &[u8]) -> Result<(Vec<f32>, Vec<f64>, f64), RowError> {
-    let decoder = Decoder::new(columns).unwrap();
-    let (mut values, mut labels) = (vec![0.0; decoder.width()], vec![0.0; decoder.label_width()]);
-    decoder
-        .decode(bytes, &mut values, &mut labels)
-        .map(|weight| (values, labels, weight))
-}
+use common::{Field, column, decode, doubles, features, floats, row};
 
 #[test]
 fn label_and_weight() {

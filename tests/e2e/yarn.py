@@ -96,9 +96,12 @@ class Yarn:
 
     def logs(self, name: str) -> str:
         """What containers wrote to files of this name, `stdout` or `stderr`."""
-        return "\n".join(
-            f"{path.parent.name}:\n{path.read_text(errors='replace')}" for path in sorted(self._folder.rglob(name))
-        )
+        found = []
+        # YARN deletes folders of containers that have ended meanwhile, which rglob does not bear; their logs stay.
+        for folder, _, files in os.walk(self._folder):
+            if name in files:
+                found.append(Path(folder, name))
+        return "\n".join(f"{path.parent.name}:\n{path.read_text(errors='replace')}" for path in sorted(found))
 
     def stop(self) -> None:
         """Ends it; containers that it leaves are killed."""

@@ -1,7 +1,21 @@
 //! Rows as Spark writes them, for tests.
 #![allow(dead_code)] // each test binary uses its part
 
+use candlewick_native::decode::Decoder;
+use candlewick_native::row_error::RowError;
 use candlewick_protocol::feed::{Column, Columns};
+
+/// Features, label and weight of a row.
+pub type Decoded = (Vec<f32>, Vec<f64>, f64);
+
+/// What a decoder of these columns reads of a row.
+pub fn decode(columns: &Columns, bytes: &[u8]) -> Result<Decoded, RowError> {
+    let decoder = Decoder::new(columns).unwrap();
+    let (mut values, mut labels) = (vec![0.0; decoder.width()], vec![0.0; decoder.label_width()]);
+    decoder
+        .decode(bytes, &mut values, &mut labels)
+        .map(|weight| (values, labels, weight))
+}
 
 /// A field's value.
 #[derive(Debug, Clone)]
