@@ -17,6 +17,9 @@ private[candlewick] final case class Assignment(
   /** Cores that they keep busy. */
   def cores: Int = math.min(executor.cores, trainers * threads)
 
+  /** What the line knows of it. */
+  private[cluster] def held: Held = Held(executor.id, trainers, cores, gpus)
+
   /** What they have of their executor, which runs so many tasks at a time. */
   def share(slots: Int): Share = Share(trainers, cores, executor.cores, slots)
 }
@@ -50,38 +53,49 @@ private[candlewick] final case class Share(trainers: Int, cores: Int, all: Int, 
 
 /** Who may start: fits wait in a line, first come, first served, until cores and task slots for all their trainers are
   * free. Else two fits could each get half of what they need and wait for ever, and fits at once would compute with
-  * more threads than there are cores. One per SparkContext; thread safe.
+  * more threads than there are cores. One per application, whatever number of class loaders asks; thread safe.
   */
-private[candlewick] final class Admission {
-  private val waiting = mutable.ArrayBuffer.empty[String]
-  private val running = mutable.LinkedHashMap.empty[String, Seq[Assignment]]
-  private val starting = mutable.Set.empty[String]
+private[candlewick] final class Admission private (line: Line) {
+  import line.locked
+
+  /** One that no other has part in. */
+  def this() = this(Line.alone())
+
+  /** A fit begins: `changed` is run where others may have left room, until it is released. */
+  def begin(fit: String)(changed: () => Unit): Unit = locked(line.signal(fit, () => changed()))
+
+  /** Whether several fits are under way. */
+  def several: Boolean = locked(line.signalled.length > 1)
+
+  /** Lets all fits look again. */
+  def signalAll(): Unit = locked(line.signalled).foreach(_.run())
 
   /** Puts a fit at the end of the line. */
-  def enqueue(fit: String): Unit = synchronized {
-    waiting += fit
-  }
+  def enqueue(fit: String): Unit = locked(line.enqueue(fit))
 
   /** Whether the fit is the next to start, or has started. */
-  def isFirst(fit: String): Boolean = synchronized(running.contains(fit) || waiting.headOption.contains(fit))
+  def isFirst(fit: String): Boolean = locked(line.isRunning(fit) || isNext(fit))
+
+  private def isNext(fit: String): Boolean = line.waits.headOption.contains(fit)
 
   /** A running fit holds its slots from now on and asks Spark for no others. */
-  def fed(fit: String): Unit = synchronized {
-    starting -= fit
-  }
+  def fed(fit: String): Unit = locked(line.start(fit, needs = false))
 
   /** Whether another fit has been admitted and still needs slots for tasks that start and feed its trainers. */
-  def othersStart(fit: String): Boolean = synchronized(starting.exists(_ != fit))
+  def othersStart(fit: String): Boolean = locked(line.starts.exists(_ != fit))
 
   /** Whether another fit waits in line. */
-  def othersWait(fit: String): Boolean = synchronized(waiting.exists(_ != fit))
+  def othersWait(fit: String): Boolean = locked(line.waits.exists(_ != fit))
 
   /** Whether another fit holds cores. */
-  def othersHold(fit: String): Boolean = synchronized(running.keys.exists(_ != fit))
+  def othersHold(fit: String): Boolean = locked(line.runs.exists(_._1 != fit))
 
   /** The fits that run, and the cores that they hold. */
   def holders: Seq[(String, Int)] =
-    synchronized(running.toSeq.map { case (fit, places) => fit -> places.map(_.cores).sum })
+    locked(line.runs).map { case (fit, held) => fit -> held.map(_.cores).sum }
+
+  private def hold(fit: String, places: Seq[Assignment]): Unit =
+    line.hold(fit, places.map(_.held))
 
   /** Admits the fit if it is first in line and there is room for all its trainers. */
   def admit(
@@ -89,12 +103,11 @@ private[candlewick] final class Admission {
       request: Request,
       executors: Seq[Executor],
       slots: Executor => Int
-  ): Option[Seq[Assignment]] = synchronized {
-    val placed = if (waiting.headOption.contains(fit)) place(request, executors, slots) else None
+  ): Option[Seq[Assignment]] = locked {
+    val placed = if (isNext(fit)) place(request, executors, slots) else None
     placed.foreach { places =>
-      waiting -= fit
-      running(fit) = places
-      starting += fit
+      hold(fit, places)
+      line.start(fit, needs = true)
     }
     placed
   }
@@ -103,7 +116,7 @@ private[candlewick] final class Admission {
     * have room now, whatever others hold.
     */
   def missing(trainers: Int, request: Request, executors: Seq[Executor], slots: Executor => Int): Int =
-    synchronized {
+    locked {
       val rooms = executors.map(room(_, request, slots).trainers)
       val there = if (request.gpus.isEmpty) rooms.count(_ > 0) else rooms.sum
       request.executors(math.max(0, trainers - there))
@@ -123,24 +136,20 @@ private[candlewick] final class Admission {
       request: Request,
       executors: Seq[Executor],
       slots: Executor => Int
-  ): Option[Seq[Assignment]] = synchronized {
-    running(fit) = kept
+  ): Option[Seq[Assignment]] = locked {
+    hold(fit, kept)
     val placed = place(request, executors, slots)
-    placed.foreach(places => running(fit) = kept ++ places)
+    placed.foreach(places => hold(fit, kept ++ places))
     placed
   }
 
   /** A running fit keeps these places; what it had besides is free for others. */
-  def keep(fit: String, places: Seq[Assignment]): Unit = synchronized {
-    if (running.contains(fit)) running(fit) = places
+  def keep(fit: String, places: Seq[Assignment]): Unit = locked {
+    if (line.isRunning(fit)) hold(fit, places)
   }
 
   /** Takes the fit out, wherever it is. */
-  def release(fit: String): Unit = synchronized {
-    waiting -= fit
-    running -= fit
-    starting -= fit
-  }
+  def release(fit: String): Unit = locked(line.release(fit))
 
   private def place(
       request: Request,
@@ -164,7 +173,7 @@ private[candlewick] final class Admission {
   }
 
   private def room(executor: Executor, request: Request, slots: Executor => Int): Room = {
-    val held = running.values.flatten.filter(_.executor.id == executor.id).toSeq
+    val held = line.runs.flatMap(_._2).filter(_.executor == executor.id)
     val cores = math.max(0, executor.cores - held.map(_.cores).sum)
     val open = slots(executor) - held.map(_.trainers).sum
     // One fit may ask for more threads than an executor has cores, as long as it is alone there.
@@ -211,6 +220,12 @@ private[cluster] final case class Room(
 }
 
 private[candlewick] object Admission {
+
+  /** That of an application, by its id. */
+  def of(application: String): Admission = new Admission(Line.of(application))
+
+  /** The application has ended. */
+  def forget(application: String): Unit = Line.forget(application)
 
   /** One trainer on each executor, at most `most`, if each of those has room. */
   private[cluster] def oneEach(rooms: Seq[Room], most: Int, threads: Int): Option[Seq[Assignment]] = {

@@ -13,31 +13,35 @@ import org.apache.spark.scheduler.{
 }
 
 /** What all fits of one SparkContext share: the line in which they wait, and the listener that tells them of their
-  * jobs, of executors that came and went, and of the end of the application.
+  * jobs, of executors that came and went, and of the end of the application. The line is that of other class loaders too,
+  * of which each has a listener for its own fits.
   */
-private[candlewick] final class DriverState private {
+private[candlewick] final class DriverState private (application: String) {
   private val fits = new ConcurrentHashMap[String, FitControl]()
 
   /** The line in which fits wait for cores. */
-  val admission = new Admission
+  val admission: Admission = Admission.of(application)
 
   /** Whether several fits are under way. */
-  def several: Boolean = fits.size > 1
+  def several: Boolean = admission.several
 
   /** A fit begins. */
-  def begin(fit: FitControl): Unit = fits.put(fit.id, fit): Unit
+  def begin(fit: FitControl): Unit = {
+    fits.put(fit.id, fit)
+    admission.begin(fit.id)(() => fit.signal())
+  }
 
   /** A fit holds its slots and needs no others: who waits may ask for executors. */
   def fed(fit: FitControl): Unit = {
     admission.fed(fit.id)
-    signalAll()
+    admission.signalAll()
   }
 
   /** A fit is over, however it ended: the next in line may look again. */
   def end(fit: FitControl): Unit = {
     admission.release(fit.id)
-    fits.remove(fit.id): Unit
-    signalAll()
+    fits.remove(fit.id)
+    admission.signalAll()
   }
 
   private def signalAll(): Unit = fits.forEach((_, fit) => fit.signal())
@@ -66,8 +70,10 @@ private[candlewick] final class DriverState private {
     override def onExecutorRemoved(removed: SparkListenerExecutorRemoved): Unit =
       fits.forEach((_, fit) => fit.executorLost(removed.executorId, removed.reason))
 
-    override def onApplicationEnd(end: SparkListenerApplicationEnd): Unit =
+    override def onApplicationEnd(end: SparkListenerApplicationEnd): Unit = {
       fits.forEach((_, fit) => fit.cancel("the Spark application ended"))
+      Admission.forget(application)
+    }
   }
 }
 
@@ -85,7 +91,7 @@ private[candlewick] object DriverState {
   /** The state of a SparkContext; the first call installs the listener. */
   def of(sc: SparkContext): DriverState = synchronized {
     Option(states.get(sc)).getOrElse {
-      val state = new DriverState
+      val state = new DriverState(sc.applicationId)
       sc.addSparkListener(state.Listener)
       states.put(sc, state)
       state
