@@ -124,6 +124,12 @@ impl ExitReport {
         self.code == Some(0) || self.signal() == Some(SIGTERM)
     }
 
+    /// True where nothing is wrong with the trainer itself: it ended in order, or somebody ended it.
+    pub(crate) fn is_from_outside(&self) -> bool {
+        const SIGKILL: i32 = 9;
+        self.is_harmless() || self.signal() == Some(SIGKILL)
+    }
+
     /// "killed by signal 9 (SIGKILL); last lines of its stderr: ...".
     #[must_use]
     pub fn describe(&self) -> String {

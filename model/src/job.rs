@@ -177,6 +177,7 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         max_trainers: gang.most,
         threads_per_trainer: params.whole("threadsPerTrainer")?,
         launch_timeout_ms: params.duration_ms("launchTimeout")?,
+        max_recoveries: params.whole("maxRecoveries")?,
         feed_memory_bytes: params.bytes("feedMemory")?,
         trainer_memory_bytes: memory::limit(params)?,
         spool_dirs: memory::folders(params),
@@ -486,6 +487,7 @@ mod tests {
             (&json!(10), &json!(7850))
         );
         assert_eq!(told["launch"]["launchTimeoutMs"], 300_000);
+        assert_eq!(told["launch"]["maxRecoveries"], 3);
         let CompleteJob {
             job, launch, summary, ..
         } = answer;

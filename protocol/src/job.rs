@@ -362,6 +362,8 @@ pub struct LaunchSpec {
     pub threads_per_trainer: u32,
     /// Longest wait for all trainers to start.
     pub launch_timeout_ms: u64,
+    /// Trainers that may be lost while trainers start, as many as losses that training goes on after.
+    pub max_recoveries: u32,
     /// Memory of an executor for rows on their way to the trainers.
     pub feed_memory_bytes: u64,
     /// Memory of a trainer; 0: what its executor has for it.

@@ -91,33 +91,30 @@ impl Machine {
         Ok(())
     }
 
-    /// A trainer that could not start fails the fit with its reason; one that went with its executor is replaced.
+    /// A trainer that could not start fails the fit with its reason; one that went with its executor, or was killed, is
+    /// replaced.
     fn ended_at_launch(&mut self, id: &str, report: &ExitReport) {
         // Its executor was lost before it: it ends because its stream was closed, and others start in its place.
         if self.lost.contains_key(id) {
             return;
         }
-        if report.is_harmless() {
-            return self.lose_at_launch(id, &report.describe());
+        let who = match (self.trainers.get(id), &report.executor) {
+            (None, Some(executor)) => format!("a trainer of executor {executor}"),
+            _ => self.who(id),
+        };
+        let why = format!("{who} ended during launch: {}", report.describe());
+        if report.is_from_outside() {
+            self.lose_at_launch(id, why);
+        } else {
+            self.fail(Failure::new(ErrorKind::JobFailed, why));
         }
-        let mut who = self.who(id);
-        if let (None, Some(executor)) = (self.trainers.get(id), &report.executor) {
-            who = format!("a trainer of executor {executor}");
-        }
-        self.fail(Failure::new(
-            ErrorKind::JobFailed,
-            format!("{who} ended during launch: {}", report.describe()),
-        ));
     }
 
-    /// Forgets a trainer before the members are fixed, but for how it ended: whoever still counts on it learns that.
-    fn lose_at_launch(&mut self, id: &str, how: &str) {
-        let why = format!("{} ended during launch: {how}", self.who(id));
+    /// Forgets a trainer before the members are fixed, but for how it ended: whoever still counts on it learns that. It may
+    /// be one that never registered.
+    fn lose_at_launch(&mut self, id: &str, why: String) {
         self.log(why.clone());
-        let Some(trainer) = self.trainers.remove(id) else {
-            return;
-        };
-        if trainer.connected {
+        if self.trainers.remove(id).is_some_and(|trainer| trainer.connected) {
             self.out.push(Output::Close {
                 trainer: id.to_owned(),
             });
@@ -166,7 +163,11 @@ impl Machine {
         }
         if self.phase == Phase::Gathering {
             for id in ids {
-                self.lose_at_launch(&id, &format!("its executor was lost: {reason}"));
+                let who = self.who(&id);
+                self.lose_at_launch(
+                    &id,
+                    format!("{who} ended during launch: its executor was lost: {reason}"),
+                );
             }
             return;
         }
@@ -370,10 +371,10 @@ impl Machine {
             .map(|t| t.info.id.clone())
             .collect();
         for id in gone {
-            let grace = self.timeouts.grace.as_millis();
+            let (who, grace) = (self.who(&id), self.timeouts.grace.as_millis());
             self.lose_at_launch(
                 &id,
-                &format!("its connection ended and no exit status came within {grace} ms"),
+                format!("{who} ended during launch: its connection ended and no exit status came within {grace} ms"),
             );
         }
     }
@@ -437,7 +438,7 @@ impl Machine {
     fn lose_as_told(&mut self, now: Now, trainer: String, how: String) {
         if self.rank_of(&trainer).is_none() {
             return match self.phase {
-                Phase::Gathering => self.fail(Failure::new(ErrorKind::JobFailed, how)),
+                Phase::Gathering => self.lose_at_launch(&trainer, how),
                 _ => self.drop_stranger(now, &trainer, &how),
             };
         }

@@ -66,6 +66,13 @@ fn at_launch_a_lost_trainer_is_forgotten_and_a_broken_one_fails_the_fit() {
             .len(),
         1
     );
+    let killed = json!({"cmd": "exited", "trainer": "d", "executor": "4", "code": 137});
+    stage.command(killed).unwrap();
+    assert!(stage.failures().is_empty());
+    assert!(stage.said.contains(&Output::Event(Event::Lost {
+        trainer: "d".into(),
+        why: "a trainer of executor 4 ended during launch: killed by signal 9 (SIGKILL)".into(),
+    })));
     let unknown =
         json!({"cmd": "exited", "trainer": "c", "executor": "4", "code": 2, "stderr": "bad port\n"});
     stage.command(unknown).unwrap();
@@ -80,7 +87,7 @@ fn at_launch_a_lost_trainer_is_forgotten_and_a_broken_one_fails_the_fit() {
 #[test]
 fn a_trainer_lost_before_the_members_are_fixed_is_told_with_its_cause() {
     type Way = fn(&mut Stage);
-    let lose: [(&str, Way); 4] = [
+    let lose: [(&str, Way); 5] = [
         ("its executor was lost: removed by the cluster manager", |stage| {
             let lost =
                 json!({"cmd": "executorLost", "executor": "10", "reason": "removed by the cluster manager"});
@@ -90,6 +97,12 @@ fn a_trainer_lost_before_the_members_are_fixed_is_told_with_its_cause() {
             "killed by signal 15 (SIGTERM); last lines of its stderr:\nlast words",
             |stage| {
                 stage.exited("a", 143);
+            },
+        ),
+        (
+            "killed by signal 9 (SIGKILL); last lines of its stderr:\nlast words",
+            |stage| {
+                stage.exited("a", 137);
             },
         ),
         (
@@ -117,7 +130,7 @@ fn a_trainer_lost_before_the_members_are_fixed_is_told_with_its_cause() {
             why,
         });
         // While its report may still come it is not lost yet.
-        assert_eq!(stage.said.contains(&told), at < 3, "{how}");
+        assert_eq!(stage.said.contains(&told), at < 4, "{how}");
     }
 }
 

@@ -104,9 +104,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
         val orders =
           new Orders(gangConfig(sc, coordinator, secret.trainer, prepared), needs, weights.map(_.bytes))
         val launch =
-          new Launch(sc, placement, control, link, orders, weights, asked.launchTimeoutMs)(
-            ordered.add(_): Unit
-          )
+          new Launch(sc, placement, control, link, orders, weights, asked)(ordered.add(_): Unit)
         val launched = phases.time("launch")(explained(link)(launch.run(places)))
         val roster = new Roster(launched.trainers, () => link.left.keySet)
         val onGpus = prepared.device.gpus.isDefined

@@ -20,7 +20,8 @@ private[fit] final case class Launched(trainers: Seq[Placed], members: JsonNode)
 
 /** LAUNCH: one Spark task per executor starts its trainers. Spark's placement is a wish, so the task checks where it
   * is, and rounds go on for the executors that were missed. What is lost before the members are fixed gets another
-  * place. It ends when all are members, or at the deadline.
+  * place; of trainers that were lost without their executor as many as training would go on after. It ends when all are
+  * members, or at the deadline.
   *
   * @param onOrder
   *   told of every executor that may have trainers from now on
@@ -32,12 +33,14 @@ private[fit] final class Launch(
     link: CoordinatorLink,
     orders: Orders,
     weights: Option[SentWeights],
-    timeoutMs: Long
+    asked: LaunchSpec
 )(onOrder: Executor => Unit) {
+  private val timeoutMs = asked.launchTimeoutMs
   private var clock = new Clock
   private var open = Seq.empty[Order]
   private var started = Seq.empty[Order]
   private var vanished = Set.empty[String]
+  private var ended = Set.empty[String] // trainers that are gone where their executors are not
   private var waitReported = false
 
   /** Starts the trainers and makes them members of the job. */
@@ -69,18 +72,22 @@ private[fit] final class Launch(
   private def lookForVanished(): Unit =
     vanished ++= (open ++ started).map(_.executor).filter(placement.lacks).map(_.id)
 
-  /** Trainers of executors that are gone get places anew, as if the fit came again with what it has. */
+  /** Trainers that are gone get places anew, as if the fit came again with what it has. */
   private def replaceLost(): Unit = {
-    val (lost, kept) = (open ++ started).partition(isLost)
-    if (lost.nonEmpty) {
-      control.warn(s"${names(lost)} was lost while trainers started; they start elsewhere")
-      open = open.filterNot(isLost)
-      started = started.filterNot(isLost)
-      open ++= placement.replace(kept.map(_.place), lost.map(_.trainers.length).sum).map(order)
+    val (lost, stay) = (open ++ started).partition(isLost)
+    val wanted = lost.map(_.trainers.length).sum + stay.flatMap(_.trainers).count(trainer => ended(trainer.id))
+    if (wanted > 0) {
+      if (lost.nonEmpty)
+        control.warn(s"${names(lost)} was lost while trainers started; they start elsewhere")
+      open = standing(open)
+      started = standing(started)
+      open ++= placement.replace((open ++ started).map(_.place), wanted).map(order)
       // It had launchTimeout for itself; the new trainers have it again.
       clock = new Clock
     }
   }
+
+  private def standing(orders: Seq[Order]): Seq[Order] = orders.filterNot(isLost).flatMap(_.without(ended))
 
   /** One job over the open orders. It ends when each was answered or its executor is gone: Spark's own retry of a task
     * runs elsewhere, where it must not start anything.
@@ -132,20 +139,40 @@ private[fit] final class Launch(
     link.await(Some(patience), unregistered(missing, patience), () => lookForVanished()) {
       if (started.exists(isLost)) Some(false)
       else if (missing.isEmpty) Some(true)
-      else {
-        missing.flatMap(_.trainers).map(_.id).flatMap(link.left.get).headOption.foreach(awaitLoss)
-        None
-      }
+      else if (awaitLoss()) Some(false)
+      else None
     }
   }
 
-  /** A trainer ended by itself and in order, which nobody asked it to do. Most likely its container is being taken away,
-    * of which Spark tells a moment later.
+  /** Whether a trainer that started is gone. Most likely its container is being taken away, of which Spark tells a moment
+    * later; else somebody has ended it, and another one starts in its place.
     */
-  private def awaitLoss(why: String): Unit =
-    link.await(Some(Launch.LossMs), Failures.unavailable(why)) {
-      if (started.exists(isLost)) Some(()) else None
+  private def awaitLoss(): Boolean = gone.headOption.exists { case (_, why) =>
+    val since = new Clock
+    link.await(None, Failures.unavailable(why)) {
+      if (started.exists(isLost)) Some(())
+      else if (since.ms < Launch.LossMs) None
+      else Some(giveUp(gone))
     }
+    true
+  }
+
+  /** Trainers that started and are gone, each with why. */
+  private def gone: Seq[(String, String)] = {
+    val left = link.left
+    started.flatMap(_.trainers).map(_.id).flatMap(id => left.get(id).map(id -> _))
+  }
+
+  private def giveUp(lost: Seq[(String, String)]): Unit = {
+    val why = lost.map(_._2).distinct.mkString("; ")
+    if (ended.size + lost.length > asked.maxRecoveries)
+      throw Failures.unavailable(
+        s"$why; with maxRecoveries = ${asked.maxRecoveries} no other starts in its place" +
+          (if (ended.isEmpty) "" else s" after ${ended.size} before")
+      )
+    control.warn(s"$why; another one starts in its place")
+    ended ++= lost.map(_._1)
+  }
 
   /** Makes the trainers members; None if one went in the last moment. */
   private def members(): Option[Launched] = {
@@ -153,8 +180,9 @@ private[fit] final class Launch(
     try Some(Launched(trainers, link.command("members", "trainers" -> trainers.map(_.id))))
     catch {
       case error: CandlewickException if error.kind == "unavailable" =>
-        val gone = trainers.map(_.id).flatMap(link.left.get).headOption
-        awaitLoss(gone.getOrElse(error.getMessage))
+        // Its end is told a moment after that of its connection.
+        link.await(Some(Launch.LossMs), error)(if (gone.nonEmpty || started.exists(isLost)) Some(()) else None)
+        awaitLoss()
         None
     }
   }

@@ -76,6 +76,16 @@ private[fit] final case class Order(place: Assignment, trainers: Seq[Placed], te
   /** Where they shall start. */
   def executor: Executor = place.executor
 
+  /** What is left of it where these trainers are gone, if anything. */
+  def without(gone: Set[String]): Option[Order] = {
+    val kept = trainers.filterNot(trainer => gone(trainer.id))
+    if (kept.isEmpty) None
+    else {
+      val stands = place.copy(trainers = kept.length, gpus = kept.flatMap(_.gpu))
+      Some(copy(place = stands, trainers = kept))
+    }
+  }
+
   override def toString: String = s"Order(${trainers.length} trainers on executor ${executor.id})"
 }
 

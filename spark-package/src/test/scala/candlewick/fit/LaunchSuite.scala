@@ -60,22 +60,40 @@ class LaunchSuite extends ClusterSuite {
     assert(!first)
   }
 
-  test("a trainer that ends by itself during launch is an error that says so, and soon") {
+  test("a trainer that is killed during launch is replaced where its executor lives") {
     start("local-cluster[2,1,1024]")
-    var victim = Option.empty[ProcessHandle]
+    var first = true
     val lost = new CountDownLatch(1)
     FitPoint.hook = point =>
-      if (point == FitPoint.Registered) {
-        val trainer = trainers().head
-        victim = Some(trainer)
-        trainer.destroy() // SIGTERM
-        ended(trainer)
-        // Else the feed could begin before the coordinator has heard of it, and the fit would go on without it.
-        assert(lost.await(60, TimeUnit.SECONDS))
+      if (point == FitPoint.Registered && first) {
+        first = false
+        loseTrainer(lost)
       } else if (point.startsWith(FitPoint.lost(""))) lost.countDown()
-    val error = intercept[RetryableException](fit().fit(points()))
-    assert(error.getMessage.contains("ended during launch"), error.getMessage)
-    assert(error.getMessage.contains(s"pid ${victim.get.pid}"), error.getMessage)
+    val handle = fit().startFit(points())
+    assert(over(handle).result().summary.numTrainers == 2)
+    val told = handle.progressLines().filter(_.contains("another one starts in its place"))
+    assert(told.length == 1 && told.head.contains("killed by signal 9"), told)
+  }
+
+  test("a trainer that is killed during launch ends a fit that recovers from no loss, with its end") {
+    start("local-cluster[2,1,1024]")
+    var victim = 0L
+    val lost = new CountDownLatch(1)
+    FitPoint.hook = point =>
+      if (point == FitPoint.Registered) victim = loseTrainer(lost)
+      else if (point.startsWith(FitPoint.lost(""))) lost.countDown()
+    val error = intercept[RetryableException](fit().setMaxRecoveries(0).fit(points()))
+    assert(error.getMessage.contains(s"pid $victim) ended during launch: killed by signal 9"), error.getMessage)
+    assert(error.getMessage.contains("maxRecoveries = 0"), error.getMessage)
+  }
+
+  /** Kills a trainer and waits until it is told as lost: else the feed could begin before. */
+  private def loseTrainer(lost: CountDownLatch): Long = {
+    val trainer = trainers().head
+    trainer.destroyForcibly()
+    ended(trainer)
+    assert(lost.await(60, TimeUnit.SECONDS))
+    trainer.pid
   }
 
   test("a cancel of the caller's job group reaches a fit that waits for a lost executor to be replaced") {
