@@ -398,6 +398,7 @@ impl Feeder {
         TaskLedger {
             partition: self.task.partition,
             attempt: self.task.attempt,
+            executor: self.task.executor.clone(),
             rows_read,
             rows_sent: self.sums.sent,
             rows_skipped: self.sums.skipped,

@@ -297,6 +297,9 @@ pub struct TaskLedger {
     pub partition: u32,
     /// TaskContext.taskAttemptId.
     pub attempt: u64,
+    /// Executor that ran the task; empty where rows move between trainers.
+    #[serde(default)]
+    pub executor: String,
     /// Rows the JVM's iterator gave.
     pub rows_read: u64,
     /// Rows the encoder wrote.

@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// What trainers have not said yet that all of them must say.
-    fn missing(&self) -> Option<String> {
+    pub(super) fn missing(&self) -> Option<String> {
         if let Some(loss) = &self.pending_loss {
             return Some(self.explain_loss(loss));
         }

@@ -253,7 +253,9 @@ impl Machine {
         }
         let failure = match failure.kind {
             // The user's to mend: no trainer is at fault.
-            ErrorKind::InvalidParameter | ErrorKind::InvalidData => failure.clone(),
+            ErrorKind::InvalidParameter | ErrorKind::InvalidData => {
+                Failure::new(failure.kind, self.after_the_cause(&failure.message))
+            }
             kind => {
                 let kind = if kind == ErrorKind::Internal {
                     kind
@@ -401,38 +403,78 @@ impl Machine {
         ) {
             return;
         }
-        // The one that stopped first is blamed: the others wait for it.
-        let stuck = alive()
+        let stuck: Vec<&Trainer> = alive()
             .filter(|trainer| {
                 let id = &trainer.info.id;
                 (self.rank_of(id).is_some() || self.still_moves(id)) && !self.has_answered(trainer)
             })
             .filter(|trainer| now.saturating_sub(trainer.progressed) > self.timeouts.progress)
             .filter(|trainer| !self.waits_for_another(now, trainer))
-            .min_by_key(|trainer| (trainer.progress.counter, trainer.progressed));
-        if let Some(trainer) = stuck {
-            let id = trainer.info.id.clone();
-            let seconds = now.saturating_sub(trainer.progressed).as_secs_f64();
-            let message = format!(
-                "{} made no progress for {seconds:.0} s during {} (progressTimeout)",
-                self.who(&id),
-                self.doing(&id)
-            );
-            self.lose_as_told(now, id, message);
+            .collect();
+        let Some(first) = stuck
+            .iter()
+            .min_by_key(|trainer| (trainer.progress.counter, trainer.progressed))
+        else {
+            return;
+        };
+        let (id, seconds) = (
+            first.info.id.clone(),
+            now.saturating_sub(first.progressed).as_secs_f64(),
+        );
+        let level = |trainer: &&&Trainer| self.is_level(trainer, first);
+        let all: Vec<String> = stuck
+            .iter()
+            .filter(level)
+            .map(|trainer| self.who(&trainer.info.id))
+            .collect();
+        let message = format!(
+            "{} made no progress for {seconds:.0} s during {} (progressTimeout)",
+            all.join(", "),
+            self.doing(&id)
+        );
+        match self.phase {
+            Phase::Running { generation } | Phase::Forming { generation } if all.len() > 1 => {
+                self.look_who_answers(now, generation, message);
+            }
+            _ => self.lose_as_told(now, id, message),
         }
     }
 
-    /// True where another member of a running gang is at the same point and gets on: it has more to compute, and is waited for.
+    /// Several stand at one point: one of them does not get on, and the others wait for it, which looks the same from here. Who
+    /// waits answers HALT at once; the one that does not is lost for that.
+    fn look_who_answers(&mut self, now: Now, generation: u64, message: String) {
+        if self.recoveries >= self.job.max_recoveries {
+            let message = format!("{message}{}", self.recoveries_so_far());
+            return self.fail(Failure::new(ErrorKind::JobFailed, message));
+        }
+        self.log(format!(
+            "{message}: the one that does not answer a halt is to blame"
+        ));
+        self.recoveries += 1;
+        self.recovery_of(now, message);
+        self.halt(now, generation);
+    }
+
+    /// True where a member of a gang may be the one that another waits for.
+    fn is_level(&self, trainer: &Trainer, with: &Trainer) -> bool {
+        match self.phase {
+            Phase::Running { .. } => trainer.progress.counter == with.progress.counter,
+            // Who takes the state of another is behind it, and who has it may be the one that stands.
+            Phase::Forming { .. } => trainer.ready.is_none(),
+            _ => trainer.info.id == with.info.id,
+        }
+    }
+
+    /// True where another member of the gang is at the same point and gets on: it has more to compute, and is waited for.
     fn waits_for_another(&self, now: Now, trainer: &Trainer) -> bool {
-        matches!(self.phase, Phase::Running { .. })
-            && self.trainers.values().any(|other| {
-                other.connected
-                    && other.info.id != trainer.info.id
-                    && self.rank_of(&other.info.id).is_some()
-                    && other.done.is_none()
-                    && other.progress.counter == trainer.progress.counter
-                    && now.saturating_sub(other.progressed) <= self.timeouts.progress
-            })
+        self.trainers.values().any(|other| {
+            other.connected
+                && other.info.id != trainer.info.id
+                && self.rank_of(&other.info.id).is_some()
+                && other.done.is_none()
+                && self.is_level(other, trainer)
+                && now.saturating_sub(other.progressed) <= self.timeouts.progress
+        })
     }
 
     fn lose_as_told(&mut self, now: Now, trainer: String, how: String) {

@@ -142,8 +142,8 @@ pub(crate) struct Machine {
     recovery: Option<Recovery>,
     /// So far.
     recoveries: u32,
-    /// How often two members have lost each other.
-    suspicions: BTreeMap<[String; 2], u32>,
+    /// How often a member lost another, or was lost to it, though both lived.
+    breaks: BTreeMap<String, u32>,
     /// How often a member was the one that another had lost.
     suspected: BTreeMap<String, u32>,
     /// Members that feed tasks did not reach once.
@@ -191,7 +191,7 @@ impl Machine {
             generation: 0,
             recovery: None,
             recoveries: 0,
-            suspicions: BTreeMap::new(),
+            breaks: BTreeMap::new(),
             suspected: BTreeMap::new(),
             unreached: BTreeSet::new(),
             wait: None,
@@ -487,7 +487,7 @@ impl Machine {
             Phase::Forming { .. } => trainer.ready.is_some(),
             Phase::Restoring => {
                 let first = self.members.first();
-                trainer.halted.is_some() || first.is_none_or(|member| member.trainer.id != trainer.info.id)
+                self.is_restored(trainer) || first.is_none_or(|member| member.trainer.id != trainer.info.id)
             }
             Phase::Halting { .. } => trainer.halted.is_some(),
             _ => (trainer.done.is_some() && !self.owes_weights(trainer)) || self.awaits_decision(),

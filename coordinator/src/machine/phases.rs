@@ -46,6 +46,7 @@ impl Machine {
             self.recovery_started(now);
             self.resumed();
             self.forget_failed_moves();
+            self.unreached.clear();
             for member in self.members.clone() {
                 if let Some(trainer) = self.trainers.get_mut(&member.trainer.id) {
                     trainer.has_state = true;

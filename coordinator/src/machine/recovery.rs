@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// How often a HALT that is not answered is said again.
 const REPEAT: Duration = Duration::from_secs(1);
-/// The same two members may lose each other so often before one of them counts as lost (rule C3).
-const MOST_OF_A_PAIR: u32 = 2;
+/// A member may lose another, or be lost to it, so often before it counts as lost (rule C3).
+const MOST_BREAKS: u32 = 2;
 
 /// How a member was lost.
 #[derive(Debug, Clone)]
@@ -77,8 +77,8 @@ pub(super) fn weights() -> Assembly {
 }
 
 impl Machine {
-    /// Two members have lost each other, though both live. True where the gang goes on with the next generation; a pair that
-    /// does so again and again loses one of the two.
+    /// Two members have lost each other, though both live. True where the gang goes on with the next generation; one that has part
+    /// in such breaks again and again is given up.
     pub(super) fn survives_break(&mut self, now: Now, by: &str, peer: &str, why: &str) -> bool {
         let (Phase::Running { generation } | Phase::Forming { generation }) = self.phase else {
             return false;
@@ -101,11 +101,9 @@ impl Machine {
             // They never reached each other: that is for the user to mend.
             return false;
         }
-        let mut pair = [by.to_owned(), peer.to_owned()];
-        pair.sort();
-        let times = self.suspicions.entry(pair).or_default();
-        *times += 1;
-        let times = *times;
+        for id in [by, peer] {
+            *self.breaks.entry(id.to_owned()).or_default() += 1;
+        }
         *self.suspected.entry(peer.to_owned()).or_default() += 1;
         if self.recoveries >= self.job.max_recoveries {
             return false;
@@ -116,22 +114,30 @@ impl Machine {
             self.who(peer),
             self.doing(by)
         );
-        if times <= MOST_OF_A_PAIR {
+        let breaks = |id: &str| self.breaks.get(id).copied().unwrap_or_default();
+        let suspicions = |id: &str| self.suspected.get(id).copied().unwrap_or_default();
+        let blame = |id: &str| (breaks(id), suspicions(id));
+        let (evicted, other) = if blame(by) > blame(peer) {
+            (by, peer)
+        } else {
+            (peer, by)
+        };
+        let times = breaks(evicted);
+        if times <= MOST_BREAKS {
             self.recoveries += 1;
             self.recovery_of(now, told);
             self.halt(now, generation);
             return true;
         }
-        let suspicions = |id: &str| self.suspected.get(id).copied().unwrap_or_default();
-        let evicted = if suspicions(by) > suspicions(peer) {
-            by
+        let whose = if breaks(other) == times {
+            format!("these two have lost each other or others {times} times")
         } else {
-            peer
+            format!("it has lost others, or they it, {times} times")
         };
         let loss = Loss {
             trainer: evicted.to_owned(),
             what: format!("{} is given up", self.who(evicted)),
-            how: format!("{told}; these two have lost each other {times} times"),
+            how: format!("{told}; {whose}"),
             open: false,
         };
         self.lose(now, vec![loss]);
@@ -227,6 +233,15 @@ impl Machine {
             ),
             _ => after_last_lines(&loss.told(), &self.recoveries_so_far()),
         }
+    }
+
+    /// What a member says that cannot go on: where that is part of a recovery, with what it began with.
+    pub(super) fn after_the_cause(&self, message: &str) -> String {
+        let cause = self.recovery.as_ref().map(Recovery::told).unwrap_or_default();
+        if cause.is_empty() {
+            return message.to_owned();
+        }
+        after_last_lines(&cause, &format!("; then, before training went on: {message}"))
     }
 
     /// Ends what a lost member had.

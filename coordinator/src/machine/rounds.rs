@@ -217,14 +217,61 @@ impl Machine {
             return Ok(());
         };
         let why = ledgers.iter().find_map(|task| task.lost_because.clone());
+        let cut_off = self.cut_off(&id, ledgers);
+        let whose = match cut_off.len() {
+            0 => String::new(),
+            1 => format!(" of executor {}", cut_off[0]),
+            _ => format!(" of executors {}", cut_off.join(", ")),
+        };
         let cause = format!(
-            "feed tasks could not hand over shards {} of round {} to {}: {}",
+            "feed tasks{whose} could not hand over shards {} of round {} to {}: {}",
             fed.incomplete,
             self.round,
             self.who(&id),
             why.unwrap_or_else(|| "it did not answer".to_owned())
         );
+        if !cut_off.is_empty() && self.unreached.contains(&id) {
+            // Whom else would be given up for it: it is that executor that reaches nobody, and it would be fed again and again.
+            let failure = Failure::new(
+                ErrorKind::JobFailed,
+                format!(
+                    "{cause}; tasks of other executors reached it: look at the network of {}",
+                    whose.trim_start_matches(" of ")
+                ),
+            );
+            self.fail(failure.clone());
+            return Err(failure);
+        }
         self.fill_hole(now, id, &cause)
+    }
+
+    /// Executors whose tasks did not reach a member that tasks of others reached in the same round.
+    fn cut_off(&self, id: &str, ledgers: &[TaskLedger]) -> Vec<String> {
+        let Some(member) = self.trainers.get(id) else {
+            return Vec::new();
+        };
+        let lost = |task: &&TaskLedger| member.taken.iter().any(|shard| task.lost_shards.contains(shard));
+        let reached = |task: &TaskLedger| {
+            let rows = |shard: &ShardSum| {
+                shard.rows > 0
+                    && member.taken.contains(shard.shard)
+                    && !task.lost_shards.contains(shard.shard)
+            };
+            task.shards.iter().any(rows)
+        };
+        let mut cut_off: Vec<String> = ledgers
+            .iter()
+            .filter(lost)
+            .map(|task| task.executor.clone())
+            .collect();
+        cut_off.sort();
+        cut_off.dedup();
+        let others = |task: &&TaskLedger| !cut_off.contains(&task.executor) && reached(task);
+        if ledgers.iter().any(|task| others(&task)) {
+            cut_off
+        } else {
+            Vec::new()
+        }
     }
 
     /// A member that lives and was to take one of these shards, which others could not hand over to it.

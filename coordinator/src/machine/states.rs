@@ -1,6 +1,7 @@
 //! States of the training run that pass through here: those that the gang sends to the driver, which makes checkpoints of
 //! them (rule C5), and the one that training goes on from where the driver has a checkpoint.
 
+use super::trainer::Trainer;
 use super::{Machine, Now, Output, Phase};
 use crate::command::Event;
 use candlewick_protocol::Failure;
@@ -157,8 +158,8 @@ impl Machine {
             return false;
         };
         let there = |id: &String| {
-            let stands = self.trainers.get(id).and_then(|trainer| trainer.halted);
-            stands.is_some_and(|counter| counter >= resume.counter)
+            let known = self.trainers.get(id);
+            known.is_some_and(|trainer| trainer.stands_at(resume.counter))
         };
         if self.members.iter().any(|member| there(&member.trainer.id)) {
             return false;
@@ -177,6 +178,12 @@ impl Machine {
         self.phase = Phase::Restoring;
         self.restart_progress(now);
         true
+    }
+
+    /// True of a member that has the state to go on from: one that answered a halt may stand before it.
+    pub(super) fn is_restored(&self, trainer: &Trainer) -> bool {
+        let resume = self.states.resume.as_ref();
+        resume.is_none_or(|resume| trainer.stands_at(resume.counter))
     }
 
     /// A member has the state to go on from: it can give it to the others.

@@ -89,6 +89,11 @@ impl Trainer {
         }
     }
 
+    /// True where it stands there or further, by what it said when it was halted or had taken a state.
+    pub(super) fn stands_at(&self, counter: ProgramCounter) -> bool {
+        self.halted.is_some_and(|stands| stands >= counter)
+    }
+
     /// What of it matters where shards are dealt.
     pub(super) fn known(&self) -> Known {
         Known {

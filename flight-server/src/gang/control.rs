@@ -215,7 +215,7 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             let spool = state.spool();
             let spool = spool.ok_or_else(|| Failure::internal("Open before Welcome"))?;
             // Before its rows come.
-            if let Err(failure) = state.reserve.opened(&shards) {
+            if let Err(failure) = state.reserve.opened(round, &shards) {
                 state.fail(failure);
                 return Ok(None);
             }

@@ -44,16 +44,18 @@ impl Reserve {
         Ok(())
     }
 
-    /// A round opens these shards; those that are there already stay.
+    /// A round opens these shards; those that are there already stay. In the first round the trainer will own them, and is refused
+    /// before their rows come where it has no memory for that; later they may be copies (rule A5).
     ///
     /// # Errors
     /// As [`Needs::of`].
-    pub(super) fn opened(&self, shards: &ShardSet) -> Result<(), Failure> {
+    pub(super) fn opened(&self, round: u32, shards: &ShardSet) -> Result<(), Failure> {
         let more = u32::try_from(shards.len()).unwrap_or(u32::MAX);
         let range = shards.as_range().unwrap_or(0..more);
         let fewer = |held: &Held| held.shards.len() < range.len();
         if self.lock().as_ref().is_some_and(fewer) {
-            return self.hold(range.clone(), |job, ledger| Needs::of(job, range, ledger));
+            let needs = if round == 0 { Needs::of } else { Needs::coming };
+            return self.hold(range.clone(), |job, ledger| needs(job, range, ledger));
         }
         Ok(())
     }
@@ -135,14 +137,20 @@ mod tests {
         let ledger = Ledger::new(40 << 20);
         let reserve = Reserve::default();
         reserve.begin(&job(0.0), &ledger).unwrap();
-        reserve.opened(&(4..8).into()).unwrap();
+        reserve.opened(0, &(4..8).into()).unwrap();
         let batches = ledger.told().accounts["batches"];
         assert!((32_000_000..33_000_000).contains(&batches), "{batches}");
         // A later round opens fewer.
-        reserve.opened(&(0..1).into()).unwrap();
+        reserve.opened(1, &(0..1).into()).unwrap();
         reserve.own(4..8, 0).unwrap();
         assert_eq!(ledger.told().accounts["batches"], batches, "never both together");
+        // As copies they are not trained on; who is to own them is refused.
+        reserve.opened(1, &(0..8).into()).unwrap();
         let refused = reserve.own(0..8, 0).unwrap_err();
+        assert!(refused.message.contains("raise trainerMemory"), "{refused}");
+        let first = Reserve::default();
+        first.begin(&job(0.0), &Ledger::new(40 << 20)).unwrap();
+        let refused = first.opened(0, &(0..8).into()).unwrap_err();
         assert!(refused.message.contains("raise trainerMemory"), "{refused}");
     }
 
@@ -196,7 +204,7 @@ mod tests {
         let ledger = Ledger::new(0);
         let reserve = Reserve::default();
         reserve.begin(&job, &ledger).unwrap();
-        reserve.opened(&(0..8).into()).unwrap();
+        reserve.opened(0, &(0..8).into()).unwrap();
         reserve.own(0..8, 0).unwrap();
         let weights = 4 * 300_003;
         assert_eq!(ledger.told().accounts["gradients"], 2 * weights);
@@ -209,7 +217,7 @@ mod tests {
         let ledger = Ledger::new(0);
         let reserve = Reserve::default();
         reserve.begin(&job(0.5), &ledger).unwrap();
-        reserve.opened(&(0..8).into()).unwrap();
+        reserve.opened(0, &(0..8).into()).unwrap();
         let row = 4 * 1000 + 16;
         assert_eq!(ledger.now(Account::Batches), (2 * 8000 + 1024) * row);
         reserve.own(0..8, 30).unwrap();

@@ -25,7 +25,7 @@ impl Needs {
     /// # Errors
     /// As [`Needs::of`].
     pub(crate) fn least(job: &JobSpec, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
-        Needs::charged(&TrainingMemory::least(job)?, ledger)
+        Needs::charged(&TrainingMemory::least(job)?, ledger).checked(ledger)
     }
 
     /// Charges what a trainer of these logical shards needs before it has their rows.
@@ -33,7 +33,15 @@ impl Needs {
     /// # Errors
     /// `InvalidParameter` where a document is wrong, or the limit is less than that.
     pub(crate) fn of(job: &JobSpec, shards: Range<u32>, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
-        Needs::charged(&TrainingMemory::of(job, shards)?, ledger)
+        Needs::coming(job, shards, ledger)?.checked(ledger)
+    }
+
+    /// The same where the trainer may not come to own them: nothing is refused yet.
+    ///
+    /// # Errors
+    /// `InvalidParameter` where a document is wrong.
+    pub(crate) fn coming(job: &JobSpec, shards: Range<u32>, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
+        Ok(Needs::charged(&TrainingMemory::of(job, shards)?, ledger))
     }
 
     /// The same once it has them; `aside` are those of a shard that are put aside, at most.
@@ -47,7 +55,7 @@ impl Needs {
         ledger: &Arc<Ledger>,
     ) -> Result<Self, Failure> {
         let aside = usize::try_from(aside).unwrap_or(usize::MAX);
-        Needs::charged(&TrainingMemory::judging(job, shards, aside)?, ledger)
+        Needs::charged(&TrainingMemory::judging(job, shards, aside)?, ledger).checked(ledger)
     }
 
     /// What is free beside rows if this is given back; none without a limit.
@@ -55,7 +63,7 @@ impl Needs {
         ledger.free_beside(self.bytes)
     }
 
-    fn charged(memory: &TrainingMemory, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
+    fn charged(memory: &TrainingMemory, ledger: &Arc<Ledger>) -> Self {
         let charges = [
             (Account::Weights, memory.weights),
             (Account::Gradients, memory.gradients),
@@ -63,15 +71,18 @@ impl Needs {
             (Account::Activations, memory.activations),
             (Account::Batches, memory.batches),
         ];
-        let needs = Needs {
+        Needs {
             _charges: charges
                 .map(|(account, bytes)| ledger.charge(account, bytes))
                 .into(),
             _state: ledger.keep_for_state(memory.states),
             bytes: memory.beside_rows(),
-        };
+        }
+    }
+
+    fn checked(self, ledger: &Arc<Ledger>) -> Result<Self, Failure> {
         ledger.check()?;
-        Ok(needs)
+        Ok(self)
     }
 }
 

@@ -294,7 +294,13 @@ fn a_trainer_that_fails_itself_is_told_with_its_reason() {
 
 #[test]
 fn silence_is_a_loss_in_every_phase() {
-    for phase in PHASES {
+    let mut stage = Stage::gathered();
+    stage.pass(16_900, &["b"], true);
+    assert!(stage.failures().is_empty(), "another one may start in its place");
+    let why = "trainer a (hostB, executor 10, pid 4711) silent for 15 s during launch".to_owned();
+    let trainer = "a".to_owned();
+    assert!(stage.said.contains(&Output::Event(Event::Lost { trainer, why })));
+    for phase in &PHASES[1..] {
         let mut stage = Stage::at(phase);
         stage.pass(14_900, &["b"], true);
         assert!(stage.failures().is_empty(), "{phase}: {:?}", stage.failures());
