@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.ml.classification import MultilayerPerceptronClassifier
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -43,7 +44,9 @@ def pictures(spark: SparkSession) -> DataFrame:
 
 
 def test_there_is_a_page_for_each() -> None:
-    assert [page.stem for page in PAGES] == ["bigdl", "horovod", "spark-deep-learning", "tensorflowonspark"]
+    assert [page.stem for page in PAGES] == [
+        "bigdl", "horovod", "spark-deep-learning", "synapseml", "tensorflowonspark", "torchdistributor"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
@@ -63,6 +66,8 @@ def drawn(seed: int, **shapes: tuple[int, ...]) -> dict[str, Any]:
 #: Weights of Keras that the pages speak of: of two Dense layers, and of a Conv2D with a Dense behind its Flatten.
 DENSE = {"kernel1": (PIXELS, 20), "bias1": (20,), "kernel2": (20, 10), "bias2": (10,)}
 CONVOLVED = {"conv_kernel": (3, 3, 3, 4), "conv_bias": (4,), "dense_kernel": (36, 10), "dense_bias": (10,)}
+#: A state_dict of PyTorch, and what MLlib's perceptron has as weights.
+STATE = {"0.weight": (64, PIXELS), "0.bias": (64,), "3.weight": (10, 64), "3.bias": (10,)}
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +75,16 @@ def data(local2: SparkSession) -> DataFrame:
     return pictures(local2).cache()
 
 
+@pytest.fixture(scope="module")
+def perceptron(data: DataFrame) -> Any:
+    return MultilayerPerceptronClassifier(layers=[PIXELS, 64, 10], maxIter=3, seed=7).fit(data)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.stem))
 def test_our_code_runs(
-    page: Path, local2: SparkSession, data: DataFrame, tmp_path: Path
+    page: Path, local2: SparkSession, data: DataFrame, perceptron: Any, tmp_path: Path
 ) -> None:  # fmt: skip
-    given = {**drawn(1, **DENSE), **drawn(1, **CONVOLVED)}
+    given = {**drawn(1, **DENSE), **drawn(1, **CONVOLVED), "state": drawn(1, **STATE), "perceptron_model": perceptron}
     for block in filter(ours, blocks(page)):
         names = {"spark": local2, "train": data, "test": data, "path": str(tmp_path / "folder"), **given}
         exec(compile(block, page.name, "exec"), names)
@@ -222,6 +232,13 @@ def test_other_weights_of_keras_as_the_table_says(local2: SparkSession) -> None:
         for line in words
     ]
     np.testing.assert_allclose(scored(net, ours), keras, rtol=1e-4, atol=1e-3)
+
+
+def test_weights_of_mllibs_perceptron_give_its_probabilities(data: DataFrame, perceptron: Any) -> None:
+    names = made_by("synapseml", "perceptron_model", {"train": data, "test": data, "perceptron_model": perceptron})
+    theirs = [row.probability.toArray() for row in perceptron.transform(data).collect()]
+    ours = [row.probability.toArray() for row in names["scored"].collect()]
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_threshold_ends_the_training(local2: SparkSession) -> None:
