@@ -384,6 +384,31 @@ def test_sparks_own_check_of_parameters(local2: SparkSession, model: NeuralEstim
         check_params(test, stage)
 
 
+def evaluates_tags(names: dict[str, Any]) -> None:
+    """What evaluate says of several classes of a row at once is scikit-learn's."""
+    posts = names["posts"].withColumn("w", F.rand(3) + 0.5).cache()
+    tagger = names["tagger"].fit(posts).setParams(weightCol="w")
+    scored = tagger.transform(posts).select("tags", "chances", "w").collect()
+    tags, chances = np.array([row.tags for row in scored]), np.array([row.chances.toArray() for row in scored])
+    given: dict[str, Any] = dict(sample_weight=np.array([row.w for row in scored]))
+    guess = (chances > 0.5).astype(float)
+    wanted = {"accuracy": metrics.accuracy_score(tags, guess, **given)}
+    wanted["hamming_loss"] = metrics.hamming_loss(tags, guess, **given)
+    wanted["roc_auc"] = metrics.roc_auc_score(tags, chances, **given)
+    wanted["pr_auc"] = metrics.average_precision_score(tags, chances, **given)
+    for average in ("macro", "micro"):
+        for name in ("precision", "recall", "f1"):
+            score = getattr(metrics, f"{name}_score")
+            wanted[f"{name}_{average}"] = score(tags, guess, average=average, zero_division=0, **given)
+    told = tagger.evaluate(posts)
+    assert {name: told[f"tags_{name}"] for name in wanted} == pytest.approx(wanted, abs=1e-9)
+    # A regressor with that loss says the same of its outputs; labels that are no tags have no such metrics.
+    regressor = names["regressor"].copy().setParams(epochs=1).fit(posts)
+    assert {"hamming_loss", "f1_micro", "roc_auc", "mae"} <= set(regressor.evaluate(posts))
+    soft = posts.withColumn("tags", F.transform("tags", lambda tag: tag * 0.9))
+    assert "f1_micro" not in regressor.evaluate(soft)
+
+
 def test_the_page_runs(local2: SparkSession, capsys: pytest.CaptureFixture[str]) -> None:
     page = (dist.ROOT / "docs" / "general-networks.md").read_text()
     found = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
@@ -416,4 +441,5 @@ def test_the_page_runs(local2: SparkSession, capsys: pytest.CaptureFixture[str])
     assert names["f1"] == pytest.approx(np.mean(scores)) and names["f1"] > 0
     assert list(names["accuracies"]) == pytest.approx(np.mean([is_ == said for is_, said in pairs], axis=0))
     assert 0 <= names["f1_of_2"] <= 1
+    evaluates_tags(names)
     assert all(0 < chance < 1 for row in names["chances"].collect() for chance in row.chances)

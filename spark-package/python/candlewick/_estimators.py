@@ -340,9 +340,12 @@ class NeuralModel(
             dataset: Rows with the features and labels; they weigh what weightCol says, where it is set.
 
         Returns:
-            Of a classifier accuracy, precision, recall, f1, log_loss and, up to 100 classes, roc_auc and pr_auc; of a
-            regressor mae, mse, rmse, r2 and mape. A NeuralEstimator with several outputs has these of each, such as
-            digit_accuracy. NaN where a metric is not defined.
+            Of a classifier accuracy, precision, recall, f1, log_loss, what ``metrics`` names besides (f1_macro,
+            top_3_accuracy) and, up to 100 classes, roc_auc and pr_auc; of a regressor mae, mse, rmse, r2 and mape. Where
+            a loss such as BCEWithLogitsLoss asks of each value whether the row has that class (multi-label), these and
+            accuracy (all of a row are right), hamming_loss, precision, recall and f1 (each as _macro and _micro), roc_auc
+            and pr_auc. A NeuralEstimator with several outputs has these of each, such as digit_accuracy. NaN where a
+            metric is not defined.
         """
         _require_dataframe("evaluate", dataset)
         if is_remote():

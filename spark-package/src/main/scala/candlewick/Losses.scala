@@ -1,11 +1,33 @@
 package candlewick
 
-import candlewick.internal.Failures
+import candlewick.internal.{Failures, Json}
+import com.fasterxml.jackson.databind.JsonNode
+import java.util.Locale
 
 /** Losses over named outputs. */
 private[candlewick] object Losses {
   private val Term = "LossTerm"
   private val Output = "output"
+  private val Type = "type"
+
+  /** Losses that ask of each output whether a row has that class, and whether they want logits. */
+  private val OfTags = Map("bcewithlogitsloss" -> true, "multilabelsoftmarginloss" -> true, "bceloss" -> false)
+
+  /** Whether the values of an output are logits, where its loss asks of each whether the row has that class; else None.
+    *
+    * @param loss
+    *   the document of the model's loss, or its name
+    * @param output
+    *   name of the output; empty: the only one
+    */
+  def tagLogits(loss: JsonNode, output: String): Option[Boolean] = {
+    val terms = Option(loss.get("losses")).fold(Seq(loss))(Json.items(_))
+    val own = terms.filter(term => output.isEmpty || term.path(Output).asText(output) == output)
+    val names = own.map(term => if (term.path(Type).asText == Term) term.path("loss") else term).map { one =>
+      if (one.isTextual) one.asText else one.path(Type).asText
+    }
+    names.flatMap(name => OfTags.get(name.toLowerCase(Locale.ROOT))).headOption
+  }
 
   /** The sum of a loss for each output. */
   def byOutput(losses: Seq[(String, Loss)]): Loss = {

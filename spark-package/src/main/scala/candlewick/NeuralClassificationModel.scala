@@ -59,7 +59,7 @@ final class NeuralClassificationModel private[candlewick] (
     val names = Seq("prediction", "probability").map(name => s"candlewick_$name")
     val renamed = judge.setPredictionCol(names.head).setProbabilityCol(names(1)).setRawPredictionCol("")
     val scored = renamed.transform(rows).select((keys ++ names).map(col): _*)
-    Evaluation.classifier(scored, Labels.of($(labelCol), 1), numClasses, state.ignoredLabel, skipsInvalid)
+    Evaluation.classifier(scored, Labels.of($(labelCol), 1), numClasses, state.ignoredLabel, rules)
   }
 
   private def classes(features: Vector): (Vector, Double) = scored(features).classes.get

@@ -168,8 +168,8 @@ final class NeuralEstimatorModel private[candlewick] (
 
   private def metrics(output: NetworkOutput, labels: Labels, scored: DataFrame): Map[String, Double] = {
     val found = output.classes match {
-      case Some(classes) => Evaluation.classifier(scored, labels, classes, state.ignoredLabel, skipsInvalid)
-      case None => Evaluation.regressor(scored, labels, skipsInvalid)
+      case Some(classes) => Evaluation.classifier(scored, labels, classes, state.ignoredLabel, rules)
+      case None => ofValues(scored, labels, output.name)
     }
     if (state.networkOutputs.length == 1) found
     else found.map { case (name, value) => s"${output.name}_$name" -> value }

@@ -5,7 +5,7 @@ import candlewick.fit.InitialWeights
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.{InvalidParameterException, Native}
 import candlewick.persist.{ModelWriter, RestorableParams, StageWriter}
-import candlewick.score.{ModelCache, OutputColumn, OutputSizes, Scored, ScoreTaskSpec, Scoring, SingleRow}
+import candlewick.score._
 import java.nio.file.{Files, Paths}
 import java.util.Collections
 import org.apache.spark.SparkContext
@@ -121,9 +121,11 @@ trait NeuralModel[M <: NeuralModel[M]]
     * @param dataset
     *   rows with the features and labelCol; it is scored once
     * @return
-    *   of a classifier accuracy, precision, recall, f1, log_loss and, up to 100 classes, roc_auc and pr_auc; of a
-    *   regressor mae, mse, rmse, r2 and mape; of a NeuralEstimator with several outputs these of each, such as
-    *   digit_accuracy
+    *   of a classifier accuracy, precision, recall, f1, log_loss, what `metrics` names besides (f1_macro, top_3_accuracy) and, up
+    *   to 100 classes, roc_auc and pr_auc; of a regressor mae, mse, rmse, r2 and mape; where a loss such as BCEWithLogitsLoss
+    *   asks of each value whether the row has that class, these and accuracy (all of a row are right), hamming_loss,
+    *   precision, recall and f1 (each as _macro and _micro), roc_auc and pr_auc; of a NeuralEstimator with several outputs
+    *   these of each, such as digit_accuracy
     */
   def evaluate(dataset: Dataset[_]): Map[String, Double] = {
     val caseSensitive = Sessions.caseSensitive(dataset.sparkSession)
@@ -155,6 +157,19 @@ trait NeuralModel[M <: NeuralModel[M]]
 
   /** Whether rows that are not valid do not count in [[evaluate]]. */
   private[candlewick] def skipsInvalid: Boolean = $(handleInvalid) != "error"
+
+  /** What evaluate tells of classes. */
+  private[candlewick] def rules: Rules = Rules(get(metrics).fold(Seq.empty[String])(_.toSeq), skipsInvalid)
+
+  /** The metrics of an output that tells no classes apart: of its values and, where its loss asks of each whether the row has
+    * that class, of those.
+    */
+  private[candlewick] def ofValues(scored: DataFrame, labels: Labels, output: String): Map[String, Double] = {
+    val said = get(loss).map(GeneralColumns.lossDocument(loss, _))
+    val tags = said.flatMap(Losses.tagLogits(_, output))
+    Evaluation.regressor(scored, labels, skipsInvalid) ++
+      tags.fold(Map.empty[String, Double])(Evaluation.tags(scored, labels, _, skipsInvalid))
+  }
 
   /** A copy that appends nothing but what evaluate asks for. Rows that would get null are left out: there is no prediction
     * to compare.

@@ -3,7 +3,7 @@ package candlewick
 import candlewick.columns.{ColumnRules, GraphColumns}
 import candlewick.internal.{Failures, Json}
 import candlewick.persist.{ModelReader, StageReader}
-import candlewick.score.{Evaluation, Labels, OutputColumn}
+import candlewick.score.{Labels, OutputColumn}
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.ml.regression.RegressionModel
@@ -51,7 +51,7 @@ final class NeuralRegressionModel private[candlewick] (
     val name = "candlewick_prediction"
     val scored =
       judge.setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)
-    Evaluation.regressor(scored, Labels.of($(labelCol), numOutputs), skipsInvalid)
+    ofValues(scored, Labels.of($(labelCol), numOutputs), output = "")
   }
 
   /** Number of values of a prediction. */

@@ -31,32 +31,36 @@ private[candlewick] object Evaluation {
     *   the columns of the label, weight, prediction, probability
     * @param ignored
     *   the label of rows that do not count
-    * @param skips
-    *   whether rows whose label or weight is not valid are left out; else they are an error
+    * @param rules
+    *   what is told, and which rows count
     */
   def classifier(
       scored: DataFrame,
       labels: Labels,
       classes: Int,
       ignored: Option[Double],
-      skips: Boolean
+      rules: Rules
   ): Map[String, Double] = {
+    val Rules(asked, skips) = rules
     val rows =
       scored.rdd.flatMap(row => valid(judged(row, labels, classes, ignored), skips)).filter(_.weight > 0.0)
     rows.persist(StorageLevel.MEMORY_AND_DISK)
     try {
       def summed(part: Iterator[Judged]) = {
-        val tally = new ClassTally(classes)
-        part.foreach(row => tally.add(row.label, row.predicted, row.weight, row.probability(row.label)))
+        val tally = new ClassTally(classes, asked)
+        part.foreach(row => tally.add(row.label, row.predicted, row.weight, row.probability))
         Iterator(tally.sums)
       }
-      val sums = rows.mapPartitions(summed, false)
-      def both(a: Array[Double], b: Array[Double]) =
-        ClassTally.of(a, classes).merge(ClassTally.of(b, classes)).sums
-      val all = sums.treeAggregate(new ClassTally(classes).sums)(both, both, Depth)
-      ClassTally.of(all, classes).values ++ (if (classes > MostAreas) Map.empty[String, Double]
-                                             else areas(rows, classes))
+      val none = new ClassTally(classes, asked)
+      val all = none.merge(added(rows.mapPartitions(summed, false), none.sums))
+      all.values ++ (if (classes > MostAreas) Map.empty[String, Double] else areas(rows, classes))
     } finally rows.unpersist(false): Unit
+  }
+
+  /** The sums of all partitions; of none `zero`. */
+  private def added(sums: RDD[Array[Double]], zero: Array[Double]): Array[Double] = {
+    def both(a: Array[Double], b: Array[Double]) = a.zip(b).map { case (one, other) => one + other }
+    sums.treeAggregate(zero)(both, both, Depth)
   }
 
   private def judged(
@@ -130,6 +134,10 @@ private[candlewick] object Evaluation {
         ((curve, -row.probability(curve)), weights)
       }
     }
+    areasOf(points)
+  }
+
+  private def areasOf(points: RDD[Areas.Point]): Map[String, Double] = {
     val found = Areas.of(points.reduceByKey((a, b) => (a._1 + b._1, a._2 + b._2)))
     def mean(values: Iterable[Double]) = if (values.isEmpty) Double.NaN else values.sum / values.size
     Map("roc_auc" -> mean(found.flatMap(_.rocAuc)), "pr_auc" -> mean(found.flatMap(_.averagePrecision)))
@@ -156,6 +164,37 @@ private[candlewick] object Evaluation {
     ValueTally.of(sums.treeAggregate(new ValueTally(outputs).sums)(both, both, Depth), outputs).values
   }
 
+  /** Those of outputs that each tell whether a row has a class, of which it may have several: scikit-learn's of indicators.
+    * None where labels are something else than 0 and 1.
+    *
+    * @param scored
+    *   as of a regressor
+    * @param logits
+    *   whether the outputs are logits; else probabilities
+    */
+  def tags(scored: DataFrame, labels: Labels, logits: Boolean, skips: Boolean): Map[String, Double] = {
+    val count = labels.until - labels.from
+    def judged(row: Row) = for {
+      (label, weight) <- valid(labelled(row, labels), skips) if weight > 0.0
+    } yield (label, numbers(row.get(labels.count + 1)), weight)
+    def summed(part: Iterator[Row]) = {
+      val tally = new TagTally(count, logits)
+      for ((label, guess, weight) <- part.flatMap(judged(_))) tally.add(label, guess, weight)
+      Iterator(tally.sums)
+    }
+    val none = new TagTally(count, logits)
+    val sums = added(scored.rdd.mapPartitions(summed, false), none.sums)
+    def points = scored.rdd.flatMap(judged(_)).flatMap { case (label, guess, weight) =>
+      (0 until count).map { at =>
+        val weights = if (label(at) == 1.0) (weight, 0.0) else (0.0, weight)
+        ((at, -guess(at)), weights)
+      }
+    }
+    none.merge(sums).values.fold(Map.empty[String, Double]) { found =>
+      if (count > MostAreas) found else found ++ areasOf(points)
+    }
+  }
+
   private def numbers(value: Any): Array[Double] = value match {
     case vector: Vector => vector.toArray
     case items: scala.collection.Seq[_] => items.map(number).toArray
@@ -173,6 +212,15 @@ private[candlewick] object Evaluation {
     case number => number.asInstanceOf[Number].doubleValue
   }
 }
+
+/** What is told of scored rows.
+  *
+  * @param asked
+  *   names of metrics that are wanted beside those that are always told
+  * @param skips
+  *   whether rows whose label or weight is not valid are left out; else they are an error
+  */
+private[candlewick] final case class Rules(asked: Seq[String], skips: Boolean)
 
 /** The columns of the label, whose values stand one after another.
   *
@@ -206,211 +254,4 @@ private[candlewick] object Labels {
 
   /** One column, all of whose values are compared. */
   def of(name: String, values: Int): Labels = Labels("labelCol", Seq(name -> values), 0, values)
-}
-
-/** Sums of a classifier's rows. */
-private final class ClassTally(classes: Int) {
-  private val right, predicted, there = new Array[Double](classes)
-  private var loss = 0.0
-
-  /** All of it; [[ClassTally.of]] reads it. */
-  def sums: Array[Double] = right ++ predicted ++ there :+ loss
-
-  def add(label: Int, guess: Int, weight: Double, probability: Double): Unit = {
-    there(label) += weight
-    predicted(guess) += weight
-    if (label == guess) right(label) += weight
-    // scikit-learn's clipping.
-    val epsilon = ValueTally.Epsilon
-    loss -= weight * math.log(math.min(math.max(probability, epsilon), 1.0 - epsilon))
-  }
-
-  def merge(other: ClassTally): this.type = {
-    for (at <- 0 until classes) {
-      right(at) += other.right(at)
-      predicted(at) += other.predicted(at)
-      there(at) += other.there(at)
-    }
-    loss += other.loss
-    this
-  }
-
-  def values: Map[String, Double] = {
-    val total = there.sum
-    def ratio(part: Double, whole: Double) = if (whole > 0.0) part / whole else 0.0
-    def averaged(value: Int => Double) =
-      if (total <= 0.0) Double.NaN
-      else if (classes == 2) value(1)
-      else (0 until classes).map(at => there(at) * value(at)).sum / total
-    Map(
-      "accuracy" -> right.sum / total,
-      "precision" -> averaged(at => ratio(right(at), predicted(at))),
-      "recall" -> averaged(at => ratio(right(at), there(at))),
-      "f1" -> averaged(at => ratio(2.0 * right(at), predicted(at) + there(at))),
-      "log_loss" -> loss / total
-    )
-  }
-}
-
-private object ClassTally {
-  def of(sums: Array[Double], classes: Int): ClassTally = {
-    val made = new ClassTally(classes)
-    for ((part, at) <- Seq(made.right, made.predicted, made.there).zipWithIndex)
-      System.arraycopy(sums, at * classes, part, 0, classes)
-    made.loss = sums.last
-    made
-  }
-}
-
-/** Sums of a regressor's rows, for each output; of the label the mean and the squared deviations from it. */
-private final class ValueTally(outputs: Int) {
-  private val absolute, squared, relative, mean, spread = new Array[Double](outputs)
-  private var weight = 0.0
-  private var rows = 0.0
-
-  /** All of it; [[ValueTally.of]] reads it. */
-  def sums: Array[Double] = absolute ++ squared ++ relative ++ mean ++ spread :+ weight :+ rows
-
-  def add(label: Array[Double], guess: Array[Double], rowWeight: Double): Unit = {
-    val total = weight + rowWeight
-    for (at <- 0 until outputs if rowWeight > 0.0) {
-      val error = math.abs(guess(at) - label(at))
-      absolute(at) += rowWeight * error
-      squared(at) += rowWeight * error * error
-      relative(at) += rowWeight * error / math.max(math.abs(label(at)), ValueTally.Epsilon)
-      val off = label(at) - mean(at)
-      mean(at) += off * rowWeight / total
-      spread(at) += rowWeight * off * (label(at) - mean(at))
-    }
-    weight = total
-    rows += 1.0
-  }
-
-  /** Means and deviations by Chan's formula. */
-  def merge(other: ValueTally): this.type = {
-    val total = weight + other.weight
-    for (at <- 0 until outputs if other.weight > 0.0) {
-      absolute(at) += other.absolute(at)
-      squared(at) += other.squared(at)
-      relative(at) += other.relative(at)
-      val off = other.mean(at) - mean(at)
-      mean(at) += off * other.weight / total
-      spread(at) += other.spread(at) + off * off * weight * other.weight / total
-    }
-    weight = total
-    rows += other.rows
-    this
-  }
-
-  def values: Map[String, Double] = {
-    def over(value: Int => Double) = (0 until outputs).map(value).sum / outputs
-    def explained(at: Int) =
-      if (spread(at) > 0.0) 1.0 - squared(at) / spread(at) else if (squared(at) > 0.0) 0.0 else 1.0
-    Map(
-      "mae" -> over(absolute(_) / weight),
-      "mse" -> over(squared(_) / weight),
-      "rmse" -> over(at => math.sqrt(squared(at) / weight)),
-      "r2" -> (if (rows < 2 || weight <= 0.0) Double.NaN else over(explained)),
-      "mape" -> over(relative(_) / weight)
-    )
-  }
-}
-
-private object ValueTally {
-  val Epsilon: Double = math.ulp(1.0)
-
-  def of(sums: Array[Double], outputs: Int): ValueTally = {
-    val made = new ValueTally(outputs)
-    for ((part, at) <- Seq(made.absolute, made.squared, made.relative, made.mean, made.spread).zipWithIndex)
-      System.arraycopy(sums, at * outputs, part, 0, outputs)
-    made.weight = sums(sums.length - 2)
-    made.rows = sums.last
-    made
-  }
-}
-
-/** Areas under the curves of one class.
-  *
-  * @param hits
-  *   weight of its rows
-  * @param alarms
-  *   weight of the others
-  * @param roc
-  *   area in units of both
-  * @param precision
-  *   sum of the precision at each row of the class, times its weight
-  */
-private final case class Areas(hits: Double, alarms: Double, roc: Double, precision: Double) {
-
-  /** As `roc_auc_score`; None without rows of both kinds. */
-  def rocAuc: Option[Double] = if (hits > 0.0 && alarms > 0.0) Some(roc / hits / alarms) else None
-
-  /** As `average_precision_score`; None without a row of the class. */
-  def averagePrecision: Option[Double] = if (hits > 0.0) Some(precision / hits) else None
-
-  /** With the rows of the next lower score: they are one step of the curve. */
-  def step(own: Double, other: Double): Areas = {
-    val found = hits + own
-    val judged = found + alarms + other
-    val gained = if (own > 0.0) own * found / judged else 0.0
-    Areas(found, alarms + other, roc + other * (hits + own / 2.0), precision + gained)
-  }
-}
-
-private object Areas {
-
-  /** Class and score, with the weights of the class's rows of that score and of the others. */
-  type Point = ((Int, Double), (Double, Double))
-
-  private val Zero = Areas(0.0, 0.0, 0.0, 0.0)
-
-  /** Hits, alarms, roc and precision, as tasks give them back. */
-  private type Numbers = (Double, Double, Double, Double)
-
-  private def numbers(of: Map[Int, Areas]): Seq[(Int, Numbers)] = of.toSeq.map { case (curve, areas) =>
-    curve -> ((areas.hits, areas.alarms, areas.roc, areas.precision))
-  }
-
-  private def read(of: Seq[(Int, Numbers)]): Map[Int, Areas] = of.map { case (curve, areas) =>
-    curve -> Areas(areas._1, areas._2, areas._3, areas._4)
-  }.toMap
-
-  /** Those of each class that has points, exact over all rows.
-    *
-    * @param points
-    *   class and score (negative: the best come first), with the weights of its rows and of the others
-    */
-  def of(points: RDD[Point]): Seq[Areas] = {
-    val sorted = points.sortByKey(true, points.getNumPartitions).persist(StorageLevel.MEMORY_AND_DISK)
-    try {
-      def summed(at: Int, rows: Iterator[Point]) = Iterator(at -> numbers(walk(rows, Map.empty)))
-      val sums = sorted.mapPartitionsWithIndex(summed, false).collect().toMap.map { case (at, found) =>
-        at -> read(found)
-      }
-      // What comes before a partition: where its curves go on.
-      val before =
-        (0 until sorted.getNumPartitions).scanLeft(Map.empty[Int, Areas])((so, at) => added(so, sums(at)))
-      def goingOn(at: Int, rows: Iterator[Point]) = {
-        val start = before(at).map { case (curve, areas) => curve -> areas.copy(roc = 0.0, precision = 0.0) }
-        Iterator(numbers(walk(rows, start)))
-      }
-      val all = sorted.mapPartitionsWithIndex(goingOn, false).collect().toSeq.map(read)
-      val totals = before.last
-      totals.toSeq.map { case (curve, total) =>
-        val found = all.flatMap(_.get(curve))
-        total.copy(roc = found.map(_.roc).sum, precision = found.map(_.precision).sum)
-      }
-    } finally sorted.unpersist(false): Unit
-  }
-
-  private def walk(rows: Iterator[Point], start: Map[Int, Areas]): Map[Int, Areas] =
-    rows.foldLeft(start) { case (so, ((curve, _), (own, other))) =>
-      so + (curve -> so.getOrElse(curve, Zero).step(own, other))
-    }
-
-  private def added(left: Map[Int, Areas], right: Map[Int, Areas]): Map[Int, Areas] =
-    right.foldLeft(left) { case (so, (curve, areas)) =>
-      val known = so.getOrElse(curve, Zero)
-      so + (curve -> known.copy(hits = known.hits + areas.hits, alarms = known.alarms + areas.alarms))
-    }
 }
