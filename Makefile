@@ -234,12 +234,13 @@ fmt: $(VENV)/.stamp ## format Rust, Scala, Java and Python
 generate: $(VENV)/.stamp ## write the builders, parameters and their docs anew from the Rust catalogue
 	cargo-zigbuild run -q $(CARGO_TARGET) -p candlewick-codegen
 
-# Not part of `test`: the tests read the files, and need neither PyTorch nor scikit-learn.
+# Not part of `test`: the tests read the files, and need neither PyTorch nor scikit-learn; those that need PyTorch run here.
 golden: .cache/golden-venv/.stamp ## write the golden files anew: those of PyTorch and scikit-learn, and of the protocol's rules
 	for script in $$(git ls-files '*/golden/make_*.py'); do \
 	  echo "$$script"; \
 	  (cd "$$(dirname "$$script")" && CUDA_VISIBLE_DEVICES= $(CURDIR)/.cache/golden-venv/bin/python -W ignore "$$(basename "$$script")"); \
 	done
+	CUDA_VISIBLE_DEVICES= .cache/golden-venv/bin/python -m pytest -q spark-package/python/tests/test_torch_live.py
 	git status --short -- '*/golden/*'
 
 clean: ## remove everything that was built (.venv stays)

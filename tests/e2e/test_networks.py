@@ -19,7 +19,7 @@ from candlewick.errors import InvalidDataError, InvalidParameterError
 
 from .support import blobs, classifier, trainers
 
-RECORDED = Path(__file__).parents[2] / "spark-package" / "python" / "tests" / "test_torch.py"
+RECORDED = Path(__file__).parents[2] / "spark-package" / "python" / "tests" / "recorded_torch.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,101 +1,23 @@
 """nn.from_torch reads what modules of PyTorch tell of themselves.
 
-PyTorch is not here: golden/torch_modules.json has, of real modules, class, signature, attributes and children, as
-PyTorch gave them (`make golden`), and objects that tell the same stand for them.
+PyTorch is not here: objects stand for its modules that tell the same (recorded_torch.py).
 """
 
 from __future__ import annotations
 
 import copy
-import inspect
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from recorded_torch import GOLDEN, Recorded, computed, module
 
 from candlewick import nn
 from candlewick._document import to_network
 from candlewick._torch import torch_state
 from candlewick._weights import to_weights
 from candlewick.errors import InvalidParameterError
-
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "torch_modules.json").read_text())
-
-
-class Recorded:
-    """What stands for a module: it has the attributes, the parameters' shapes and the modules that the file says."""
-
-    _forward_hooks: dict[int, Any]
-
-    def __init__(self, children: list[tuple[str, Any]], state: dict[str, Any]) -> None:
-        self._children, self._state = children, state
-        self._forward_pre_hooks: dict[int, Any] = {}
-        self._forward_hooks = {}
-
-    def named_children(self) -> Iterator[tuple[str, Any]]:
-        """Each module once, as in PyTorch."""
-        seen: set[int] = set()
-        for name, child in self._children:
-            if id(child) not in seen:
-                seen.add(id(child))
-                yield name, child
-
-    @property
-    def _modules(self) -> dict[str, Any]:
-        return dict(self._children)
-
-    def named_modules(self) -> Iterator[tuple[str, Any]]:
-        yield "", self
-        for name, child in self.named_children():
-            for inner, found in child.named_modules():
-                yield f"{name}.{inner}".rstrip("."), found
-
-    def parameters(self) -> Iterator[Any]:
-        own = (value for value in vars(self).values() if isinstance(value, np.ndarray))
-        inner = (value for _, child in self._children for value in child.parameters())
-        return iter([*own, *inner])
-
-    def named_parameters(self) -> Iterator[tuple[str, Any]]:
-        return iter(self._state.items())
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._state
-
-
-def value_of(recorded: Any) -> Any:
-    if isinstance(recorded, dict):
-        if "class" in recorded:
-            return module(recorded)
-        if "tensor" in recorded:
-            return np.zeros(recorded["tensor"])
-        if "sequence" in recorded:
-            return [value_of(item) for item in recorded["sequence"]]
-
-        def function() -> None: ...
-
-        function.__name__, function.__module__ = recorded["function"], "torch.nn.functional"
-        return function
-    return recorded
-
-
-def module(recorded: dict[str, Any], state: dict[str, Any] | None = None, prefix: str = "") -> Any:
-    kind: Any = type(recorded["class"], (Recorded,), {"__module__": recorded["module"]})
-    named = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    kind.__signature__ = inspect.Signature(
-        [inspect.Parameter(name, named, default=value_of(default)) for name, default in recorded["arguments"].items()]
-    )
-    weights = {name[len(prefix) :]: one for name, one in (state or {}).items() if name.startswith(prefix)}
-    children = [(name, module(child, state, f"{prefix}{name}.")) for name, child in recorded["children"]]
-    made = kind(children, weights)
-    for name, value in recorded["attributes"].items():
-        setattr(made, name, value_of(value))
-    for name, child in children:
-        setattr(made, name, child)
-    return made
 
 
 def same(mine: Any, torchs: Any) -> bool:
@@ -135,7 +57,7 @@ REASONS = {
     "Softmax()": "Softmax: dim = null is not legal",
     'Upsample(scale_factor=2, mode="bilinear")': 'Upsample: mode = "bilinear" is not legal',
     "Upsample(scale_factor=1.5)": "scale_factor = 1.5 is not legal",
-    "ModuleList([nn.Linear(1, 2)])": "What a forward of one's own computes cannot be read: build it with nn.Graph",
+    "ModuleList([nn.Linear(1, 2)])": "the module (torch.nn.modules.container.ModuleList) has no counterpart here",
     "Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), nn.Conv3d(1, 2, 3)))": (
         "from_torch: 1.1 (torch.nn.modules.conv.Conv3d) has no counterpart here"
     ),
@@ -147,11 +69,6 @@ def test_what_is_not_ours_is_refused_with_its_place_and_type(code: str, recorded
     with pytest.raises(InvalidParameterError) as told:
         nn.from_torch(module(recorded))
     assert REASONS[code] in str(told.value)
-
-
-def computed() -> Any:
-    state = {name: np.array(values) for name, (_, values) in GOLDEN["computed"]["state"].items()}
-    return module(GOLDEN["computed"]["network"], state)
 
 
 def test_layers_with_names_get_numbers_and_so_do_their_weights() -> None:
@@ -199,7 +116,9 @@ def test_weights_that_are_shared_or_changed_on_the_way_are_refused() -> None:
         nn.from_torch(hooked)
     # A class of a user that is named like one of PyTorch's.
     own = type("Linear", (type(shared),), {"__module__": "mine"})
-    with pytest.raises(InvalidParameterError, match=r"the module \(mine.Linear\) has no counterpart"):
+    with pytest.raises(
+        InvalidParameterError, match=r"the module \(mine.Linear\) has a forward of its own, which PyTorch"
+    ):
         nn.from_torch(own([], {}))
 
 

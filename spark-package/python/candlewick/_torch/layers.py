@@ -1,10 +1,9 @@
-"""Networks of PyTorch as networks of this package. PyTorch is not imported: its modules tell what they are."""
+"""Layers of PyTorch as layers of this package. PyTorch is not imported: its modules tell what they are."""
 
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 from candlewick._document import BUILDERS, Module, Sequential
@@ -18,97 +17,32 @@ _IGNORED = {
 _HOME = "torch.nn."
 
 
-def from_torch(module: Any) -> Module:
-    """The network that a module of PyTorch is: an ``nn.Sequential`` of PyTorch, nested too, or one of its layers.
-
-    Its weights go where weights go: ``initialWeights`` takes the module too.
-
-    Example:
-        >>> net = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))  # doctest: +SKIP
-        >>> NeuralClassifier(network=nn.from_torch(net), initialWeights=net)  # doctest: +SKIP
-
-    Raises:
-        InvalidParameterError: It holds something else, such as a module with a ``forward`` of its own; the message says
-            where, and of what type.
-    """
-    if not is_torch(module):
-        raise TypeError(
-            f"from_torch takes a module of PyTorch such as torch.nn.Sequential(...), not {module!r} of type "
-            f"{type(module).__name__}"
-        )
-    network = _read(module, "", set(), {})
-    _warn_of_frozen(module)
-    return network
-
-
-def _warn_of_frozen(module: Any) -> None:
-    """What is frozen is a matter of the optimiser here, and a network says nothing of it."""
-    named = ((place, *one) for place, leaf in _leaves(module) for one in leaf.named_parameters())
-    frozen = [place + name for place, name, value in named if not getattr(value, "requires_grad", True)]
-    if frozen:
-        more = f" and {len(frozen) - 3} more" if len(frozen) > 3 else ""
-        warnings.warn(
-            f"from_torch: {', '.join(frozen[:3])}{more} will be trained, though requires_grad is False there; a network does not "
-            f'say what is frozen, the optimizer does: optim.AdamW(groups=[{{"params": {frozen!r}, "frozen": True}}])',
-            stacklevel=3,
-        )
-
-
 def is_torch(module: object) -> TypeGuard[Any]:
     """Whether this is a module of PyTorch, or of a class derived from one."""
     return any(kind.__module__.startswith(_HOME) for kind in type(module).__mro__)
 
 
-def torch_state(module: Any) -> dict[str, Any]:
-    """The weights of a module of PyTorch by the names that they have in the network that `from_torch` makes of it.
-
-    Those of a module that it does not read keep their names: the network that they are for is built by other means.
-    """
-    return {place + name: value for place, leaf in _leaves(module) for name, value in leaf.state_dict().items()}
-
-
-def _leaves(module: Any) -> Iterator[tuple[str, Any]]:
-    """The modules that are no Sequential, with what stands before the names of their weights here."""
-    if _is_sequential(module):
-        return _inner(module, "", set())
-    # A single layer is a network of one.
-    return iter([("" if _builder(module) is None else "0.", module)])
-
-
-def _inner(module: Any, prefix: str, known: set[int]) -> Iterator[tuple[str, Any]]:
-    # Weights of a module that stands at several places are named by the first.
-    if id(module) in known:
-        return
-    known.add(id(module))
-    if not _is_sequential(module):
-        yield prefix, module
-        return
-    # PyTorch may name the layers; here they have numbers.
-    for at, (_, child) in enumerate(_children(module)):
-        yield from _inner(child, f"{prefix}{at}.", known)
-
-
-def _children(module: Any) -> list[tuple[str, Any]]:
+def children(module: Any) -> list[tuple[str, Any]]:
     """The names and modules of a Sequential. PyTorch's `named_children` leaves out a module that was there before."""
     return list(module._modules.items())
 
 
-def _is_sequential(module: object) -> bool:
-    return _is_torchs(module, "Sequential")
+def is_sequential(module: object) -> bool:
+    return is_torchs(module, "Sequential")
 
 
-def _is_torchs(module: object, *names: str) -> bool:
+def is_torchs(module: object, *names: str) -> bool:
     """Whether the class is PyTorch's own of one of these names: one that is derived from it may compute anything."""
     return type(module).__name__ in names and type(module).__module__.startswith(_HOME)
 
 
-def _builder(module: object) -> type[Module] | None:
+def builder_of(module: object) -> type[Module] | None:
     """The class of ours that a layer of PyTorch is read as."""
     found = BUILDERS.get(type(module).__name__)
-    return found if found is not None and issubclass(found, Module) and _is_torchs(module, found.__name__) else None
+    return found if found is not None and issubclass(found, Module) and is_torchs(module, found.__name__) else None
 
 
-def _read(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
+def read(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
     """The module at a path, such as "features.0", as ours.
 
     Args:
@@ -122,38 +56,38 @@ def _read(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> M
     return known[id(module)]
 
 
-def _place(module: object, path: str) -> str:
+def place_of(module: object, path: str) -> str:
     return f"{path or 'the module'} ({type(module).__module__}.{type(module).__name__})"
 
 
-def _refuse_changed(module: Any, path: str) -> None:
+def refuse_changed(module: Any, path: str) -> None:
     """Refuses what computes something else than its class does."""
     if getattr(module, "_forward_pre_hooks", None) or getattr(module, "_forward_hooks", None):
         raise InvalidParameterError(
-            f"from_torch: {_place(module, path)} has forward hooks, which cannot be read; remove them first"
+            f"from_torch: {place_of(module, path)} has forward hooks, which cannot be read; remove them first"
         )
     if "forward" in vars(module):
         raise InvalidParameterError(
-            f"from_torch: {_place(module, path)} has a forward that was put in place of that of its class, which cannot be read; "
+            f"from_torch: {place_of(module, path)} has a forward that was put in place of that of its class, which cannot be read; "
             "remove it first, or build an nn.Graph"
         )
 
 
 def _read_new(module: Any, path: str, seen: set[int], known: dict[int, Module]) -> Module:
     kind = type(module)
-    place = _place(module, path)
-    if _is_sequential(module):
-        _refuse_changed(module, path)
-        parts = ((f"{path}.{name}".lstrip("."), child) for name, child in _children(module))
-        return Sequential(*(_read(child, place, seen, known) for place, child in parts))
-    found = _builder(module)
+    place = place_of(module, path)
+    if is_sequential(module):
+        refuse_changed(module, path)
+        parts = ((f"{path}.{name}".lstrip("."), child) for name, child in children(module))
+        return Sequential(*(read(child, place, seen, known) for place, child in parts))
+    found = builder_of(module)
     if found is None:
         raise InvalidParameterError(
-            f"from_torch: {place} has no counterpart here; expected torch.nn.Sequential and those layers of torch.nn that "
-            "docs/layers.md lists. What a forward of one's own computes cannot be read: build it with nn.Graph"
+            f"from_torch: {place} has no counterpart here; expected torch.nn.Sequential, a module with a forward of its own, and "
+            "those layers of torch.nn that docs/layers.md lists"
         )
     for name, part in module.named_modules():
-        _refuse_changed(part, f"{path}.{name}".strip("."))
+        refuse_changed(part, f"{path}.{name}".strip("."))
     weights = {id(parameter) for parameter in module.parameters()}
     if weights & seen:
         raise InvalidParameterError(
@@ -171,7 +105,7 @@ def _read_new(module: Any, path: str, seen: set[int], known: dict[int, Module]) 
 
 def _plain(module: Any, found: type[Module]) -> dict[str, Any]:
     """The arguments of a layer that keeps them under their names, as most do."""
-    arguments = {name: _value(getattr(module, name)) for name in found._domains if hasattr(module, name)}
+    arguments = {name: plain_value(getattr(module, name)) for name in found._domains if hasattr(module, name)}
     if "bias" in arguments and not isinstance(arguments["bias"], bool):
         # A parameter, or None where there is none.
         arguments["bias"] = arguments["bias"] is not None
@@ -184,9 +118,10 @@ def _plain(module: Any, found: type[Module]) -> dict[str, Any]:
     return arguments
 
 
-def _value(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """An argument as ours are: a float that is whole as a whole number, a tuple as a list."""
     if isinstance(value, (list, tuple)):
-        return [_value(item) for item in value]
+        return [plain_value(item) for item in value]
     # A whole factor of Upsample is kept as a float.
     return int(value) if isinstance(value, float) and value.is_integer() and value != 0 else value
 
@@ -219,9 +154,9 @@ def _attention(module: Any, found: type[Module]) -> dict[str, Any]:
 def _refuse_other_class(part: Any, name: str, wanted: str) -> None:
     """Refuses a part of a layer that is not of PyTorch's own class."""
     # PyTorch has this one in its attention, and computes the same with it.
-    if not _is_torchs(part, wanted, *(["NonDynamicallyQuantizableLinear"] if wanted == "Linear" else [])):
+    if not is_torchs(part, wanted, *(["NonDynamicallyQuantizableLinear"] if wanted == "Linear" else [])):
         raise InvalidParameterError(
-            f"its part {_place(part, name)} cannot be read: here it is always a torch.nn.{wanted}, itself and no class that is "
+            f"its part {place_of(part, name)} cannot be read: here it is always a torch.nn.{wanted}, itself and no class that is "
             "derived from it or wraps it; build such a layer with nn.Graph"
         )
 
@@ -281,13 +216,13 @@ _PARTS = {
 
 def _parts_of(module: Any) -> dict[str, Any]:
     """The parts of a Transformer layer, all but its activation: each of PyTorch's own class, and there once."""
-    parts = {name: part for name, part in _children(module) if name != "activation"}
+    parts = {name: part for name, part in children(module) if name != "activation"}
     first: dict[int, str] = {}
     weights: set[int] = set()
     for name, part in parts.items():
         wanted = _PARTS.get(name.rstrip("123"))
         if wanted is None:
-            raise InvalidParameterError(f"it has a part of its own, {_place(part, name)}, which cannot be read")
+            raise InvalidParameterError(f"it has a part of its own, {place_of(part, name)}, which cannot be read")
         _refuse_other_class(part, name, wanted)
         if id(part) in first:
             raise InvalidParameterError(
@@ -319,10 +254,10 @@ def _refuse_unlike(name: str, part: Any, wanted: Mapping[str, Any]) -> None:
 
 
 def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
-    parts = dict(_children(module))
-    layers, norm = _children(parts.pop("layers")), parts.pop("norm", None)
+    parts = dict(children(module))
+    layers, norm = children(parts.pop("layers")), parts.pop("norm", None)
     for name, part in parts.items():
-        raise InvalidParameterError(f"it has a part of its own, {_place(part, name)}, which cannot be read")
+        raise InvalidParameterError(f"it has a part of its own, {place_of(part, name)}, which cannot be read")
     first: dict[int, str] = {}
     for name, layer in layers:
         if id(layer) in first:
@@ -333,15 +268,15 @@ def _transformer(module: Any, found: type[Module]) -> dict[str, Any]:
         first[id(layer)] = name
     seen: set[int] = set()
     # What num_layers says PyTorch looks at no more: its forward goes through the list, which may have been changed.
-    read = [_read(layer, f"layers.{at}", seen, {}) for at, (_, layer) in enumerate(layers)]
-    if not read:
+    found_layers = [read(layer, f"layers.{at}", seen, {}) for at, (_, layer) in enumerate(layers)]
+    if not found_layers:
         raise InvalidParameterError("it has no layers")
-    if any(layer != read[0] for layer in read):
+    if any(layer != found_layers[0] for layer in found_layers):
         raise InvalidParameterError("its layers differ, and here all are alike; make an nn.Sequential of them")
     return {
-        "encoder_layer": read[0],
-        "num_layers": len(read),
-        "norm": None if norm is None else _read(norm, "norm", seen, {}),
+        "encoder_layer": found_layers[0],
+        "num_layers": len(found_layers),
+        "norm": None if norm is None else read(norm, "norm", seen, {}),
     }
 
 
