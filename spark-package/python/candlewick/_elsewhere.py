@@ -5,46 +5,203 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 #: How alike two names must be for one to be meant by the other: "batch" and "batchSize" are, "thresholds" and "featuresCols" are not.
 _LIKE = 0.7
-#: What Spark ML, scikit-learn, Keras, Lightning and PyTorch call it, and what it is here: a parameter, or words that begin with one.
-_ELSEWHERE = {
-    "lr": "learningRate, or optimizer=optim.Adam(lr=...)",
-    "stepsize": "learningRate, or optimizer=optim.Adam(lr=...)",
-    "learningrateinit": "learningRate, or optimizer=optim.Adam(lr=...)",
-    "weightdecay": "optimizer=optim.AdamW(weight_decay=...)",
-    "regparam": "optimizer=optim.AdamW(weight_decay=...)",
+_ADAM = "learningRate, or optimizer=optim.Adam(lr=...)"
+_DECAY = "optimizer=optim.AdamW(weight_decay=...)"
+_STOPPING = 'earlyStopping=EarlyStopping("val_loss", patience=...)'
+_NETWORK = "network=nn.Sequential(...)"
+#: Rows that another DataFrame holds.
+_MARKED = (
+    'validationIndicatorCol="held_out", of one DataFrame: '
+    'train.withColumn("held_out", lit(False)).union(test.withColumn("held_out", lit(True)))'
+)
+#: What Spark ML, scikit-learn, Keras, Lightning, PyTorch, Horovod, TensorFlowOnSpark, BigDL, XGBoost, H2O and SynapseML call it, and
+#: what it is here: a parameter, or words that begin with one. Of several the first that a stage has.
+_ELSEWHERE: dict[str, str | tuple[str, ...]] = {
+    # Columns.
+    **dict.fromkeys(("inputcol", "imagecol", "textcol", "features"), "featuresCol"),
+    **dict.fromkeys(("inputcols", "featurecols", "featurecolumns", "continuouscols", "x"), "featuresCols"),
+    "categoricalcols": "featuresCols, and an nn.Embedding that reads whole numbers (StringIndexer makes them)",
+    "inputmapping": "featuresCols, or the names of the inputs of an nn.Graph, which are columns",
+    "ignoredcols": "featuresCols, which names those that are read",
+    **dict.fromkeys(("inputshapes", "featuresize", "inputdim"), "inputShape"),
+    **dict.fromkeys(("targetcol", "target", "responsecolumn", "labelcolumn", "y", "labels"), "labelCol"),
+    **dict.fromkeys(("labelcols", "labelcolumns", "targetcols"), ("labelCols", "labelCol")),
+    **dict.fromkeys(("sampleweight", "sampleweightcol", "weightscolumn", "weightcolumn"), "weightCol"),
+    **dict.fromkeys(("outputcol", "predictcol"), "predictionCol"),
+    "outputmapping": "outputCols",
+    "missing": 'handleInvalid="skip" for rows with null or NaN',
+    # What is trained.
+    **dict.fromkeys(
+        ("model", "module", "net", "layers", "hiddenlayersizes", "hidden", "activation", "modelcreator", "modelfn", "backbone"),
+        _NETWORK,
+    ),
+    **dict.fromkeys(("inputdropoutratio", "hiddendropoutratios", "dropout"), "network=nn.Sequential(nn.Dropout(...), ...)"),
+    **dict.fromkeys(("numclasses", "numlabels"), "network=nn.Sequential(..., nn.Linear(classes)): its last width"),
+    "customobjects": "network, of layers of nn alone: layers of one's own cannot be trained",
+    **dict.fromkeys(("criterion", "lossfn", "lossfunction", "lossname", "losscreator", "lossconstructors", "objective"), "loss"),
+    "distribution": "loss",
+    "lossweights": "loss={output: nn.LossTerm(nn.MSELoss(), weight=...), ...}",
+    # How.
+    **dict.fromkeys(("lr", "stepsize", "learningrateinit", "eta", "rate"), _ADAM),
+    **dict.fromkeys(("weightdecay", "regparam", "l2"), _DECAY),
     "momentum": "optimizer=optim.SGD(lr=..., momentum=...)",
-    "solver": "optimizer",
-    **dict.fromkeys(("maxiter", "maxepochs", "numepochs", "nepochs", "nbepoch", "iterations"), "epochs"),
-    "blocksize": "batchSize",
-    **dict.fromkeys(("model", "module", "net", "layers", "hiddenlayersizes"), "network=nn.Sequential(...)"),
-    **dict.fromkeys(("criterion", "lossfn", "lossfunction"), "loss"),
-    **dict.fromkeys(("gradientclipval", "maxgradnorm", "clipgradnorm"), "clipNorm"),
-    **dict.fromkeys(("patience", "tol", "niternochange"), 'earlyStopping=EarlyStopping("val_loss", patience=...)'),
-    "validationsplit": "validationFraction",
-    "randomstate": "seed",
-    "sampleweight": "weightCol",
-    **dict.fromkeys(("numworkers", "numexecutors", "numprocesses"), "numTrainers"),
-    **dict.fromkeys(("njobs", "numthreads"), "threadsPerTrainer"),
-    **dict.fromkeys(("gpu", "usegpu", "gpus", "accelerator"), 'device="cuda"'),
-    "inputcol": "featuresCol",
-    "inputcols": "featuresCols",
-    **dict.fromkeys(("targetcol", "target"), "labelCol"),
-}
+    **dict.fromkeys(("solver", "optimmethod", "optimizername", "optimizercreator", "adaptiverate"), "optimizer"),
+    **dict.fromkeys(("learningratedecay", "warmupsteps", "schedulercreator", "lrschedule", "lrdecay"), "lrScheduler"),
+    **dict.fromkeys(
+        (
+            "maxiter", "maxepochs", "maxepoch", "numepochs", "nepochs", "nbepoch", "iterations", "numround", "numrounds",
+            "numboostround", "nestimators", "numiterations", "numtrainepochs",
+        ),
+        "epochs",
+    ),
+    "endwhen": "epochs, or earlyStopping=EarlyStopping(...)",
+    **dict.fromkeys(("blocksize", "minibatchsize", "trainbatchsize"), "batchSize"),
+    **dict.fromkeys(
+        ("batchperthread", "batchsizeperworker", "batchsizepergpu", "perdevicetrainbatchsize"),
+        "batchSize, the rows of a step over all trainers together",
+    ),
+    **dict.fromkeys(
+        ("backwardpassesperstep", "accumulategradbatches", "gradientaccumulation"), "gradientAccumulationSteps"
+    ),
+    **dict.fromkeys(("gradientclipval", "maxgradnorm", "clipgradnorm", "gradientclippingbyl2norm"), "clipNorm"),
+    **dict.fromkeys(("constantgradientclipping", "constantgradientclippingparams"), "clipValue=..., the same below and above 0"),
+    **dict.fromkeys(("fp16", "amp", "mixedprecision", "dtype"), "precision"),
+    **dict.fromkeys(("scaleposweight", "balanceclasses"), ("classWeight", "weightCol, a column of what each row weighs")),
+    "terminateonnan": "onNonFinite",
+    **dict.fromkeys(("randomstate", "randomseed"), "seed"),
+    **dict.fromkeys(("usetqdm", "progressbar", "enableprogressbar"), "verbose"),
+    # Validation.
+    **dict.fromkeys(("validationsplit", "splitratio", "testsize"), "validationFraction"),
+    "validation": "validationFraction, or validationIndicatorCol for rows that a column marks",
+    **dict.fromkeys(
+        ("validationdata", "validationdf", "validationdataset", "validationframe", "evalset", "evaldata", "evaldataset"), _MARKED
+    ),
+    **dict.fromkeys(("validationfreq", "valcheckinterval", "scoreinterval", "evalsteps"), "validationSteps"),
+    **dict.fromkeys(("evalmetric", "validationmethod", "validationmethods", "isprovidetrainingmetric", "weightedmetrics"), "metrics"),
+    **dict.fromkeys(("patience", "tol", "niternochange", "earlystoppingrounds", "earlystoppinground", "stoppingrounds"), _STOPPING),
+    **dict.fromkeys(("stoppingmetric", "stoppingtolerance"), 'earlyStopping=EarlyStopping("val_loss", minDelta=...)'),
+    # Where.
+    **dict.fromkeys(
+        (
+            "numworkers", "nworkers", "numexecutors", "numprocesses", "numproc", "clustersize", "numtasks", "nprocpernode", "worldsize",
+            "workerspernode", "numnodes", "devices", "parallelism",
+        ),
+        "numTrainers",
+    ),
+    "minnumproc": "minTrainers",
+    "maxnumproc": "maxTrainers",
+    **dict.fromkeys(("njobs", "numthreads", "nthread", "numcores", "coresperworker"), "threadsPerTrainer"),
+    **dict.fromkeys(("gpu", "usegpu", "gpus", "numgpus", "accelerator"), 'device="cuda"'),
+    **dict.fromkeys(("compression", "gradcompression"), "gradientCompression"),
+    **dict.fromkeys(("reproducible", "deterministic"), "deterministicReduction"),
+    **dict.fromkeys(("starttimeout", "reservationtimeout", "timeoutrequestworkers"), "launchTimeout"),
+    "elastictimeout": "executorTimeout",
+    "feedtimeout": "progressTimeout",
+    "resetlimit": "maxRecoveries",
+    "datacachelevel": "trainerMemory: rows beyond it are on disk",
+    **dict.fromkeys(("useexternalstorage", "cachedir"), "spoolDir"),
+    # What is kept.
+    **dict.fromkeys(
+        ("checkpoint", "checkpointpath", "modeldir", "checkpointcallback", "exportcheckpoints", "recoverydir"), "checkpointDir"
+    ),
+    "runid": "checkpointDir: a fit of the same data and parameters goes on from what is there",
+    "checkpointtrigger": "checkpointInterval, in epochs, or checkpointSteps",
+    "overwritecheckpoint": "keepCheckpoints",
+    **dict.fromkeys(("warmstart", "xgbmodel", "modelstring"), "initialWeights, or setInitialModel(model)"),
+}  # fmt: skip
+#: Names for which there is nothing to set, and why.
+_FEED = "rows go from Spark's tasks straight to the trainers, and no files are written before"
+_ORDER = "the order of the rows is another one in each epoch, and follows from the seed"
+_PASS = "an epoch is every row once; epochs says how many there are"
+_SPARK = "trainers run in the executors of this session; numTrainers says how many"
+_BEFORE = "prepare the columns of the DataFrame before fit, by Spark's own functions or stages of a Pipeline"
+_WATCH = (
+    "setCallbacks([TensorBoardCallback(folder)]) and MLflowCallback pass on what a fit tells, summary.history has it"
+)
+_NOTHING = {
+    **dict.fromkeys(
+        (
+            "store", "partitionsperprocess", "trainreadernumworkers", "valreadernumworkers", "readerpooltype", "readers", "datamodule",
+            "petastormreaderkwargs", "tfrecorddir", "inputmode", "dataloadernumworkers", "loadernumepochs", "debugdataloader",
+            "trainasyncdataloaderqueuesize", "valasyncdataloaderqueuesize", "tensorflowdatasetprefetchbuffersize", "prefetch",
+            "transfermode", "datatransfermode", "usesingledatasetmode", "forcerepartition",
+        ),
+        _FEED,
+    ),
+    **dict.fromkeys(("inmemorycacheall", "cachingsample", "cache"), "rows are read once, and kept by the trainers for all epochs"),
+    **dict.fromkeys(("shuffle", "shufflebuffersize", "shuffling", "repartitionrandomshuffle"), _ORDER),
+    **dict.fromkeys(
+        ("trainstepsperepoch", "stepsperepoch", "maxsteps", "steps", "numsteps", "trainsamplesperiteration", "initialepoch"), _PASS
+    ),
+    **dict.fromkeys(("validationstepsperepoch", "valbatchsize", "validationbatchsize"), (
+        "the validation rows are evaluated all, in slices whose size changes no value"
+    )),
+    **dict.fromkeys(
+        (
+            "backend", "backendenv", "localmode", "mpstartmethod", "masternode", "driverpsnodes", "clustermode", "strategy",
+            "usebarrierexecutionmode", "usebarrier", "usempi", "usegloo", "nics", "trackerconf", "defaultlistenport", "workers",
+        ),
+        _SPARK,
+    ),
+    "numps": "there are no parameter servers: the trainers exchange gradients",
+    "protocol": "the trainers exchange gradients over connections that know each other by the keys of the fit",
+    **dict.fromkeys(
+        ("gracesecs", "killsparkcontext", "killsparkcontextonworkerfailure"),
+        "a fit returns when its trainers have ended, and the session goes on",
+    ),
+    **dict.fromkeys(
+        (
+            "transformationfn", "transformationeditfields", "transformationremovedfields", "transformfn", "preprocessing",
+            "samplepreprocessing", "featurepreprocessing", "standardize",
+        ),
+        _BEFORE,
+    ),
+    **dict.fromkeys(("labelshapes", "labelsize"), "a label has as many values as its columns"),
+    **dict.fromkeys(
+        ("tensorboard", "logdir", "logger", "loglevel", "logeverynsteps", "trainsummary", "validationsummary", "profiler"), _WATCH
+    ),
+    **dict.fromkeys(("exportdir", "signaturedefkey", "tagset"), "model.write().save(path) saves the model, toOnnx writes ONNX"),
+    "trainminibatchfn": "a step is the loss, its gradient and the optimizer's update; Python of yours does not run in it",
+    "compresssparsecols": "sparse vectors stay sparse on their way and in memory",
+    **dict.fromkeys(("nfolds", "foldcolumn"), "pyspark.ml.tuning.CrossValidator searches and folds"),
+    "syncstats": "BatchNorm normalises over all rows of a step, on all trainers",
+}  # fmt: skip
 
 
-def meant(name: str, plain: dict[str, str]) -> str:
-    """What may have been meant by a name, of the parameters by their names in small letters."""
+def meant(name: str, plain: Mapping[str, str], shown: Callable[[str], str] = str) -> str:
+    """What may have been meant by a name.
+
+    Args:
+        name: The name.
+        plain: The parameters by their names in small letters.
+        shown: What a parameter is called there: itself, or its setter.
+    """
     small = name.lower().replace("_", "")
-    elsewhere = _ELSEWHERE.get(small, "")
-    if re.split(r"\W", elsewhere)[0] in plain.values():
-        return f"; it is {elsewhere} here" if elsewhere not in plain.values() else f"; did you mean '{elsewhere}'?"
+    listed = _ELSEWHERE.get(small, ())
+    for text in (listed,) if isinstance(listed, str) else listed:
+        first = re.split(r"\W", text)[0]
+        if first in plain.values():
+            return f"; did you mean '{shown(first)}'?" if text == first else f"; it is {text} here"
+    if small in _NOTHING and small not in plain:
+        return f"; there is nothing to set: {_NOTHING[small]}"
     near = difflib.get_close_matches(small, plain, n=1, cutoff=_LIKE)
-    return f"; did you mean '{plain[near[0]]}'?" if near else ""
+    return f"; did you mean '{shown(plain[near[0]])}'?" if near else ""
+
+
+def of_accessor(name: str, kind: type) -> str:
+    """What may have been meant by a setter or getter that a stage does not have, such as another library's ``setClusterSize``."""
+    found = re.fullmatch(r"(set|get)_?([A-Za-z]\w*)", name)
+    if found is None:
+        return ""
+    prefix = found[1]
+    # Those that the class has, so that a model is not told of setters of estimators.
+    names = [one[3:4].lower() + one[4:] for one in dir(kind) if re.match(rf"{prefix}[A-Z]", one)]
+    return meant(found[2], {one.lower(): one for one in names}, lambda one: f"{prefix}{one[:1].upper()}{one[1:]}")
 
 
 def of_torch(value: object, builders: Mapping[str, type]) -> str:

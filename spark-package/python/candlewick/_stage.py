@@ -10,6 +10,7 @@ from pyspark.ml.param import Param, Params
 
 from candlewick import _html
 from candlewick._document import Document
+from candlewick._elsewhere import of_accessor
 from candlewick._remote import is_remote
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ class NotPickled(Params):
             if not isinstance(value, Param) and not name.startswith("_"):
                 self._refuse_parameter(name, value)
             super().__setattr__(name, value)
+
+        def __getattr__(self, name: str) -> object:
+            """Tells of a setter of another library what it is here."""
+            if hasattr(type(self), name):
+                # A property that failed: with its own error.
+                return object.__getattribute__(self, name)
+            kind = type(self)
+            hint = of_accessor(name, kind)
+            # Python's own suggestion stands where there is no hint.
+            known = {} if hint else {"name": name, "obj": self}
+            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}{hint}", **known)
 
     def _refuse_parameter(self, name: str, value: object) -> None:
         kind, setter = type(self), f"set{name[:1].upper()}{name[1:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from pyspark.ml.tuning import ParamGridBuilder
 
-from candlewick import EarlyStopping, _elsewhere
+from candlewick import EarlyStopping, NeuralClassificationModel, NeuralClassifier, _elsewhere, nn, optim
 from candlewick._legal import keywords
 from candlewick._params.classifier import NeuralClassifierBase
+from candlewick._params.estimator import NeuralEstimatorBase
 from candlewick._params.regressor import NeuralRegressorBase
 from candlewick.errors import InvalidParameterError
 
@@ -165,6 +167,13 @@ def test_an_unknown_name_is_told_what_it_may_have_been(name: str, meant: str) ->
         ("blockSize", "did you mean 'batchSize'?"),
         ("weight_decay", "it is optimizer=optim.AdamW(weight_decay=...) here"),
         ("random_state", "did you mean 'seed'?"),
+        ("num_proc", "did you mean 'numTrainers'?"),
+        ("label_cols", "did you mean 'labelCol'?"),
+        ("validation", "it is validationFraction, or validationIndicatorCol for rows that a column marks here"),
+        (
+            "store",
+            "there is nothing to set: rows go from Spark's tasks straight to the trainers, and no files are written before",
+        ),
         ("use_gpu", 'it is device="cuda" here'),
         ("hidden_layer_sizes", "it is network=nn.Sequential(...) here"),
     ],
@@ -174,10 +183,76 @@ def test_a_name_of_another_library_is_told_what_it_is_here(name: str, hint: str)
         Classifier(**{name: 1})
 
 
-def test_every_name_of_another_library_leads_to_a_parameter() -> None:
-    for name, here in _elsewhere._ELSEWHERE.items():
-        with pytest.raises(TypeError, match=f"{re.escape(here)}('\\?| here)$"):
-            Classifier(**{name: 1})
+class General(NeuralEstimatorBase):
+    """Without the companion in the JVM."""
+
+    def _attach(self, given: dict[str, Any]) -> None: ...
+
+
+def names(*stages: type) -> set[str]:
+    """The parameters of stages, and what their constructors take beside."""
+    made = {param.name for stage in stages for param in stage().params}
+    return made.union(*(inspect.signature(stage.__init__).parameters for stage in stages))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", _elsewhere._ELSEWHERE)
+def test_every_name_of_another_library_leads_to_a_parameter(name: str) -> None:
+    here = _elsewhere._ELSEWHERE[name]
+    for stage in (Classifier, General):
+        listed = [here] if isinstance(here, str) else here
+        found = next(text for text in listed if re.split(r"\W", text)[0] in names(stage))
+        with pytest.raises(TypeError, match=f"{re.escape(found)}('\\?| here)$"):
+            stage(**{name: 1})
+
+
+@pytest.mark.parametrize("name", _elsewhere._NOTHING)
+def test_every_name_for_which_there_is_nothing_says_why(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"no parameter '{name}'; there is nothing to set: .*\w$"):
+        Classifier(**{name: 1})
+
+
+def test_every_parameter_that_hints_name_exists() -> None:
+    texts = [*_elsewhere._NOTHING.values()]
+    for here in _elsewhere._ELSEWHERE.values():
+        texts += [here] if isinstance(here, str) else here
+    known = {"withColumn", "minDelta", "setCallbacks", "setInitialModel", "toOnnx"} | names(Classifier, General)
+    assert hasattr(NeuralClassifier, "setCallbacks") and hasattr(NeuralClassifier, "setInitialModel")
+    assert hasattr(NeuralClassificationModel, "toOnnx") and "minDelta" in inspect.signature(EarlyStopping).parameters
+    for text in texts:
+        assert set(re.findall(r"\b[a-z]+[A-Z]\w*", text)) <= known, text
+        for home, name in re.findall(r"\b(nn|optim)\.([A-Z]\w*)", text):
+            assert hasattr({"nn": nn, "optim": optim}[home], name), text
+    assert all(re.fullmatch(r"[a-z0-9]+", name) for name in {**_elsewhere._ELSEWHERE, **_elsewhere._NOTHING})
+    assert not _elsewhere._ELSEWHERE.keys() & _elsewhere._NOTHING.keys()
+    taken = {name.lower() for name in names(Classifier, General)}
+    assert not taken & ({*_elsewhere._ELSEWHERE, *_elsewhere._NOTHING} - {"labelcols"})
+
+
+#: Arguments of Horovod's, TensorFlowOnSpark's, BigDL's, XGBoost's, H2O's and SynapseML's estimators and of TorchDistributor.
+PEERS = """
+num_proc model backend store loss_weights sample_weight_col gradient_compression feature_cols label_cols continuous_cols
+categorical_cols input_shapes label_shapes validation batch_size val_batch_size train_steps_per_epoch validation_steps_per_epoch
+random_seed shuffle shuffle_buffer_size partitions_per_process run_id transformation_fn transformation_edit_fields
+transformation_removed_fields train_reader_num_workers val_reader_num_workers reader_pool_type inmemory_cache_all use_gpu
+mp_start_method backward_passes_per_step tensorflow_dataset_prefetch_buffer_size backend_env custom_objects checkpoint_callback
+train_minibatch_fn num_gpus logger log_every_n_steps profiler terminate_on_nan loader_num_epochs debug_data_loader start_timeout
+min_num_proc max_num_proc elastic_timeout reset_limit compress_sparse_cols loss_constructors data_module
+cluster_size grace_secs input_mapping input_mode master_node model_dir num_ps driver_ps_nodes output_mapping protocol readers steps
+tensorboard tfrecord_dir export_dir signature_def_key tag_set reservation_timeout feed_timeout log_dir
+endWhen learningRateDecay maxEpoch optimMethod cachingSample checkpointPath checkpointTrigger dataCacheLevel samplePreprocessing
+model_creator optimizer_creator scheduler_creator workers_per_node use_tqdm max_steps validation_data validation_freq sync_stats
+steps_per_epoch initial_epoch batch_per_thread nworkers log_level
+num_round num_workers nthread eval_set eval_metric early_stopping_rounds use_external_storage missing kill_spark_context xgb_model
+hidden activation rate l2 stopping_rounds nfolds mini_batch_size reproducible splitRatio
+numIterations numTasks numThreads isProvideTrainingMetric earlyStoppingRound useBarrierExecutionMode lossName imageCol
+num_processes local_mode compression
+"""
+
+
+@pytest.mark.parametrize("name", PEERS.split())
+def test_arguments_of_other_estimators_are_told_what_they_are(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"no parameter '{name}'; (it is|did you mean|there is nothing to set)"):
+        Classifier(**{name: 1})
 
 
 def test_a_name_that_is_like_no_other_is_not_taken_for_one() -> None:

@@ -179,3 +179,47 @@ def test_a_stage_that_was_refused_goes_without_a_word(monkeypatch: pytest.Monkey
         NeuralEstimator(epoch=1)  # type: ignore[call-arg]
     gc.collect()
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("setClusterSize", "did you mean 'setNumTrainers'?"),
+        ("setMaxEpoch", "did you mean 'setEpochs'?"),
+        ("setEpoch", "did you mean 'setEpochs'?"),
+        ("getMaxIter", "did you mean 'getEpochs'?"),
+        ("setEndWhen", "it is epochs, or earlyStopping=EarlyStopping(...) here"),
+        ("setLr", "it is learningRate, or optimizer=optim.Adam(lr=...) here"),
+        ("set_num_proc", "did you mean 'setNumTrainers'?"),
+        (
+            "setGraceSecs",
+            "there is nothing to set: a fit returns when its trainers have ended, and the session goes on",
+        ),
+    ],
+)
+def test_a_setter_of_another_library_is_told_what_it_is_here(name: str, told: str) -> None:
+    with pytest.raises(AttributeError) as error:
+        getattr(NeuralClassifier(), name)
+    assert str(error.value) == f"'NeuralClassifier' object has no attribute '{name}'; {told}"
+
+
+def test_an_attribute_that_is_like_no_other_is_told_in_pythons_words() -> None:
+    stage = NeuralClassifier()
+    for name in ("setXyz", "fits", "_repr_png_", "set", "settle"):
+        if name == "set":
+            assert callable(stage.set)
+            continue
+        with pytest.raises(AttributeError, match=rf"^'NeuralClassifier' object has no attribute '{name}'$") as error:
+            getattr(stage, name)
+        assert (error.value.name, error.value.obj) == (name, stage)
+    assert not hasattr(stage, "setMaxEpoch") and copy.copy(stage) is not stage
+
+
+def test_a_property_that_fails_says_why() -> None:
+    class Failing(NeuralClassifier):
+        @property
+        def summary(self) -> Any:
+            return getattr(self, "noth" + "ing")
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = Failing().summary
