@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
 from candlewick import _html
 from candlewick._domains import Domain
-from candlewick._elsewhere import of_torch
+from candlewick._elsewhere import of_network, of_torch
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._legal import arguments_by_name
 from candlewick._masks import in_order
@@ -255,8 +255,8 @@ class Container(Module):
                     hint = "; call it: add ()"
                 elif isinstance(module, Network):
                     hint = "; a graph is a network of its own"
-                elif type(module).__module__.startswith("torch."):
-                    hint = "; nn.from_torch(module) reads a module of PyTorch"
+                else:
+                    hint = of_network(module)
                 raise TypeError(
                     f"{type(self).__name__} holds layers such as nn.Linear(10); argument {index} is "
                     f"{module!r} of type {type(module).__name__}{hint}"
@@ -504,8 +504,8 @@ def to_text(value: object, wanted: type[Document] | tuple[type[Document], ...], 
         hint = (
             "; call it: add ()" if isinstance(value, type) and issubclass(value, wanted) else of_torch(value, BUILDERS)
         )
-        if type(value).__module__.startswith("torch.") and Module in (wanted if isinstance(wanted, tuple) else ()):
-            hint = "; nn.from_torch(module) reads a module of PyTorch"
+        if Module in (wanted if isinstance(wanted, tuple) else ()):
+            hint = of_network(value) or hint
         raise TypeError(f"expected {name}, its dictionary or its JSON text, not {value!r}{hint}")
     if not value.lstrip().startswith(("{", "[")):
         return _of_name(value, wanted, name)

@@ -204,6 +204,15 @@ def of_accessor(name: str, kind: type) -> str:
     return meant(found[2], {one.lower(): one for one in names}, lambda one: f"{prefix}{one[:1].upper()}{one[1:]}")
 
 
+def of_network(value: object) -> str:
+    """What to say of a network of Keras or PyTorch in place of one of ours. Else nothing."""
+    homes = {kind.__module__.split(".")[0] for kind in type(value).__mro__}
+    # With its backend of PyTorch a model of Keras is a module too.
+    if homes & {"keras", "tf_keras"}:
+        return "; nn.from_keras(model) reads a model of Keras"
+    return "; nn.from_torch(module) reads a module of PyTorch" if "torch" in homes else ""
+
+
 def of_torch(value: object, builders: Mapping[str, type]) -> str:
     """What to say of a loss, an optimiser or a schedule that is PyTorch's: its `nn` may stand for ours. Else nothing.
 

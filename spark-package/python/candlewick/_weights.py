@@ -23,7 +23,7 @@ _START = 9
 #: Longest file that a parameter holds: MaxInline of Scala's InitialWeights, to which a test holds it.
 MAX_INLINE = 1 << 30
 
-#: A path; the bytes of a safetensors file; arrays or PyTorch tensors by name; a module of PyTorch; a trained model.
+#: A path; the bytes of a safetensors file; arrays or PyTorch tensors by name; a module of PyTorch; a model of Keras; a trained one.
 WeightsLike = Union[str, "os.PathLike[str]", bytes, Mapping[str, Any], Any]
 
 
@@ -153,6 +153,10 @@ def to_weights(value: Any) -> str:
         path = os.fspath(value)
         _refuse_torch(path, _local_start(path))
         return path
+    from candlewick._keras import is_keras, keras_state
+
+    if is_keras(value):
+        value = keras_state(value)
     if hasattr(value, "named_children") and hasattr(value, "state_dict"):
         # A module of PyTorch: its weights by the names that nn.from_torch gives them.
         from candlewick._torch import torch_state
@@ -167,6 +171,7 @@ def to_weights(value: Any) -> str:
         _refuse_torch("the file", bytes(memoryview(value)[:_START]))
         return _INLINE + base64.b64encode(value).decode()
     raise TypeError(
-        f"initialWeights must be a path, the bytes of a safetensors file, a state_dict, a module of PyTorch or a model, not "
+        f"initialWeights must be a path, the bytes of a safetensors file, a state_dict, a module of PyTorch, a model of "
+        f"Keras or one of ours, not "
         f"{type(value).__name__}"
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from candlewick._document import Module
+from candlewick._keras import is_keras
 from candlewick._torch.forward import Forward
 from candlewick._torch.layers import builder_of, children, is_sequential, is_torch, is_torchs, read
 from candlewick._torch.network import Inputs, as_graph, network, places
@@ -43,10 +44,12 @@ def from_torch(module: Any, inputs: Inputs = None) -> Module | Any:
     Raises:
         InvalidParameterError: It computes something else; the message says where, what, and what to write instead.
     """
-    if not is_torch(module):
+    # With its backend of PyTorch a model of Keras is a module too.
+    if not is_torch(module) or is_keras(module):
+        hint = "; nn.from_keras(model) reads a model of Keras" if is_keras(module) else ""
         raise TypeError(
             f"from_torch takes a module of PyTorch such as torch.nn.Sequential(...), not {module!r} of type "
-            f"{type(module).__name__}"
+            f"{type(module).__name__}{hint}"
         )
     if _is_followed(module):
         forward = Forward(module)

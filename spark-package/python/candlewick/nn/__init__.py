@@ -6,6 +6,7 @@ Sizes of a layer's input may be left out; they are inferred from the layer befor
 
 from candlewick._document import Loss, Module, Sequential
 from candlewick._graph import Graph
+from candlewick._keras import from_keras
 from candlewick._reading import from_json
 from candlewick._tensor import Input, Tensor
 from candlewick._torch import from_torch
@@ -224,6 +225,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "from_json",
+    "from_keras",
     "from_torch",
     "init",
 ]
