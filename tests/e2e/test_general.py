@@ -387,7 +387,7 @@ def test_sparks_own_check_of_parameters(local2: SparkSession, model: NeuralEstim
 def evaluates_tags(names: dict[str, Any]) -> None:
     """What evaluate says of several classes of a row at once is scikit-learn's."""
     posts = names["posts"].withColumn("w", F.rand(3) + 0.5).cache()
-    tagger = names["tagger"].fit(posts).setParams(weightCol="w")
+    tagger = names["tagger"].fit(posts).setWeightCol("w")
     scored = tagger.transform(posts).select("tags", "chances", "w").collect()
     tags, chances = np.array([row.tags for row in scored]), np.array([row.chances.toArray() for row in scored])
     given: dict[str, Any] = dict(sample_weight=np.array([row.w for row in scored]))

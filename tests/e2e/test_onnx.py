@@ -136,9 +136,11 @@ def test_the_file_takes_what_transform_takes_and_scales_it_as_that_does(local2: 
     assert np.abs(outputs(model.toOnnx(), features) - wanted).max() < 1e-5
     # What is set counts, as in transform.
     model.setScale(3.0)
+    at_once = model.toOnnx()
     again = np.asarray([row.rawPrediction for row in model.transform(data).limit(20).collect()])
     assert np.abs(again - wanted).max() > 1e-2, "the scale matters"
     assert np.abs(outputs(model.toOnnx(), features) - again).max() < 1e-5
+    assert at_once == model.toOnnx()
 
 
 def test_every_input_of_a_graph_is_scaled_in_f64(local2: SparkSession) -> None:

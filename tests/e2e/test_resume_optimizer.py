@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +46,21 @@ def test_three_epochs_and_three_more_are_six(data: DataFrame, tmp_path: Path) ->
         "state.safetensors",
     ]
     half = NeuralClassificationModel.load(path)
+    steps = half.summary.totalSteps
     assert half.hasOptimizerState and not expected.hasOptimizerState
     first = trained(6, initialModel=half, resumeOptimizer=True, numTrainers=1)
     second = trained(6).setInitialModel(half).setResumeOptimizer(True)
     third = trained(6, resumeOptimizer=True).setParams(initialWeights=half).copy()
+    # The JVM's object goes with the last Python object of a model.
+    passing = weakref.ref(half)
+    del half
+    gc.collect()
+    assert passing() is not None
     for estimator in (first, second, third):
         model = estimator.fit(data.repartition(3))
         assert model.weightsHash == expected.weightsHash
         assert told(model) == told(expected)
-        assert model.summary.resumedFromStep == half.summary.totalSteps
+        assert model.summary.resumedFromStep == steps
         assert model.summary.totalSteps == expected.summary.totalSteps
 
 

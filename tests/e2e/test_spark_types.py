@@ -127,7 +127,8 @@ def test_evaluate_is_scikit_learns(iris: DataFrame, model: NeuralClassificationM
         }
         assert judge.evaluate(iris) == pytest.approx(wanted, abs=ROUNDING)
     # What metrics names, of the training or later, is told beside them.
-    asked = weighing.copy().setParams(metrics=["f1_macro", "recall_micro", "precision_weighted", "top_2_accuracy", "roc_auc"])
+    named = ["f1_macro", "recall_micro", "precision_weighted", "top_2_accuracy", "roc_auc"]
+    asked = weighing.copy({weighing.metrics: named})
     told = asked.evaluate(iris)
     assert told["f1_macro"] == pytest.approx(metrics.f1_score(labels, guesses, average="macro", sample_weight=weights))
     assert told["recall_micro"] == pytest.approx(told["accuracy"], abs=ROUNDING)
@@ -135,7 +136,7 @@ def test_evaluate_is_scikit_learns(iris: DataFrame, model: NeuralClassificationM
     assert told["top_2_accuracy"] == pytest.approx(
         metrics.top_k_accuracy_score(labels, scores, k=2, sample_weight=weights), abs=ROUNDING
     )
-    assert set(told) == set(wanted) | set(asked.getMetrics())
+    assert set(told) == set(wanted) | set(named)
     spark = MulticlassClassificationEvaluator(metricName="f1", weightCol="weight")
     assert spark.evaluate(model.transform(iris)) == pytest.approx(weighing.evaluate(iris)["f1"], abs=ROUNDING)
 

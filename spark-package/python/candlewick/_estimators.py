@@ -106,7 +106,8 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         result = super()._set(**kwargs)
         weights = kwargs.get("initialWeights", "")
         if isinstance(weights, NeuralModel):
-            self._initial = self.getOrDefault("initialWeights"), weights._java_obj
+            # The model itself: its JVM object is let go a second after nobody holds it here.
+            self._initial = self.getOrDefault("initialWeights"), weights
         elif weights is None:
             self._initial = "", None
         return result
@@ -202,9 +203,8 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         self._transfer_params_to_java()
         java: Any = self._java_obj
         text, initial = self._initial
-        java.rememberModel(
-            initial if self.isSet("initialWeights") and self.getOrDefault("initialWeights") == text else None
-        )
+        same = self.isSet("initialWeights") and self.getOrDefault("initialWeights") == text
+        java.rememberModel(initial._java_obj if same and initial is not None else None)
 
 
 def _params(stage: Any) -> dict[str, Any]:
@@ -467,6 +467,8 @@ class NeuralModel(
             >>> from pathlib import Path
             >>> size = Path("model.onnx").write_bytes(model.toOnnx())
         """
+        if self._untold:
+            self._transfer_params_to_java()
         java: Any = self._java_obj
         return received(java.writeOnnx)
 

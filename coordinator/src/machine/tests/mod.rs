@@ -1,5 +1,6 @@
 //! A stage on which the machine plays; the plays are in the modules.
 
+mod blame;
 mod dealing;
 mod elastic;
 mod explain;

@@ -319,57 +319,6 @@ fn of_a_pair_that_breaks_a_third_time_the_more_often_suspected_is_given_up() {
     assert_eq!(sent[1..], [("a".to_owned(), ToTrainer::Halt { generation: 3 })]);
 }
 
-/// One that is cut off from all others breaks with another one each time.
-#[test]
-fn who_has_part_in_three_breaks_is_given_up() {
-    let mut stage = Stage::recoverable_at("running");
-    stage.machine.breaks.insert("a".to_owned(), 2);
-    stage.machine.suspected.insert("b".to_owned(), 2);
-    sent(&mut stage);
-    suspect(&mut stage, 1);
-    let told = stage.machine.recovery.as_ref().unwrap().told();
-    assert!(
-        told.starts_with("trainer 1 (hostB, executor 10, pid 4711) is given up: ")
-            && told.ends_with("it has lost others, or they it, 3 times"),
-        "{told}"
-    );
-}
-
-/// Beats of two trainers come at different moments, which says nothing of who waits for whom.
-#[test]
-fn of_several_that_stand_at_one_point_the_one_that_answers_no_halt_is_to_blame() {
-    for phase in ["forming", "running"] {
-        let mut stage = Stage::recoverable_at(phase);
-        sent(&mut stage);
-        stage.pass(63_000, &["a", "b"], false);
-        assert_eq!(stage.machine.phase, Phase::Halting { generation: 1 }, "{phase}");
-        assert!(sent(&mut stage).contains(&("a".to_owned(), ToTrainer::Halt { generation: 1 })));
-        assert_eq!((stage.machine.recoveries, stage.machine.members.len()), (1, 2));
-        halted(&mut stage, "b", 1, at(0, 7));
-        stage.pass(62_000, &["a", "b"], false);
-        assert!(stage.failures().is_empty());
-        let [member] = &stage.machine.members[..] else {
-            panic!("{:?}", stage.machine.members)
-        };
-        assert_eq!(member.trainer.id, "b", "it had answered");
-        assert_eq!(stage.machine.recoveries, 1, "it is one recovery");
-        let told = stage.machine.recovery.as_ref().unwrap().told();
-        assert!(
-            told.starts_with("trainer 1 (hostB") && told.contains("made no progress for 60 s"),
-            "{told}"
-        );
-    }
-    let mut stage = Stage::at("running");
-    stage.pass(62_000, &["a", "b"], false);
-    let told = &stage.failure().message;
-    assert!(
-        told.starts_with("trainer 1 (hostB")
-            && told.contains(", trainer 0 (hostA")
-            && told.ends_with("does not go on after a loss"),
-        "{told}"
-    );
-}
-
 #[test]
 fn a_break_that_no_recovery_is_left_for_fails_the_fit() {
     let mut stage = Stage::recoverable_at("running");
@@ -391,7 +340,7 @@ fn a_break_that_no_recovery_is_left_for_fails_the_fit() {
     );
 }
 
-fn suspect(stage: &mut Stage, generation: u64) {
+pub(super) fn suspect(stage: &mut Stage, generation: u64) {
     let suspect = ToCoordinator::Suspect {
         generation,
         peer: "b".into(),

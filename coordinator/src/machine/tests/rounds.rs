@@ -5,7 +5,7 @@ use super::*;
 use candlewick_protocol::feed::Owner;
 
 /// The ledgers of a round in which the shards `lost` could not be handed over, and only `fed` were asked for.
-fn ledgers(fed: &[u32], lost: &[u32]) -> Vec<TaskLedger> {
+pub(super) fn ledgers(fed: &[u32], lost: &[u32]) -> Vec<TaskLedger> {
     let parts: [&[(u32, u64)]; 2] = [&[(0, 2), (2, 1)], &[(3, 4)]];
     let ledger = |(partition, shards): (u32, &&[(u32, u64)])| {
         let mut ledger = task(partition, shards);
@@ -196,79 +196,6 @@ fn who_is_silent_or_stuck_is_lost() {
     // The report of its late end says nothing new.
     stage.exited("b", 1);
     assert!(stage.failures().is_empty());
-}
-
-/// An executor that reaches a trainer not, which others reach, is named, and no healthy trainer is given up for it.
-#[test]
-fn an_executor_that_is_cut_off_is_named_and_costs_no_trainer() {
-    let of = |executors: [&str; 2]| {
-        let mut all = ledgers(&[0, 1, 2, 3], &[2, 3]);
-        for (task, executor) in all.iter_mut().zip(executors) {
-            task.executor = executor.to_owned();
-        }
-        // The first task, of executor 3, handed all over.
-        (all[0].rows_passed_over, all[0].rows_sent) = (0, 3);
-        (all[0].lost_shards, all[0].lost_because) = (ShardSet::default(), None);
-        all
-    };
-    let mut stage = Stage::recoverable_at("feeding");
-    seal(&mut stage, 0, &of(["3", "4"])).unwrap();
-    let told = stage.machine.recovery.as_ref().unwrap().told();
-    assert!(
-        told.starts_with(
-            "feed tasks of executor 4 could not hand over shards 2 and 3 of round 0 to trainer 1 (hostB"
-        ),
-        "{told}"
-    );
-    sealed(&mut stage, "b", 0, &[(0, 2), (1, 0)]);
-    sealed(&mut stage, "a", 0, &[]);
-    assert_eq!(stage.machine.phase, Phase::Feeding { round: 1 });
-    let failed = seal(&mut stage, 1, &of(["3", "4"])).unwrap_err();
-    assert!(
-        failed.message.ends_with(
-            "connection refused; tasks of other executors reached it: look at the network of executor 4"
-        ),
-        "{failed}"
-    );
-    assert_eq!(stage.machine.members.len(), 2);
-    // Where nobody reaches it, it is the trainer that is given up.
-    let mut stage = Stage::recoverable_at("feeding");
-    stage.machine.unreached.insert("a".to_owned());
-    let all = ledgers(&[0, 1, 2, 3], &[2, 3]);
-    seal(&mut stage, 0, &all).unwrap();
-    assert_eq!(stage.machine.members.len(), 1);
-}
-
-#[test]
-fn who_was_not_reached_in_the_first_feed_has_a_new_chance_once_training_runs() {
-    let mut stage = Stage::recoverable_at("sealed");
-    stage.machine.unreached.insert("a".to_owned());
-    stage.train();
-    stage.all_ready();
-    assert!(stage.machine.unreached.is_empty());
-}
-
-/// What a survivor has no memory for ends the fit with the loss that gave it more.
-#[test]
-fn a_refusal_in_a_recovery_is_told_with_what_it_began_with() {
-    let mut stage = Stage::recoverable_at("running");
-    stage.end("b");
-    stage.exited("b", 137);
-    stage.message(
-        "a",
-        ToCoordinator::Failed {
-            failure: Failure::parameter("this trainer may use 1 MiB"),
-        },
-    );
-    let failure = stage.failure();
-    assert_eq!(failure.kind, ErrorKind::InvalidParameter);
-    assert!(
-        failure.message.contains("killed by signal 9 (SIGKILL)")
-            && failure
-                .message
-                .ends_with("then, before training went on: this trainer may use 1 MiB"),
-        "{failure}"
-    );
 }
 
 #[test]

@@ -25,6 +25,9 @@ private[candlewick] object Evaluation {
   /** What one row says of a classifier. */
   private final case class Judged(label: Int, predicted: Int, weight: Double, probability: Vector)
 
+  /** What one row says of values. */
+  private final case class Valued(label: Array[Double], guess: Array[Double], weight: Double)
+
   /** Those of a classifier.
     *
     * @param scored
@@ -174,26 +177,30 @@ private[candlewick] object Evaluation {
     */
   def tags(scored: DataFrame, labels: Labels, logits: Boolean, skips: Boolean): Map[String, Double] = {
     val count = labels.until - labels.from
-    def judged(row: Row) = for {
-      (label, weight) <- valid(labelled(row, labels), skips) if weight > 0.0
-    } yield (label, numbers(row.get(labels.count + 1)), weight)
-    def summed(part: Iterator[Row]) = {
+    val rows = scored.rdd.flatMap(row => valued(row, labels, skips))
+    def summed(part: Iterator[Valued]) = {
       val tally = new TagTally(count, logits)
-      for ((label, guess, weight) <- part.flatMap(judged(_))) tally.add(label, guess, weight)
+      part.foreach(row => tally.add(row.label, row.guess, row.weight))
       Iterator(tally.sums)
     }
     val none = new TagTally(count, logits)
-    val sums = added(scored.rdd.mapPartitions(summed, false), none.sums)
-    def points = scored.rdd.flatMap(judged(_)).flatMap { case (label, guess, weight) =>
+    val sums = added(rows.mapPartitions(summed, false), none.sums)
+    def points = rows.flatMap { row =>
       (0 until count).map { at =>
-        val weights = if (label(at) == 1.0) (weight, 0.0) else (0.0, weight)
-        ((at, -guess(at)), weights)
+        val weights = if (row.label(at) == 1.0) (row.weight, 0.0) else (0.0, row.weight)
+        ((at, -row.guess(at)), weights)
       }
     }
     none.merge(sums).values.fold(Map.empty[String, Double]) { found =>
       if (count > MostAreas) found else found ++ areasOf(points)
     }
   }
+
+  /** A row that counts. */
+  private def valued(row: Row, labels: Labels, skips: Boolean): Option[Valued] =
+    valid(labelled(row, labels), skips).collect {
+      case (label, weight) if weight > 0.0 => Valued(label, numbers(row.get(labels.count + 1)), weight)
+    }
 
   private def numbers(value: Any): Array[Double] = value match {
     case vector: Vector => vector.toArray
