@@ -11,7 +11,8 @@ private[candlewick] object Losses {
   private val Type = "type"
 
   /** Losses that ask of each output whether a row has that class, and whether they want logits. */
-  private val OfTags = Map("bcewithlogitsloss" -> true, "multilabelsoftmarginloss" -> true, "bceloss" -> false)
+  private val OfTags =
+    Map("bcewithlogitsloss" -> true, "multilabelsoftmarginloss" -> true, "bceloss" -> false)
 
   /** Whether the values of an output are logits, where its loss asks of each whether the row has that class; else None.
     *

@@ -75,7 +75,8 @@ private[fit] final class Launch(
   /** Trainers that are gone get places anew, as if the fit came again with what it has. */
   private def replaceLost(): Unit = {
     val (lost, stay) = (open ++ started).partition(isLost)
-    val wanted = lost.map(_.trainers.length).sum + stay.flatMap(_.trainers).count(trainer => ended(trainer.id))
+    val wanted =
+      lost.map(_.trainers.length).sum + stay.flatMap(_.trainers).count(trainer => ended(trainer.id))
     if (wanted > 0) {
       if (lost.nonEmpty)
         control.warn(s"${names(lost)} was lost while trainers started; they start elsewhere")
@@ -181,7 +182,9 @@ private[fit] final class Launch(
     catch {
       case error: CandlewickException if error.kind == "unavailable" =>
         // Its end is told a moment after that of its connection.
-        link.await(Some(Launch.LossMs), error)(if (gone.nonEmpty || started.exists(isLost)) Some(()) else None)
+        link.await(Some(Launch.LossMs), error)(
+          if (gone.nonEmpty || started.exists(isLost)) Some(()) else None
+        )
         awaitLoss()
         None
     }

@@ -31,7 +31,11 @@ private[score] object Average {
   * @param there
   *   of the class
   */
-private[score] final class Counts(val right: Array[Double], val predicted: Array[Double], val there: Array[Double]) {
+private[score] final class Counts(
+    val right: Array[Double],
+    val predicted: Array[Double],
+    val there: Array[Double]
+) {
   import Counts.ratio
 
   private val places = right.indices

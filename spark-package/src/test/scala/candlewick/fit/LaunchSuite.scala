@@ -83,7 +83,10 @@ class LaunchSuite extends ClusterSuite {
       if (point == FitPoint.Registered) victim = loseTrainer(lost)
       else if (point.startsWith(FitPoint.lost(""))) lost.countDown()
     val error = intercept[RetryableException](fit().setMaxRecoveries(0).fit(points()))
-    assert(error.getMessage.contains(s"pid $victim) ended during launch: killed by signal 9"), error.getMessage)
+    assert(
+      error.getMessage.contains(s"pid $victim) ended during launch: killed by signal 9"),
+      error.getMessage
+    )
     assert(error.getMessage.contains("maxRecoveries = 0"), error.getMessage)
   }
 
