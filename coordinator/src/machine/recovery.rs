@@ -10,6 +10,7 @@ use candlewick_protocol::counter::ProgramCounter;
 use candlewick_protocol::message::{LostTrainer, RecoveryRecord, RecoverySeconds, ToTrainer};
 use candlewick_protocol::{ErrorKind, Failure};
 use candlewick_wire::Assembly;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often a HALT that is not answered is said again.
@@ -101,10 +102,7 @@ impl Machine {
             // They never reached each other: that is for the user to mend.
             return false;
         }
-        for id in [by, peer] {
-            *self.breaks.entry(id.to_owned()).or_default() += 1;
-        }
-        *self.suspected.entry(peer.to_owned()).or_default() += 1;
+        let (evicted, times, whose) = self.count_break(by, peer);
         if self.recoveries >= self.job.max_recoveries {
             return false;
         }
@@ -114,34 +112,43 @@ impl Machine {
             self.who(peer),
             self.doing(by)
         );
-        let breaks = |id: &str| self.breaks.get(id).copied().unwrap_or_default();
-        let suspicions = |id: &str| self.suspected.get(id).copied().unwrap_or_default();
-        let blame = |id: &str| (breaks(id), suspicions(id));
-        let (evicted, other) = if blame(by) > blame(peer) {
-            (by, peer)
-        } else {
-            (peer, by)
-        };
-        let times = breaks(evicted);
         if times <= MOST_BREAKS {
             self.recoveries += 1;
             self.recovery_of(now, told);
             self.halt(now, generation);
             return true;
         }
-        let whose = if breaks(other) == times {
-            format!("these two have lost each other or others {times} times")
-        } else {
-            format!("it has lost others, or they it, {times} times")
-        };
         let loss = Loss {
-            trainer: evicted.to_owned(),
-            what: format!("{} is given up", self.who(evicted)),
+            what: format!("{} is given up", self.who(&evicted)),
+            trainer: evicted,
             how: format!("{told}; {whose}"),
             open: false,
         };
         self.lose(now, vec![loss]);
         true
+    }
+
+    /// Counts a break. Who of the two has had part in more, how often, and that in words; of two that are even it is the one that
+    /// was suspected more often.
+    fn count_break(&mut self, by: &str, peer: &str) -> (String, u32, String) {
+        for id in [by, peer] {
+            *self.breaks.entry(id.to_owned()).or_default() += 1;
+        }
+        *self.suspected.entry(peer.to_owned()).or_default() += 1;
+        let of = |counts: &BTreeMap<String, u32>, id: &str| counts.get(id).copied().unwrap_or_default();
+        let blame = |id: &str| (of(&self.breaks, id), of(&self.suspected, id));
+        let (more, less) = if blame(by) > blame(peer) {
+            (by, peer)
+        } else {
+            (peer, by)
+        };
+        let times = of(&self.breaks, more);
+        let whose = if of(&self.breaks, less) == times {
+            format!("these two have lost each other or others {times} times")
+        } else {
+            format!("it has lost others, or they it, {times} times")
+        };
+        (more.to_owned(), times, whose)
     }
 
     /// Members are lost at once: the others go on without them, as long as there are any and recoveries are left. Else the
