@@ -104,7 +104,7 @@ impl Machine {
     fn why_missing(&self, id: &str) -> String {
         match (self.lost.get(id), self.trainers.contains_key(id)) {
             (Some(why), _) => why.clone(),
-            (None, true) => format!("{} ended during launch: its connection ended", self.who(id)),
+            (None, true) => self.ended_launching(id, "its connection ended"),
             (None, false) => format!("trainer {id} has not registered"),
         }
     }

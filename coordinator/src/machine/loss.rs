@@ -98,16 +98,25 @@ impl Machine {
         if self.lost.contains_key(id) {
             return;
         }
-        let who = match (self.trainers.get(id), &report.executor) {
-            (None, Some(executor)) => format!("a trainer of executor {executor}"),
-            _ => self.who(id),
+        let why = match (self.trainers.get(id), &report.executor) {
+            (None, Some(executor)) => {
+                format!(
+                    "a trainer of executor {executor} ended during launch: {}",
+                    report.describe()
+                )
+            }
+            _ => self.ended_launching(id, &report.describe()),
         };
-        let why = format!("{who} ended during launch: {}", report.describe());
         if report.is_from_outside() {
             self.lose_at_launch(id, why);
         } else {
             self.fail(Failure::new(ErrorKind::JobFailed, why));
         }
+    }
+
+    /// Why a trainer is gone that registered and was no member yet.
+    pub(super) fn ended_launching(&self, id: &str, how: &str) -> String {
+        format!("{} ended during launch: {how}", self.who(id))
     }
 
     /// Forgets a trainer before the members are fixed, but for how it ended: whoever still counts on it learns that. It may
@@ -163,11 +172,8 @@ impl Machine {
         }
         if self.phase == Phase::Gathering {
             for id in ids {
-                let who = self.who(&id);
-                self.lose_at_launch(
-                    &id,
-                    format!("{who} ended during launch: its executor was lost: {reason}"),
-                );
+                let why = self.ended_launching(&id, &format!("its executor was lost: {reason}"));
+                self.lose_at_launch(&id, why);
             }
             return;
         }
@@ -373,11 +379,10 @@ impl Machine {
             .map(|t| t.info.id.clone())
             .collect();
         for id in gone {
-            let (who, grace) = (self.who(&id), self.timeouts.grace.as_millis());
-            self.lose_at_launch(
-                &id,
-                format!("{who} ended during launch: its connection ended and no exit status came within {grace} ms"),
-            );
+            let grace = self.timeouts.grace.as_millis();
+            let how = format!("its connection ended and no exit status came within {grace} ms");
+            let why = self.ended_launching(&id, &how);
+            self.lose_at_launch(&id, why);
         }
     }
 

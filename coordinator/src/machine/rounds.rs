@@ -15,6 +15,7 @@ use candlewick_protocol::plan;
 use candlewick_protocol::shards::ShardSet;
 use candlewick_protocol::shuffle::DataShuffle;
 use candlewick_protocol::{ErrorKind, Failure};
+use std::collections::BTreeSet;
 
 impl Machine {
     /// Moves on once nothing is waited for: shards that no member holds are fed, then it is sealed, or training goes on.
@@ -245,33 +246,28 @@ impl Machine {
         self.fill_hole(now, id, &cause)
     }
 
-    /// Executors whose tasks did not reach a member that tasks of others reached in the same round.
+    /// Executors none of whose tasks reached a member in this round, which tasks of others did. None where an executor's own tasks
+    /// reached it and then did not: that tells of the member.
     fn cut_off(&self, id: &str, ledgers: &[TaskLedger]) -> Vec<String> {
         let Some(member) = self.trainers.get(id) else {
             return Vec::new();
         };
-        let lost = |task: &&TaskLedger| member.taken.iter().any(|shard| task.lost_shards.contains(shard));
+        let its = |shard: u32| member.taken.contains(shard);
+        let lost = |task: &TaskLedger| task.lost_shards.iter().any(its);
         let reached = |task: &TaskLedger| {
-            let rows = |shard: &ShardSum| {
-                shard.rows > 0
-                    && member.taken.contains(shard.shard)
-                    && !task.lost_shards.contains(shard.shard)
-            };
-            task.shards.iter().any(rows)
+            let handed_over =
+                |sum: &ShardSum| sum.rows > 0 && its(sum.shard) && !task.lost_shards.contains(sum.shard);
+            task.shards.iter().any(handed_over)
         };
-        let mut cut_off: Vec<String> = ledgers
-            .iter()
-            .filter(lost)
-            .map(|task| task.executor.clone())
-            .collect();
-        cut_off.sort();
-        cut_off.dedup();
-        let others = |task: &&TaskLedger| !cut_off.contains(&task.executor) && reached(task);
-        if ledgers.iter().any(|task| others(&task)) {
-            cut_off
-        } else {
-            Vec::new()
+        let of = |test: &dyn Fn(&TaskLedger) -> bool| -> BTreeSet<&String> {
+            let tasks = ledgers.iter().filter(|task| test(task));
+            tasks.map(|task| &task.executor).collect()
+        };
+        let (cut_off, others) = (of(&lost), of(&reached));
+        if others.is_empty() || !cut_off.is_disjoint(&others) {
+            return Vec::new();
         }
+        cut_off.into_iter().cloned().collect()
     }
 
     /// A member that lives and was to take one of these shards, which others could not hand over to it.

@@ -320,9 +320,13 @@ class NeuralModel(
         if not is_remote():
             # PySpark only asserts that there is a session.
             running_context()
-            if self._untold:
-                self._transfer_params_to_java()
+            self._tell()
         return super()._call_java(name, *args)
+
+    def _tell(self) -> None:
+        """Gives the other half the parameters that it does not know."""
+        if self._untold:
+            self._transfer_params_to_java()
 
     def _of_row(self, method: str, value: Row) -> Any:
         vector = _vector(f"{type(self).__name__}.{method.removesuffix('Json')}", value)
@@ -467,8 +471,7 @@ class NeuralModel(
             >>> from pathlib import Path
             >>> size = Path("model.onnx").write_bytes(model.toOnnx())
         """
-        if self._untold:
-            self._transfer_params_to_java()
+        self._tell()
         java: Any = self._java_obj
         return received(java.writeOnnx)
 

@@ -37,12 +37,18 @@ fn an_executor_that_is_cut_off_is_named_and_costs_no_trainer() {
         "{failed}"
     );
     assert_eq!(stage.machine.members.len(), 2);
-    // Where nobody reaches it, it is the trainer that is given up.
-    let mut stage = Stage::recoverable_at("feeding");
-    stage.machine.unreached.insert("a".to_owned());
-    let all = ledgers(&[0, 1, 2, 3], &[2, 3]);
-    seal(&mut stage, 0, &all).unwrap();
-    assert_eq!(stage.machine.members.len(), 1);
+    // Where nobody reaches it, or another task of that executor did, it is the trainer that is given up.
+    let mut mixed = of(["3", "4"]);
+    mixed.push(TaskLedger {
+        executor: "4".to_owned(),
+        ..task(2, &[(2, 1)])
+    });
+    for all in [ledgers(&[0, 1, 2, 3], &[2, 3]), mixed] {
+        let mut stage = Stage::recoverable_at("feeding");
+        stage.machine.unreached.insert("a".to_owned());
+        seal(&mut stage, 0, &all).unwrap();
+        assert_eq!(stage.machine.members.len(), 1);
+    }
 }
 
 #[test]

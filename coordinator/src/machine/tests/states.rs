@@ -248,39 +248,29 @@ fn a_member_that_is_lost_while_it_takes_the_state_is_followed_by_another() {
 
 #[test]
 fn a_member_that_is_lost_before_it_gave_the_state_is_followed_by_another() {
-    let mut stage = Stage::recoverable_at("sealed");
-    stage.resume();
-    stage.restored("b");
-    stage.end("b");
-    stage.halted("a", 1, counter(0, 0));
-    stage.feed_again();
-    assert_eq!(stage.restores(), ["b", "a"]);
-    assert!(
+    // "b" has taken the state and is lost; "a" halts, and is fed what "b" had.
+    let halted_at = |at: ProgramCounter| {
+        let mut stage = Stage::recoverable_at("sealed");
+        stage.resume();
+        stage.restored("b");
+        stage.end("b");
+        stage.halted("a", 1, at);
+        stage.feed_again();
         stage
-            .machine
-            .missing()
-            .unwrap()
-            .starts_with("RESTORED from trainer 1")
-    );
+    };
+    let mut stage = halted_at(counter(0, 0));
+    assert_eq!(stage.restores(), ["b", "a"]);
+    let missing = stage.machine.missing().unwrap();
+    assert!(missing.starts_with("RESTORED from trainer 1"), "{missing}");
     stage.restored("a");
     assert_eq!(stage.formed(), Some((2, counter(1, 3), None)));
     // Its word that it was halted is none that it has the state: one that stands still is lost.
-    let mut stage = Stage::recoverable_at("sealed");
-    stage.resume();
-    stage.restored("b");
-    stage.end("b");
-    stage.halted("a", 1, counter(0, 0));
-    stage.feed_again();
+    let mut stage = halted_at(counter(0, 0));
     stage.pass(63_000, &["a"], false);
     let told = &stage.failure().message;
     assert!(told.contains("made no progress for 60 s"), "{told}");
     // One that has it already needs it no more.
-    let mut stage = Stage::recoverable_at("sealed");
-    stage.resume();
-    stage.restored("b");
-    stage.end("b");
-    stage.halted("a", 1, counter(1, 3));
-    stage.feed_again();
+    let stage = halted_at(counter(1, 3));
     assert_eq!(stage.restores(), ["b"]);
     assert_eq!(stage.formed(), Some((2, counter(1, 3), None)));
 }

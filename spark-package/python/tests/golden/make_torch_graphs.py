@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import sys
 from typing import Any
 
 import torch
@@ -16,10 +15,9 @@ import torch.nn.functional as F
 from make_torch_modules import described
 from torch import nn
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1]))
+from candlewick._torch.trace import Call, Ref, Training, trace
 
-from candlewick._torch.trace import Call, Ref, Training, trace  # noqa: E402
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 class Net(nn.Module):

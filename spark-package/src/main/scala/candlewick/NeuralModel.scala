@@ -166,9 +166,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     */
   private[candlewick] def ofValues(scored: DataFrame, labels: Labels, output: String): Map[String, Double] = {
     val said = get(loss).map(GeneralColumns.lossDocument(loss, _))
-    val tags = said.flatMap(Losses.tagLogits(_, output))
-    Evaluation.regressor(scored, labels, skipsInvalid) ++
-      tags.fold(Map.empty[String, Double])(Evaluation.tags(scored, labels, _, skipsInvalid))
+    Evaluation.regressor(scored, labels, said.flatMap(Losses.tagLogits(_, output)), skipsInvalid)
   }
 
   /** A copy that appends nothing but what evaluate asks for. Rows that would get null are left out: there is no prediction

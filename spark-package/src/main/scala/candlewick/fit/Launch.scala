@@ -168,8 +168,8 @@ private[fit] final class Launch(
     val why = lost.map(_._2).distinct.mkString("; ")
     if (ended.size + lost.length > asked.maxRecoveries)
       throw Failures.unavailable(
-        s"$why; with maxRecoveries = ${asked.maxRecoveries} no other starts in its place" +
-          (if (ended.isEmpty) "" else s" after ${ended.size} before")
+        s"$why; ${ended.size} others were replaced before, and maxRecoveries = ${asked.maxRecoveries} allows no more: look for " +
+          "who ends trainers there, and call fit again"
       )
     control.warn(s"$why; another one starts in its place")
     ended ++= lost.map(_._1)

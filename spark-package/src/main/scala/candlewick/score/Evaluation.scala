@@ -146,38 +146,43 @@ private[candlewick] object Evaluation {
     Map("roc_auc" -> mean(found.flatMap(_.rocAuc)), "pr_auc" -> mean(found.flatMap(_.averagePrecision)))
   }
 
-  /** Those of a regressor: means over its outputs, of which there are as many as values of the label.
+  /** Those of a regressor: means over its outputs, of which there are as many as values of the label. Where each output tells
+    * whether a row has a class, of which it may have several, scikit-learn's of indicators too, if all labels are 0 or 1.
     *
     * @param scored
     *   the columns of the label, weight, prediction; label and prediction are numbers, arrays or Vectors
+    * @param logits
+    *   whether outputs that tell of classes are logits, else probabilities; None where they tell of none
     * @param skips
     *   whether rows whose label or weight is not valid are left out; else they are an error
     */
-  def regressor(scored: DataFrame, labels: Labels, skips: Boolean): Map[String, Double] = {
+  def regressor(
+      scored: DataFrame,
+      labels: Labels,
+      logits: Option[Boolean],
+      skips: Boolean
+  ): Map[String, Double] = {
     val outputs = labels.until - labels.from
-    def summed(part: Iterator[Row]) = {
+    val rows = scored.rdd.flatMap(row => valued(row, labels, skips))
+    // Sums alone go through the rows once.
+    logits.foreach(_ => rows.persist(StorageLevel.MEMORY_AND_DISK))
+    try values(rows, outputs) ++ logits.fold(Map.empty[String, Double])(tags(rows, outputs, _))
+    finally logits.foreach(_ => rows.unpersist(false))
+  }
+
+  private def values(rows: RDD[Valued], outputs: Int): Map[String, Double] = {
+    def summed(part: Iterator[Valued]) = {
       val tally = new ValueTally(outputs)
-      for (row <- part; (label, weight) <- valid(labelled(row, labels), skips))
-        tally.add(label, numbers(row.get(labels.count + 1)), weight)
+      part.foreach(row => tally.add(row.label, row.guess, row.weight))
       Iterator(tally.sums)
     }
-    val sums = scored.rdd.mapPartitions(summed, false)
+    val sums = rows.mapPartitions(summed, false)
     def both(a: Array[Double], b: Array[Double]) =
       ValueTally.of(a, outputs).merge(ValueTally.of(b, outputs)).sums
     ValueTally.of(sums.treeAggregate(new ValueTally(outputs).sums)(both, both, Depth), outputs).values
   }
 
-  /** Those of outputs that each tell whether a row has a class, of which it may have several: scikit-learn's of indicators.
-    * None where labels are something else than 0 and 1.
-    *
-    * @param scored
-    *   as of a regressor
-    * @param logits
-    *   whether the outputs are logits; else probabilities
-    */
-  def tags(scored: DataFrame, labels: Labels, logits: Boolean, skips: Boolean): Map[String, Double] = {
-    val count = labels.until - labels.from
-    val rows = scored.rdd.flatMap(row => valued(row, labels, skips))
+  private def tags(rows: RDD[Valued], count: Int, logits: Boolean): Map[String, Double] = {
     def summed(part: Iterator[Valued]) = {
       val tally = new TagTally(count, logits)
       part.foreach(row => tally.add(row.label, row.guess, row.weight))
@@ -185,7 +190,7 @@ private[candlewick] object Evaluation {
     }
     val none = new TagTally(count, logits)
     val sums = added(rows.mapPartitions(summed, false), none.sums)
-    def points = rows.flatMap { row =>
+    def points = rows.filter(_.weight > 0.0).flatMap { row =>
       (0 until count).map { at =>
         val weights = if (row.label(at) == 1.0) (row.weight, 0.0) else (0.0, row.weight)
         ((at, -row.guess(at)), weights)
@@ -196,10 +201,9 @@ private[candlewick] object Evaluation {
     }
   }
 
-  /** A row that counts. */
   private def valued(row: Row, labels: Labels, skips: Boolean): Option[Valued] =
-    valid(labelled(row, labels), skips).collect {
-      case (label, weight) if weight > 0.0 => Valued(label, numbers(row.get(labels.count + 1)), weight)
+    valid(labelled(row, labels), skips).map { case (label, weight) =>
+      Valued(label, numbers(row.get(labels.count + 1)), weight)
     }
 
   private def numbers(value: Any): Array[Double] = value match {

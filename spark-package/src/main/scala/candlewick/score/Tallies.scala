@@ -15,11 +15,12 @@ private[score] object Average {
   /** The mean weighted by the rows of each class. */
   case object Weighted extends Average
 
-  private val ByName = Map("macro" -> Macro, "micro" -> Micro, "weighted" -> Weighted)
-
-  /** The one that the end of a metric's name says: `f1_macro`. */
-  def of(metric: String): Option[Average] =
-    if (metric.contains('_')) ByName.get(metric.substring(metric.lastIndexOf('_') + 1)) else None
+  /** Its name, as the end of a metric's says it: `f1_macro`. */
+  def of(name: String): Average = name match {
+    case "macro" => Macro
+    case "micro" => Micro
+    case _ => Weighted
+  }
 }
 
 /** Weights of rows, by class.
@@ -43,14 +44,14 @@ private[score] final class Counts(
   /** One of precision, recall and f1 of a class. */
   def of(metric: String, at: Int): Double = value(metric)(right(at), predicted(at), there(at))
 
-  /** The same over the classes. */
+  /** The same over the classes, of at least one row. */
   def averaged(metric: String, average: Average): Double = average match {
     case Average.Micro => value(metric)(right.sum, predicted.sum, there.sum)
     case Average.Macro =>
       val seen = places.filter(at => predicted(at) + there(at) > 0.0)
-      if (seen.isEmpty) Double.NaN else seen.map(of(metric, _)).sum / seen.length
+      seen.map(of(metric, _)).sum / seen.length
     case Average.Weighted =>
-      if (there.sum > 0.0) places.map(at => there(at) * of(metric, at)).sum / there.sum else Double.NaN
+      places.map(at => there(at) * of(metric, at)).sum / there.sum
   }
 
   private def value(metric: String): (Double, Double, Double) => Double = metric match {
@@ -113,11 +114,9 @@ private[score] final class ClassTally(classes: Int, asked: Seq[String]) {
       if (total <= 0.0) Double.NaN
       else if (classes == 2) counts.of(metric, 1)
       else counts.averaged(metric, Average.Weighted)
-    val averages = for {
-      name <- asked
-      average <- Average.of(name).toSeq
-      metric <- Counts.Metrics if name.startsWith(s"${metric}_")
-    } yield name -> (if (total <= 0.0) Double.NaN else counts.averaged(metric, average))
+    val averages = asked.collect { case name @ ClassTally.Averaged(metric, average) =>
+      name -> (if (total <= 0.0) Double.NaN else counts.averaged(metric, Average.of(average)))
+    }
     Counts.Metrics.map(metric => metric -> plain(metric)).toMap ++ averages ++
       tops.zip(among).map { case (k, sum) => s"top_${k}_accuracy" -> sum / total } +
       ("accuracy" -> right.sum / total) + ("log_loss" -> loss / total)
@@ -125,7 +124,9 @@ private[score] final class ClassTally(classes: Int, asked: Seq[String]) {
 }
 
 private[score] object ClassTally {
-  private val Top = "top_([0-9]+)_accuracy".r
+  // No network has more classes than so many digits say.
+  private val Top = "top_([0-9]{1,9})_accuracy".r
+  private val Averaged = s"(${Counts.Metrics.mkString("|")})_(macro|micro|weighted)".r
 
   /** The k of `top_k_accuracy`. */
   private def top(metric: String): Option[Int] = metric match {
