@@ -1,7 +1,7 @@
 //! Features of many rows, in the type that they came in.
 
 use candlewick_model::kernels::Csr;
-use candlewick_protocol::features::{FeatureRow, FeatureType};
+use candlewick_protocol::features::{DenseValues, FeatureRow, FeatureType};
 
 /// The features of rows one after another; -0.0 is stored as 0.0, and zeros of sparse rows are left out.
 #[derive(Debug, Clone)]
@@ -58,6 +58,18 @@ impl Features {
             Features::Int8(values) => values.capacity(),
             Features::Int16(values) => values.capacity() * 2,
             Features::Sparse(rows) => rows.bytes(),
+        }
+    }
+
+    /// The values of all rows; `None` of sparse ones.
+    #[must_use]
+    pub fn dense(&self) -> Option<DenseValues<'_>> {
+        match self {
+            Features::Float32(values) => Some(DenseValues::Float32(values)),
+            Features::UInt8(values) => Some(DenseValues::UInt8(values)),
+            Features::Int8(values) => Some(DenseValues::Int8(values)),
+            Features::Int16(values) => Some(DenseValues::Int16(values)),
+            Features::Sparse(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! it is a small one, or only what is not zero. What a row *is* does not depend on it: its hash (rule A6) is over f32 values.
 
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// How the features of all rows of a job are sent and held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,11 +173,63 @@ pub enum FeatureRow<'a> {
     Sparse(&'a [u32], &'a [f32]),
 }
 
+/// The values of dense rows, one row after another, in the type that they are held in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DenseValues<'a> {
+    /// f32, scaled already.
+    Float32(&'a [f32]),
+    /// Unsigned bytes.
+    UInt8(&'a [u8]),
+    /// Signed bytes.
+    Int8(&'a [i8]),
+    /// 16 bits with a sign.
+    Int16(&'a [i16]),
+}
+
 /// Appends the features that integers stand for: the value times `scale` in f64, rounded once, as the feeder converts
 /// columns. Adding 0.0 turns -0.0, which a negative factor makes, into 0.0.
 fn scaled<T: Copy>(values: &[T], scale: f64, of: impl Fn(T) -> f64, into: &mut Vec<f32>) {
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
     into.extend(values.iter().map(|value| (of(*value) * scale) as f32 + 0.0));
+}
+
+impl DenseValues<'_> {
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        match self {
+            DenseValues::Float32(values) => values.len(),
+            DenseValues::UInt8(values) => values.len(),
+            DenseValues::Int8(values) => values.len(),
+            DenseValues::Int16(values) => values.len(),
+        }
+    }
+
+    /// Some of them, which are there.
+    ///
+    /// ```
+    /// use candlewick_protocol::features::DenseValues;
+    /// assert_eq!(DenseValues::Int8(&[1, -2, 3]).part(1..3), DenseValues::Int8(&[-2, 3]));
+    /// ```
+    #[must_use]
+    pub fn part(&self, of: Range<usize>) -> Self {
+        match self {
+            DenseValues::Float32(values) => DenseValues::Float32(&values[of]),
+            DenseValues::UInt8(values) => DenseValues::UInt8(&values[of]),
+            DenseValues::Int8(values) => DenseValues::Int8(&values[of]),
+            DenseValues::Int16(values) => DenseValues::Int16(&values[of]),
+        }
+    }
+
+    /// Appends the features that they are: integers are times `scale`.
+    pub fn expand(&self, scale: f64, into: &mut Vec<f32>) {
+        match *self {
+            DenseValues::Float32(values) => into.extend_from_slice(values),
+            DenseValues::UInt8(values) => scaled(values, scale, f64::from, into),
+            DenseValues::Int8(values) => scaled(values, scale, f64::from, into),
+            DenseValues::Int16(values) => scaled(values, scale, f64::from, into),
+        }
+    }
 }
 
 impl<'a> From<&'a [f32]> for FeatureRow<'a> {
@@ -233,10 +286,10 @@ impl FeatureRow<'_> {
     /// ```
     pub fn expand(&self, width: usize, scale: f64, into: &mut Vec<f32>) {
         match *self {
-            FeatureRow::Float32(values) => into.extend_from_slice(values),
-            FeatureRow::UInt8(values) => scaled(values, scale, f64::from, into),
-            FeatureRow::Int8(values) => scaled(values, scale, f64::from, into),
-            FeatureRow::Int16(values) => scaled(values, scale, f64::from, into),
+            FeatureRow::Float32(values) => DenseValues::Float32(values).expand(scale, into),
+            FeatureRow::UInt8(values) => DenseValues::UInt8(values).expand(scale, into),
+            FeatureRow::Int8(values) => DenseValues::Int8(values).expand(scale, into),
+            FeatureRow::Int16(values) => DenseValues::Int16(values).expand(scale, into),
             FeatureRow::Sparse(indices, values) => {
                 let first = into.len();
                 into.resize(first + width, 0.0);

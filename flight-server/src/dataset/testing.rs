@@ -2,7 +2,7 @@
 
 use super::{Ahead, Dataset, reading_ahead};
 use crate::memory::Ledger;
-use crate::rows::{Gathered, Row};
+use crate::rows::{Gathered, Row, Takes};
 use crate::spill::Spill;
 use candlewick_protocol::launch::TrainerMemory;
 use std::path::Path;
@@ -11,12 +11,12 @@ use std::sync::mpsc::channel;
 
 /// The rows of a shard in the order of an epoch, a few at a time.
 pub(crate) fn epoch(data: &Dataset, shard: u32, seed: u64, epoch: u32) -> Gathered {
-    epoch_as(data, shard, (seed, epoch), false)
+    epoch_as(data, shard, (seed, epoch), Takes::Dense)
 }
 
-/// The same for a network that takes sparse rows, or does not.
-pub(crate) fn epoch_as(data: &Dataset, shard: u32, (seed, epoch): (u64, u32), sparse: bool) -> Gathered {
-    let (mut rows, mut into) = (data.epoch(shard, seed, epoch), Gathered::new(sparse));
+/// The same for a network that takes rows in some way.
+pub(crate) fn epoch_as(data: &Dataset, shard: u32, (seed, epoch): (u64, u32), takes: Takes) -> Gathered {
+    let (mut rows, mut into) = (data.epoch(shard, seed, epoch), Gathered::new(takes));
     // Nobody reads ahead.
     let (ahead, _): (Ahead<'_>, _) = channel();
     let mut at = 0;

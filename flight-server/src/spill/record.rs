@@ -187,9 +187,7 @@ impl Layout {
         match (self.kind, &mut into.sparse) {
             // As they are, which most rows come in.
             (FeatureType::Float32, None) => into.features.extend(floats(bytes)),
-            (FeatureType::UInt8, None) => {
-                FeatureRow::UInt8(bytes).expand(self.features, self.scale, &mut into.features);
-            }
+            (FeatureType::UInt8, None) => into.push(FeatureRow::UInt8(bytes), shape),
             (FeatureType::Sparse, Some(rows)) => {
                 pairs(bytes).for_each(|(index, value)| rows.push(index, value));
                 rows.end_row();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::chunk::ChunkBuilder;
 use crate::dataset::testing;
-use crate::rows::Gathered;
+use crate::rows::{Gathered, Takes};
 use candlewick_protocol::dealing::Dealing;
 use candlewick_protocol::features::{FeatureEncoding, FeatureRow, FeatureType};
 use candlewick_protocol::job::LabelKind;
@@ -249,6 +249,15 @@ fn rows_on_disk_are_those_in_memory_where_buckets_fit_and_where_they_are_read_ro
     }
 }
 
+/// The same rows as f32.
+fn expanded(rows: &Gathered) -> Gathered {
+    let mut all = Gathered::default();
+    let typed = rows.dense();
+    typed.values.expand(typed.scale, &mut all.features);
+    (all.labels, all.weights) = (rows.labels.clone(), rows.weights.clone());
+    all
+}
+
 /// Indices and values of a row, and its weight.
 type SparseBits = (Vec<u32>, Vec<u32>, u64);
 
@@ -283,9 +292,17 @@ fn rows_of_every_type_are_on_disk_as_they_came_and_are_the_rows_of_any_other_typ
             assert!(on_disk(&spill), "{what}");
             alike(&disk, &floats, &what);
             for shard in [0, 3] {
-                let [one, other] =
-                    [&disk, &floats].map(|data| sparse_bits(&testing::epoch_as(data, shard, (7, 1), true)));
+                let [one, other] = [&disk, &floats]
+                    .map(|data| sparse_bits(&testing::epoch_as(data, shard, (7, 1), Takes::Sparse)));
                 assert!(one == other, "{what}: for a network that takes sparse rows");
+                let typed = testing::epoch_as(&disk, shard, (7, 1), Takes::Typed);
+                assert_eq!(
+                    bits(&expanded(&typed)),
+                    bits(&testing::epoch(&floats, shard, 7, 1)),
+                    "{what}"
+                );
+                let integers = !matches!(kind, Float32 | Sparse);
+                assert_eq!(typed.features.is_empty(), integers, "{what}: in their type");
             }
             drop(disk);
             assert_eq!(spill.ledger().rows(), 0, "{what}: all is given back");
@@ -321,7 +338,7 @@ fn buckets_of_which_memory_does_not_hold_a_buffer_each_are_made_in_several_turns
         for shard in 0..V {
             for epoch in [0, 1] {
                 let [one, other] = [&disk, &memory]
-                    .map(|data| sparse_bits(&testing::epoch_as(data, shard, (7, epoch), true)));
+                    .map(|data| sparse_bits(&testing::epoch_as(data, shard, (7, epoch), Takes::Sparse)));
                 assert!(one == other, "{limit} bytes: shard {shard}, epoch {epoch}");
             }
         }

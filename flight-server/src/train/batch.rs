@@ -3,7 +3,7 @@
 use super::TrainPlan;
 use super::class_weights::ClassWeights;
 use crate::dataset::{Ahead, EpochRows, reading_ahead};
-use crate::rows::Gathered;
+use crate::rows::{Gathered, Takes};
 use candlewick_model::engine::Slice;
 use candlewick_protocol::Failure;
 use std::cell::Cell;
@@ -19,10 +19,10 @@ pub(super) struct HostBatch {
 }
 
 impl HostBatch {
-    /// Without rows; whether the network takes sparse ones.
-    pub(super) fn new(sparse: bool) -> Self {
+    /// Without rows; how the network takes them.
+    pub(super) fn new(takes: Takes) -> Self {
         HostBatch {
-            rows: Gathered::new(sparse),
+            rows: Gathered::new(takes),
             ..HostBatch::default()
         }
     }
@@ -50,7 +50,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Channels for so many batches.
-    pub(super) fn of(count: usize, sparse: bool) -> (Self, Ends) {
+    pub(super) fn of(count: usize, takes: Takes) -> (Self, Ends) {
         let (give_back, free) = channel();
         let (ready, batches) = sync_channel(count);
         let rows = Rows {
@@ -58,7 +58,7 @@ impl Rows {
             put_back: Cell::new(None),
             free: give_back,
         };
-        (0..count).for_each(|_| rows.give_back(HostBatch::new(sparse)));
+        (0..count).for_each(|_| rows.give_back(HostBatch::new(takes)));
         (rows, (free, ready))
     }
 

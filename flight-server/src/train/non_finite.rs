@@ -184,8 +184,7 @@ impl NonFiniteGuard {
             context.lr,
             if clipped { "" } else { " or set clipNorm" }
         );
-        let features = context.rows.rows.values();
-        let largest = features.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let largest = context.rows.rows.largest();
         if largest > LARGE {
             return Ok(format!(
                 "the features are as large as {largest:e}, too large to train on; scale them, for example with a \

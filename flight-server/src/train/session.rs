@@ -13,6 +13,7 @@ use super::settled::SettledPoints;
 use super::state::TrainState;
 use super::validation::EvalContext;
 use super::{Interrupt, Observer, Onward, Reduce, TrainPlan, placing};
+use crate::rows::Takes;
 use candlewick_membership::Schedule;
 use candlewick_model::engine::{Batch, Engine, Gradient, NodeGradient};
 use candlewick_model::meeting::SCALARS;
@@ -279,7 +280,7 @@ impl Session {
             std::thread::scope(|scope| {
                 // One more waits for its gradient.
                 let count = BATCHES + usize::from(plan.job.train.asynchrony.is_delayed());
-                let (rows, ends) = Rows::of(count, self.network.has_sparse_input());
+                let (rows, ends) = Rows::of(count, Takes::of(&self.network));
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
                     .spawn_scoped(scope, move || prepare(plan, classes, first, ends))

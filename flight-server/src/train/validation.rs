@@ -8,7 +8,7 @@ use super::class_weights::ClassWeights;
 use super::{Interrupt, Observer, Reduce, TrainPlan};
 use crate::dataset::{Ahead, HeldOutRows, reading_ahead};
 use crate::memory::{Account, Charge};
-use crate::rows::Gathered;
+use crate::rows::{Gathered, Takes};
 use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
 use candlewick_model::network::Network;
@@ -52,7 +52,7 @@ impl Validator {
         Ok(Validator {
             set,
             predictor: Predictor::new(network, threads)?,
-            rows: Gathered::new(network.has_sparse_input()),
+            rows: Gathered::new(Takes::of(network)),
             weighed: Vec::new(),
         })
     }

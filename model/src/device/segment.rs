@@ -5,11 +5,12 @@
 //! comes of a node stays too where the weights do and nobody else wants it, else it comes to the host in one transfer.
 
 use super::lowering::layer::{Rows, batched, rows_of};
+use super::lowering::limits;
 use super::subgraph::Subgraph;
 use crate::kernels::Program;
 use crate::layers::{BackwardInputs, Context, Module, ParameterSpec, SavedForBackward, Training};
 use crate::network::ValueRef;
-use crate::resident::{DeviceError, DeviceVec, Kind, Link};
+use crate::resident::{DeviceError, DeviceRows, DeviceVec, Kind, Link};
 use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use candlewick_protocol::Failure;
@@ -45,6 +46,8 @@ struct Saved {
 
 /// An input on the device.
 enum Arrived {
+    /// The features of all rows, which have this shape without the batch.
+    Features(DeviceRows, Vec<usize>),
     /// All rows.
     Whole(Tensor),
     /// Those of each slice.
@@ -55,6 +58,11 @@ impl Arrived {
     /// The rows of a slice.
     fn slice(&self, at: usize, rows: Range<usize>) -> Result<Tensor, DeviceError> {
         match self {
+            Arrived::Features(all, shape) => {
+                let shape = batched(rows.len(), shape);
+                limits::check_features(&shape)?;
+                Ok(all.read(&rows)?.reshape(shape)?)
+            }
             Arrived::Whole(tensor) => rows_of(tensor, &rows),
             Arrived::Slices(slices) => {
                 let missing = || DeviceError::defect(format!("slice {at} is not on the device"));
@@ -136,10 +144,14 @@ impl Segment {
         all.collect()
     }
 
-    /// The inputs on the device: all rows of those of the host, the slices of the others.
+    /// The inputs on the device: the features, all rows of those of the host, the slices of the others.
     fn arrived(&self, ctx: &Context<'_>, inputs: &[&[f32]]) -> Result<Vec<Arrived>, DeviceError> {
         let all = inputs.iter().zip(&self.subgraph.inputs);
         all.map(|(values, input)| match input.held {
+            None if input.value == ValueRef::Features => {
+                let features = ctx.values.features().map_err(DeviceError::Failure)?;
+                Ok(Arrived::Features(features.clone(), input.shape.clone()))
+            }
             None => {
                 let shape = batched(ctx.rows, &input.shape);
                 Ok(Arrived::Whole(self.link.up(Kind::Rows, values, shape)?))
@@ -369,6 +381,11 @@ impl Module for Segment {
             Arc::clone(&self.subgraph),
             Arc::clone(&self.link),
         )))
+    }
+
+    fn reads_on_device(&self, input: usize) -> bool {
+        let read = self.subgraph.inputs.get(input);
+        read.is_some_and(|input| input.value == ValueRef::Features)
     }
 
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {

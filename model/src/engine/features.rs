@@ -1,8 +1,72 @@
 //! The features of a batch, and as layers read them.
 
-use super::plan::{Source, Stage};
+use super::plan::{Plan, Source, Stage};
 use crate::kernels::{Csr, SparseInput, SparseMemory};
+use crate::resident::{DeviceRows, DeviceValues};
 use candlewick_protocol::Failure;
+use candlewick_protocol::features::DenseValues;
+use std::ops::Range;
+
+/// Every value of rows, in the type that the host holds them in. A device is given them as they are, and makes f32 of them with the
+/// host's bits.
+#[derive(Debug, Clone, Copy)]
+pub struct TypedRows<'a> {
+    /// The values.
+    pub values: DenseValues<'a>,
+    /// Factor that turns an integer into the feature.
+    pub scale: f64,
+}
+
+impl<'a> From<&'a [f32]> for TypedRows<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        TypedRows {
+            values: DenseValues::Float32(values),
+            scale: 1.0,
+        }
+    }
+}
+
+impl<'a> TypedRows<'a> {
+    /// Some of the rows, each of so many values.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>, width: usize) -> Self {
+        TypedRows {
+            values: self.values.part(rows.start * width..rows.end * width),
+            ..*self
+        }
+    }
+
+    /// Their features on the host; integers are expanded in `memory`.
+    fn expanded(self, memory: &'a mut Vec<f32>) -> &'a [f32] {
+        if let DenseValues::Float32(values) = self.values {
+            return values;
+        }
+        memory.clear();
+        self.values.expand(self.scale, memory);
+        memory
+    }
+
+    /// What stages read of so many rows of so many values: on the device that some of them are on, and on the host, where `memory`
+    /// is for integers.
+    ///
+    /// # Errors
+    /// `JobFailed` where the device fails.
+    pub(super) fn input(
+        self,
+        plan: &Plan,
+        size: (usize, usize),
+        device: &mut DeviceValues,
+        memory: &'a mut Vec<f32>,
+    ) -> Result<Input<'a>, Failure> {
+        let up = |link| DeviceRows::up(link, self.values, self.scale, size);
+        device.bring(plan.readers.device.as_deref().map(up).transpose()?);
+        Ok(Input::dense(if plan.readers.host {
+            self.expanded(memory)
+        } else {
+            &[]
+        }))
+    }
+}
 
 /// Features, row after row.
 ///
@@ -19,6 +83,8 @@ use candlewick_protocol::Failure;
 pub enum Features<'a> {
     /// Every value.
     Dense(&'a [f32]),
+    /// Every value, in the type that it is held in.
+    Typed(TypedRows<'a>),
     /// What is not zero, for networks that take it: [`crate::network::Network::takes_sparse`].
     Sparse(&'a Csr),
 }
@@ -52,13 +118,14 @@ impl Features<'_> {
     pub(super) fn count(&self, rows: usize, width: usize) -> (&'static str, usize, usize) {
         match self {
             Features::Dense(values) => ("features", values.len(), rows * width),
+            Features::Typed(typed) => ("features", typed.values.count(), rows * width),
             Features::Sparse(all) => ("rows of features", all.rows(), rows),
         }
     }
 }
 
 impl<'a> Features<'a> {
-    /// The input of a training step of a network that was made for rows of zeros.
+    /// The input of a training step of a network that was made for rows of zeros; `dense` is memory for values of rows of integers.
     ///
     /// # Errors
     /// `Internal` where indices are not those of rows of `width` values.
@@ -66,10 +133,12 @@ impl<'a> Features<'a> {
         self,
         memory: &'a mut SparseMemory,
         width: usize,
+        dense: &mut Vec<f32>,
     ) -> Result<Input<'a>, Failure> {
         let rows = match self {
             Features::Sparse(rows) => memory.sorted(rows, width)?,
             Features::Dense(values) => memory.sorted_of_dense(values, width)?,
+            Features::Typed(typed) => memory.sorted_of_dense(typed.expanded(dense), width)?,
         };
         Ok(Input::sparse(rows))
     }

@@ -14,7 +14,7 @@ mod stage;
 mod statistics;
 
 pub use crate::layers::{Alone, Exchange, Slice};
-pub use features::Features;
+pub use features::{Features, TypedRows};
 pub(crate) use gradient::TouchedRows;
 pub use gradient::{Gradient, NodeGradient, all_finite};
 pub(crate) use plan::step_values;
@@ -76,6 +76,8 @@ pub struct Engine {
     memory: Memory,
     rows: Vec<RowKey>,
     sparse: SparseMemory,
+    /// Features of rows of integers, where layers read them on the host.
+    expanded: Vec<f32>,
     /// What gradients are multiplied with.
     loss_scale: f32,
 }
@@ -106,6 +108,7 @@ impl Engine {
             kernels: Kernels::new(threads)?.with_precision(network.precision()),
             rows: Vec::new(),
             sparse: SparseMemory::default(),
+            expanded: Vec::new(),
             loss_scale: 1.0,
         })
     }
@@ -259,13 +262,29 @@ impl Engine {
             self.rows.extend(keys);
         }
         let mut sparse = std::mem::take(&mut self.sparse);
-        let input = match batch.features {
-            Features::Dense(values) if !self.network.has_sparse_input() => Ok(Input::dense(values)),
-            features => features.without_zeros(&mut sparse, self.network.input_width()),
-        };
+        let mut expanded = std::mem::take(&mut self.expanded);
+        let input = self.input(batch.features, &mut sparse, &mut expanded);
         let done = input.and_then(|input| self.compute_from(weights, batch, input, nodes, exchange));
-        self.sparse = sparse;
+        (self.sparse, self.expanded) = (sparse, expanded);
+        self.memory.device.bring(None);
         done
+    }
+
+    /// The features of the rows at hand, as the stages read them.
+    fn input<'a>(
+        &mut self,
+        features: Features<'a>,
+        sparse: &'a mut SparseMemory,
+        expanded: &'a mut Vec<f32>,
+    ) -> Result<Input<'a>, Failure> {
+        let width = self.network.input_width();
+        let typed = match features {
+            Features::Dense(values) if !self.network.has_sparse_input() => values.into(),
+            Features::Typed(typed) if !self.network.has_sparse_input() => typed,
+            features => return features.without_zeros(sparse, width, expanded),
+        };
+        let size = (self.rows.len(), width);
+        typed.input(&self.plan, size, &mut self.memory.device, expanded)
     }
 
     fn compute_from(

@@ -8,7 +8,9 @@
 use crate::layers::{Module, Operation, SavedForBackward};
 use crate::network::{LayerNode, Network, ValueRef};
 use crate::parameter::{Parameter, SparseParameter};
+use crate::resident::Link;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What a stage reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,35 @@ pub(super) struct Stage {
     pub final_from: usize,
 }
 
+/// Where stages read the features.
+#[derive(Debug)]
+pub(super) struct Readers {
+    /// Some do on the host, or somebody asks for them.
+    pub host: bool,
+    /// The way to the device where others do.
+    pub device: Option<Arc<Link>>,
+}
+
+impl Readers {
+    fn of(network: &Network, stages: &[Stage], asked: &[Source]) -> Self {
+        let (mut host, mut device) = (asked.contains(&Source::Features), false);
+        for stage in stages {
+            let ends = stage.inputs.iter().enumerate();
+            for (at, _) in ends.filter(|(_, input)| **input == Source::Features) {
+                let there = match &stage.operation {
+                    Operation::Module(module) => module.reads_on_device(at),
+                    _ => false,
+                };
+                (host, device) = (host | !there, device | there);
+            }
+        }
+        Readers {
+            host,
+            device: network.residence().link().filter(|_| device).cloned(),
+        }
+    }
+}
+
 /// The stages in order and the memory they need.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -113,6 +144,8 @@ pub(super) struct Plan {
     pub output: Source,
     /// Other values that are asked for.
     pub inner: Vec<Source>,
+    /// Where the features are read.
+    pub readers: Readers,
 }
 
 impl Plan {
@@ -136,6 +169,7 @@ impl Plan {
         let slots = if training { slots(&mut stages, output) } else { 0 };
         finals(&mut stages);
         Plan {
+            readers: Readers::of(network, &stages, &kept),
             stages,
             buffers,
             slots,

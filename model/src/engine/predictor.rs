@@ -1,6 +1,6 @@
 //! Scoring: the network in evaluation mode.
 
-use super::features::{Features, Input};
+use super::features::{Features, Input, TypedRows};
 use super::plan::{Plan, Source, scored_values};
 use super::prepared::Prepared;
 use super::stage::{Memory, StageCall, run_stage, taken};
@@ -33,6 +33,8 @@ pub struct Predictor {
     /// What else is asked for: the elements of a row, and the values of all rows.
     inner: Vec<(usize, Vec<f32>)>,
     sparse: SparseMemory,
+    /// Features of rows of integers, where layers read them on the host.
+    expanded: Vec<f32>,
     /// Packed rows of a product with prepared weights.
     scratch: Vec<f32>,
     input_width: usize,
@@ -93,6 +95,7 @@ impl Predictor {
             kernels: Kernels::new(threads)?.with_precision(network.precision()),
             outputs: Vec::new(),
             sparse: SparseMemory::default(),
+            expanded: Vec::new(),
             scratch: Vec::new(),
             input_width: network.input_width(),
             output_width: network.output_width(),
@@ -153,21 +156,21 @@ impl Predictor {
         features: &[f32],
         rows: usize,
     ) -> Result<&[f32], Failure> {
-        self.predict_dense(weights.into(), prepared, features, rows)
+        self.predict_dense(weights.into(), prepared, features.into(), rows)
     }
 
     fn predict_dense(
         &mut self,
         weights: FlatRef<'_>,
         prepared: Option<&Prepared>,
-        features: &[f32],
+        features: TypedRows<'_>,
         rows: usize,
     ) -> Result<&[f32], Failure> {
-        if weights.len() != self.num_parameters || features.len() != rows * self.input_width {
+        let values = features.values.count();
+        if weights.len() != self.num_parameters || values != rows * self.input_width {
             return Err(Failure::internal(format!(
-                "{} weights and {} feature values to score {rows} rows, not {} and {}",
+                "{} weights and {values} feature values to score {rows} rows, not {} and {}",
                 weights.len(),
-                features.len(),
                 self.num_parameters,
                 rows * self.input_width
             )));
@@ -220,7 +223,8 @@ impl Predictor {
         rows: usize,
     ) -> Result<&[f32], Failure> {
         let all = match features {
-            Features::Dense(values) => return self.predict_dense(weights, None, values, rows),
+            Features::Dense(values) => return self.predict_dense(weights, None, values.into(), rows),
+            Features::Typed(typed) => return self.predict_dense(weights, None, typed, rows),
             Features::Sparse(all) => all,
         };
         if all.rows() != rows {
@@ -458,20 +462,25 @@ impl Predictor {
         &mut self,
         weights: FlatRef<'_>,
         prepared: Option<&Prepared>,
-        features: &[f32],
+        features: TypedRows<'_>,
     ) -> Result<(), Failure> {
         let mut outputs = std::mem::take(&mut self.outputs);
-        let blocks = features.chunks(self.block_rows * self.input_width);
+        let mut expanded = std::mem::take(&mut self.expanded);
         let mut done = Ok(());
         let into = outputs.chunks_mut(self.block_rows * self.output_width);
-        for (index, (block, into)) in blocks.zip(into).enumerate() {
-            let rows = block.len() / self.input_width;
-            done = done.and_then(|()| self.block((weights, prepared), Input::dense(block), rows, into));
-            if done.is_ok() {
-                self.keep_inner(index * self.block_rows, rows, block);
-            }
+        for (index, into) in into.enumerate() {
+            let (before, rows) = (index * self.block_rows, into.len() / self.output_width);
+            let block = features.part(before..before + rows, self.input_width);
+            let size = (rows, self.input_width);
+            done = done.and_then(|()| {
+                let input = block.input(&self.plan, size, &mut self.memory.device, &mut expanded)?;
+                self.block((weights, prepared), input, rows, into)?;
+                self.keep_inner(before, rows, input.dense);
+                Ok(())
+            });
         }
-        self.outputs = outputs;
+        self.memory.device.bring(None);
+        (self.outputs, self.expanded) = (outputs, expanded);
         done
     }
 

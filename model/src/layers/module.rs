@@ -187,6 +187,11 @@ pub(crate) trait Module: Debug + Send + Sync {
         false
     }
 
+    /// Whether it takes that input from [`Context::values`], where the features are on its device, and not from memory of the host.
+    fn reads_on_device(&self, _input: usize) -> bool {
+        false
+    }
+
     /// Whether it passes over zeros of dense rows too: sparse ones never take longer, whatever the precision. The first of its
     /// parameters is a table, a row for each value of its input.
     fn skips_zeros(&self) -> bool {

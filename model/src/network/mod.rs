@@ -10,6 +10,7 @@ mod of_job;
 mod shared;
 mod sparse;
 
+use crate::layers::Operation;
 use crate::parameter::{Parameter, SparseParameter};
 use crate::resident::{Residence, Traffic};
 use crate::weights::{self, Loading, Outgoing, Report, Rule};
@@ -283,6 +284,16 @@ impl Network {
     /// Which of its weights stay on a device while training.
     pub(crate) fn residence(&self) -> &Residence {
         &self.inner.residence
+    }
+
+    /// Whether something reads the features on the device that it was placed on. Then rows are best given in the type that they are
+    /// held in ([`crate::engine::Features::Typed`]).
+    #[must_use]
+    pub fn reads_on_device(&self) -> bool {
+        self.layers().iter().any(|node| match &node.operation {
+            Operation::Module(module) => (0..node.inputs.len()).any(|input| module.reads_on_device(input)),
+            _ => false,
+        })
     }
 
     /// What crossed to the device that it was placed on ([`crate::device::placed`]) and back, by everything that computes it;

@@ -2,6 +2,7 @@
 
 use super::traffic::Traffic;
 use candlewick_protocol::Failure;
+use candlewick_protocol::features::DenseValues;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -76,5 +77,23 @@ impl DeviceVec {
 }
 
 /// There are none.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceRows(Never);
+
+impl DeviceRows {
+    pub(crate) fn up(link: &Link, _: DenseValues<'_>, _: f64, _: (usize, usize)) -> Result<Self, Failure> {
+        match link.0 {}
+    }
+}
+
+/// There are none.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceValues {}
+
+impl DeviceValues {
+    pub(crate) fn bring(&mut self, features: Option<DeviceRows>) {
+        if let Some(features) = features {
+            match features.0 {}
+        }
+    }
+}

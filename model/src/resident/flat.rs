@@ -35,6 +35,11 @@ impl Residence {
         &self.places
     }
 
+    /// The way to the device.
+    pub(crate) fn link(&self) -> Option<&Arc<Link>> {
+        self.link.as_ref()
+    }
+
     /// What crossed; nothing where there is no device.
     pub(crate) fn traffic(&self) -> Option<Traffic> {
         self.link.as_ref().map(|link| link.traffic())

@@ -1,6 +1,7 @@
 //! The one way to a device and back.
 
 use super::error::{Advice, DeviceError};
+use super::integers::Integers;
 use super::traffic::{Amounts, Traffic};
 use candle_core::{Device, Error, Shape, Tensor, WithDType};
 use candlewick_protocol::Failure;
@@ -40,6 +41,8 @@ pub(crate) struct Link {
     traffic: Mutex<Traffic>,
     /// Places that kernels gather from: they follow from a layer's shapes, so a step has those of the one before.
     indices: Mutex<BTreeMap<Vec<u32>, Tensor>>,
+    /// The features that integers are, by their type and the bits of the factor: a job has one of each.
+    features: Mutex<BTreeMap<(Integers, u64), Tensor>>,
 }
 
 impl Link {
@@ -56,6 +59,7 @@ impl Link {
             room,
             traffic: Mutex::default(),
             indices: Mutex::default(),
+            features: Mutex::default(),
         }
     }
 
@@ -100,6 +104,18 @@ impl Link {
         if held + indices.len() <= MOST_INDICES {
             kept.insert(indices.to_vec(), tensor.clone());
         }
+        Ok(tensor)
+    }
+
+    /// The features that integers of a type are, which are brought up once.
+    pub(super) fn features(&self, of: Integers, scale: f64) -> Result<Tensor, DeviceError> {
+        let mut known = self.features.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(features) = known.get(&(of, scale.to_bits())) {
+            return Ok(features.clone());
+        }
+        let features = of.features(scale);
+        let tensor = self.up(Kind::Constants, &features, features.len())?;
+        known.insert((of, scale.to_bits()), tensor.clone());
         Ok(tensor)
     }
 

@@ -10,7 +10,11 @@ mod absent;
 mod error;
 mod flat;
 #[cfg(any(test, feature = "candle"))]
+mod integers;
+#[cfg(any(test, feature = "candle"))]
 mod link;
+#[cfg(any(test, feature = "candle"))]
+mod rows;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -20,13 +24,15 @@ mod values;
 mod vector;
 
 #[cfg(not(any(test, feature = "candle")))]
-pub(crate) use absent::{DeviceValues, DeviceVec, Link};
+pub(crate) use absent::{DeviceRows, DeviceValues, DeviceVec, Link};
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use error::{Advice, DeviceError, first_line, is_too_much};
 pub use flat::{Flat, FlatMut, FlatRef};
 pub(crate) use flat::{Residence, Run, gaps};
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use link::{Kind, Link};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use rows::DeviceRows;
 pub use traffic::{Amounts, Traffic};
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use values::DeviceValues;

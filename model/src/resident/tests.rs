@@ -2,6 +2,7 @@
 
 use super::*;
 use candle_core::Device;
+use candlewick_protocol::features::DenseValues;
 use std::sync::Arc;
 
 fn link() -> Arc<Link> {
@@ -92,4 +93,44 @@ fn sums_over_many_blocks_come_in_one_transfer() {
         }
     }
     assert!(DeviceVec::sums(&[]).unwrap().is_empty());
+}
+
+/// Every integer of every type: bits of the host, in its bytes.
+#[test]
+fn integers_become_the_features_that_the_host_makes_of_them() {
+    let bytes: Vec<u8> = (0..=u8::MAX).rev().collect();
+    let signed: Vec<i8> = (i8::MIN..=i8::MAX).rev().collect();
+    let words: Vec<i16> = (i16::MIN..=i16::MAX).rev().collect();
+    let all = [
+        (DenseValues::UInt8(&bytes), 256, 256),
+        (DenseValues::Int8(&signed), 256, 256),
+        (DenseValues::Int16(&words), 65_536, 131_072),
+    ];
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    for scale in [1.0 / 255.0, -0.1, 1e-40, -1e-46, 3e38, 1e300] {
+        for (values, count, crossing) in all {
+            let link = link();
+            let rows = DeviceRows::up(&link, values, scale, (count / 64, 64)).unwrap();
+            let mut wanted = Vec::new();
+            values.expand(scale, &mut wanted);
+            for part in [0..count / 64, 1..3] {
+                let read = rows.read(&part).unwrap();
+                assert_eq!(
+                    (read.dims(), read.layout().start_offset()),
+                    (&[part.len(), 64][..], 0)
+                );
+                let read = read.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                assert_eq!(
+                    bits(&read),
+                    bits(&wanted[part.start * 64..part.end * 64]),
+                    "{scale}"
+                );
+            }
+            // What they are goes up once.
+            let again = DeviceRows::up(&link, values, scale, (count / 64, 64)).unwrap();
+            assert_eq!(again.read(&(0..1)).unwrap().dims(), [1, 64]);
+            let up = link.traffic().up;
+            assert_eq!((up.rows, up.constants), (2 * crossing, 4 * count as u64));
+        }
+    }
 }

@@ -1,18 +1,30 @@
 //! What layers on a device put out for others that are there too.
 
-use super::DeviceVec;
+use super::{DeviceRows, DeviceVec};
 use candlewick_protocol::Failure;
 use std::collections::BTreeMap;
 
-/// Values that stay on a device from one layer to the next, and their gradients: of each a tensor for every slice that has rows,
+/// Features, and values that stay on a device from one layer to the next, and their gradients: of each a tensor for every slice that has rows,
 /// or one for all rows that are scored. They are known by the layer that puts them out.
 #[derive(Debug, Default)]
 pub(crate) struct DeviceValues {
+    features: Option<DeviceRows>,
     values: BTreeMap<usize, Vec<DeviceVec>>,
     gradients: BTreeMap<usize, Vec<DeviceVec>>,
 }
 
 impl DeviceValues {
+    /// The features of the rows at hand, where layers read them there.
+    pub(crate) fn bring(&mut self, features: Option<DeviceRows>) {
+        self.features = features;
+    }
+
+    /// The features of the rows at hand.
+    pub(crate) fn features(&self) -> Result<&DeviceRows, Failure> {
+        let missing = || Failure::internal("the features are not on the device");
+        self.features.as_ref().ok_or_else(missing)
+    }
+
     /// What a layer puts out. Nothing is known of its gradient yet.
     pub(crate) fn put(&mut self, layer: usize, slices: Vec<DeviceVec>) {
         self.gradients.remove(&layer);

@@ -29,6 +29,16 @@ pub(in crate::device) fn check(path: &str, name: &str, shape: &[usize]) -> Resul
     }
 }
 
+/// The same of features, which kernels make f32 of.
+pub(in crate::device) fn check_features(shape: &[usize]) -> Result<(), DeviceError> {
+    match beyond(shape) {
+        None => Ok(()),
+        Some(elements) => Err(DeviceError::TooMany(format!(
+            "the features that are read together are {elements} ({shape:?}), expected at most {MOST}"
+        ))),
+    }
+}
+
 impl Layer<'_> {
     /// [`check`] of what this layer is about to make.
     pub(super) fn check(&self, shape: &[usize]) -> Result<(), DeviceError> {

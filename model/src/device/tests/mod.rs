@@ -7,6 +7,7 @@ mod limits;
 mod mixed;
 mod precision;
 mod resident;
+mod rows;
 mod scoring;
 mod subjects;
 #[path = "../../../tests/support/mod.rs"]

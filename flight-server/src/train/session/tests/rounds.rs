@@ -2,6 +2,7 @@
 
 use super::super::{BATCHES, Rows};
 use super::*;
+use crate::rows::Takes;
 use crate::train::batch::{Ends, prepare};
 use crate::train::settled::INTERVAL;
 
@@ -58,9 +59,9 @@ fn the_rows_of_the_next_step_are_gathered_while_one_of_a_round_is_computed() {
         let steps = plan.steps();
         let mut session = Session::new(&plan.job, 1).unwrap();
         std::thread::scope(|scope| {
-            let (source, gathering) = Rows::of(steps as usize, false);
+            let (source, gathering) = Rows::of(steps as usize, Takes::Dense);
             scope.spawn(|| prepare(&plan, None, 0, gathering));
-            let (rows, ends) = Rows::of(BATCHES, false);
+            let (rows, ends) = Rows::of(BATCHES, Takes::Dense);
             let gathers = Gathers {
                 source: Mutex::new(source),
                 ends: Mutex::new(ends),

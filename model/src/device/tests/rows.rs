@@ -1,0 +1,194 @@
+//! Rows that cross in the type that the host holds them in: the bits of rows of f32, and fewer bytes.
+
+use super::on_device;
+use crate::engine::{Batch, Engine, Features, NodeGradient, Predictor, Slice, TypedRows};
+use crate::network::{Network, ValueRef};
+use crate::resident::Traffic;
+use candlewick_protocol::features::DenseValues;
+use candlewick_protocol::job::LabelKind;
+use serde_json::{Value, json};
+
+const ROWS: [usize; 3] = [4, 3, 2];
+const ALL: usize = 9;
+/// An image of 3 colours, 6 high, 6 wide.
+const WIDTH: usize = 3 * 6 * 6;
+
+/// What is computed of rows: outputs, bits of the gradient of all weights, and what crossed.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    outputs: Vec<u32>,
+    gradient: Vec<u32>,
+    crossed: Traffic,
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// The second step of a trainer alone.
+fn step(network: &Network, features: Features<'_>) -> Seen {
+    let label = LabelKind::Real { width: 2 };
+    let mut engine = Engine::new(network, &json!({"type": "MSELoss"}), &label, 3, 1).unwrap();
+    let slices: Vec<Slice> = (0u32..)
+        .zip(ROWS)
+        .map(|(shard, rows)| Slice { shard, rows })
+        .collect();
+    let labels: Vec<f64> = (0..ALL * 2).map(|at| at as f64 / 7.0 - 1.0).collect();
+    let weights = network.initial_weights(3);
+    let mut nodes = [NodeGradient::new(0, 3)];
+    let mut crossed = None;
+    for step in 0..2 {
+        let before = network.traffic().unwrap();
+        let batch = Batch {
+            step,
+            slices: &slices,
+            features,
+            labels: &labels,
+            weights: &[1.0; ALL],
+        };
+        engine.step(&weights, &batch, &mut nodes).unwrap();
+        crossed = Some(network.traffic().unwrap() - before);
+    }
+    Seen {
+        outputs: bits(engine.outputs()),
+        gradient: bits(&nodes[0].flat(network)),
+        crossed: crossed.unwrap(),
+    }
+}
+
+fn network(document: &Value, width: &[usize]) -> Network {
+    Network::from_document(document, width).unwrap()
+}
+
+fn images() -> Value {
+    json!({"format": "candlewick.network/1", "layers": [
+        {"type": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"type": "ReLU"}, {"type": "Dropout", "p": 0.2}, {"type": "Flatten"},
+        {"type": "Linear", "out_features": 2}]})
+}
+
+/// Types of integers with their bytes: integers from -4 on where they have a sign, that are indices of the last 4 columns.
+fn all(values: &mut (Vec<u8>, Vec<i8>, Vec<i16>), count: usize) -> [(DenseValues<'_>, u64); 3] {
+    values.0 = (0..count).map(|at| (at * 37 % 256) as u8).collect();
+    values.1 = values.0.iter().map(|value| value.cast_signed()).collect();
+    values.2 = values
+        .0
+        .iter()
+        .map(|value| i16::from(*value) * 129 - 9_000)
+        .collect();
+    [
+        (DenseValues::UInt8(&values.0), 1),
+        (DenseValues::Int8(&values.1), 1),
+        (DenseValues::Int16(&values.2), 2),
+    ]
+}
+
+#[test]
+fn integers_give_the_bits_of_f32_and_cross_in_their_bytes() {
+    let own = network(&images(), &[3, 6, 6]);
+    let mut memory = Default::default();
+    for (values, bytes) in all(&mut memory, ALL * WIDTH) {
+        for scale in [1.0 / 255.0, -0.1] {
+            let mut floats = Vec::new();
+            values.expand(scale, &mut floats);
+            let wanted = step(&on_device(&own), Features::Dense(&floats));
+            let typed = TypedRows { values, scale };
+            let placed = on_device(&own);
+            assert!(placed.reads_on_device() && !own.reads_on_device());
+            let got = step(&placed, Features::Typed(typed));
+            let others = (ALL * 2 * 4) as u64;
+            assert_eq!(wanted.crossed.up.rows, (ALL * WIDTH * 4) as u64 + others);
+            assert_eq!(got.crossed.up.rows, (ALL * WIDTH) as u64 * bytes + others);
+            assert_eq!(got.crossed.up.constants, wanted.crossed.up.constants);
+            assert_eq!((&got.outputs, &got.gradient), (&wanted.outputs, &wanted.gradient));
+            // f32 are what they were.
+            let same = step(&on_device(&own), Features::Typed(floats.as_slice().into()));
+            assert_eq!(same, wanted);
+            scored(&own, &floats, typed, bytes);
+        }
+    }
+}
+
+/// Scoring, in two blocks of rows.
+fn scored(own: &Network, floats: &[f32], typed: TypedRows<'_>, bytes: u64) {
+    const COUNT: usize = 1_030;
+    let placed = on_device(own);
+    let weights = own.initial_weights(3);
+    let many: Vec<f32> = floats.iter().copied().cycle().take(COUNT * WIDTH).collect();
+    let mut predictor = Predictor::new(&placed, 1).unwrap();
+    let wanted = bits(predictor.predict(&weights, &many, COUNT).unwrap());
+    let before = placed.traffic().unwrap();
+    let mut integers = (Vec::new(), Vec::new(), Vec::new());
+    let values = match typed.values {
+        DenseValues::UInt8(values) => {
+            integers.0 = values.iter().copied().cycle().take(COUNT * WIDTH).collect();
+            DenseValues::UInt8(&integers.0)
+        }
+        DenseValues::Int8(values) => {
+            integers.1 = values.iter().copied().cycle().take(COUNT * WIDTH).collect();
+            DenseValues::Int8(&integers.1)
+        }
+        DenseValues::Int16(values) => {
+            integers.2 = values.iter().copied().cycle().take(COUNT * WIDTH).collect();
+            DenseValues::Int16(&integers.2)
+        }
+        DenseValues::Float32(_) => unreachable!(),
+    };
+    let rows = TypedRows { values, ..typed };
+    let got = predictor.predict_with(weights.as_slice().into(), Features::Typed(rows), COUNT);
+    assert_eq!(bits(got.unwrap()), wanted);
+    let crossed = placed.traffic().unwrap() - before;
+    assert_eq!(crossed.up.rows, (COUNT * WIDTH) as u64 * bytes);
+}
+
+/// A table of the host reads the features between two segments that do: the host has f32 of its own, and the device is given them
+/// once.
+#[test]
+fn features_go_up_once_for_all_that_read_them() {
+    let document = json!({
+        "format": "candlewick.network/1",
+        "inputs": [{"name": "x", "shape": [9]}],
+        "nodes": [
+            {"name": "first", "inputs": ["x"], "layer": {"type": "Linear", "out_features": 3}},
+            {"name": "table", "inputs": ["x"], "layer": {"type": "Embedding", "num_embeddings": 256, "embedding_dim": 2}},
+            {"name": "flat", "inputs": ["table"], "layer": {"type": "Flatten"}},
+            {"name": "second", "inputs": ["x"], "layer": {"type": "Linear", "out_features": 3}},
+            {"name": "all", "inputs": ["first", "flat", "second"], "layer": {"type": "Concat"}},
+            {"name": "end", "inputs": ["all"], "layer": {"type": "Linear", "out_features": 2}}],
+        "outputs": ["end"]});
+    let own = network(&document, &[9]);
+    let bytes: Vec<u8> = (0..ALL * 9).map(|at| (at * 29 % 256) as u8).collect();
+    let (values, scale) = (DenseValues::UInt8(&bytes), 1.0);
+    let mut floats = Vec::new();
+    values.expand(scale, &mut floats);
+    let wanted = step(&on_device(&own), Features::Dense(&floats));
+    let got = step(&on_device(&own), Features::Typed(TypedRows { values, scale }));
+    assert_eq!((&got.outputs, &got.gradient), (&wanted.outputs, &wanted.gradient));
+    let readers = on_device(&own);
+    let reads = readers
+        .layers()
+        .iter()
+        .filter(|node| node.inputs.contains(&ValueRef::Features));
+    assert_eq!(reads.count(), 3);
+    assert_eq!(wanted.crossed.up.rows - got.crossed.up.rows, (ALL * 9 * 3) as u64);
+    // The outputs of the table and the gradient of the outputs.
+    assert_eq!(got.crossed.up.rows, (ALL * 9 + (ALL * 18 + ALL * 2) * 4) as u64);
+    // The host's own engine takes them too.
+    let label = LabelKind::Real { width: 2 };
+    let mut engine = Engine::new(&own, &json!({"type": "MSELoss"}), &label, 3, 1).unwrap();
+    let batch = |features| Batch {
+        step: 0,
+        slices: &[Slice { shard: 0, rows: ALL }],
+        features,
+        labels: &[0.5; ALL * 2],
+        weights: &[1.0; ALL],
+    };
+    let mut computed = |features| {
+        let mut nodes = [NodeGradient::new(0, 1)];
+        engine
+            .step(&own.initial_weights(3), &batch(features), &mut nodes)
+            .unwrap();
+        bits(&nodes[0].flat(&own))
+    };
+    let typed = computed(Features::Typed(TypedRows { values, scale }));
+    assert_eq!(typed, computed(Features::Dense(&floats)));
+}
