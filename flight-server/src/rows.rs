@@ -125,10 +125,7 @@ impl Gathered {
     #[must_use]
     pub fn dense(&self) -> TypedRows<'_> {
         match self.integers.dense().filter(|values| values.count() > 0) {
-            Some(values) => TypedRows {
-                values,
-                scale: self.scale,
-            },
+            Some(values) => TypedRows::new(values, self.scale),
             None => self.features.as_slice().into(),
         }
     }
@@ -142,7 +139,7 @@ impl Gathered {
             None => {
                 let mut features = Vec::new();
                 let rows = self.dense();
-                rows.values.expand(rows.scale, &mut features);
+                rows.values().expand(rows.scale(), &mut features);
                 most(&features)
             }
         }
@@ -188,17 +185,17 @@ mod tests {
     fn integers_stay_what_they_are_where_the_network_takes_them() {
         let rows = [FeatureRow::UInt8(&[0, 3]), FeatureRow::UInt8(&[255, 1])];
         let mut typed = gathered(Takes::Typed, &rows);
-        assert_eq!(typed.dense().values, DenseValues::UInt8(&[0, 3, 255, 1]));
-        assert_eq!((typed.dense().scale, typed.largest()), (0.5, 127.5));
+        assert_eq!(typed.dense().values(), DenseValues::UInt8(&[0, 3, 255, 1]));
+        assert_eq!((typed.dense().scale(), typed.largest()), (0.5, 127.5));
         let dense = gathered(Takes::Dense, &rows);
         assert_eq!(
-            dense.dense().values,
+            dense.dense().values(),
             DenseValues::Float32(&[0.0, 1.5, 127.5, 0.5])
         );
-        assert_eq!((dense.dense().scale, dense.largest()), (1.0, 127.5));
+        assert_eq!((dense.dense().scale(), dense.largest()), (1.0, 127.5));
         typed.clear();
         typed.push(FeatureRow::Int16(&[-300, 7]), &shape());
-        assert_eq!(typed.dense().values, DenseValues::Int16(&[-300, 7]));
+        assert_eq!(typed.dense().values(), DenseValues::Int16(&[-300, 7]));
     }
 
     #[test]
@@ -212,9 +209,12 @@ mod tests {
         let wanted = [1.0, 1.5, -1.0, 2.0, 4.0, 4.5, 7.0, 0.25];
         for count in 2..=4 {
             let typed = gathered(Takes::Typed, &rows[..count]);
-            assert_eq!(typed.dense().values, DenseValues::Float32(&wanted[..count * 2]));
+            assert_eq!(typed.dense().values(), DenseValues::Float32(&wanted[..count * 2]));
         }
         let sparse = gathered(Takes::Typed, &[FeatureRow::Sparse(&[1], &[0.5]), rows[0]]);
-        assert_eq!(sparse.dense().values, DenseValues::Float32(&[0.0, 0.5, 1.0, 1.5]));
+        assert_eq!(
+            sparse.dense().values(),
+            DenseValues::Float32(&[0.0, 0.5, 1.0, 1.5])
+        );
     }
 }

@@ -253,7 +253,7 @@ fn rows_on_disk_are_those_in_memory_where_buckets_fit_and_where_they_are_read_ro
 fn expanded(rows: &Gathered) -> Gathered {
     let mut all = Gathered::default();
     let typed = rows.dense();
-    typed.values.expand(typed.scale, &mut all.features);
+    typed.values().expand(typed.scale(), &mut all.features);
     (all.labels, all.weights) = (rows.labels.clone(), rows.weights.clone());
     all
 }

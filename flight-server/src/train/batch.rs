@@ -1,10 +1,12 @@
-//! The rows of a step, gathered by a second thread while the step before is computed.
+//! The rows of a step, gathered and put on the device by a second thread while the step before is computed.
 
 use super::TrainPlan;
 use super::class_weights::ClassWeights;
 use crate::dataset::{Ahead, EpochRows, reading_ahead};
 use crate::rows::{Gathered, Takes};
-use candlewick_model::engine::Slice;
+use candlewick_model::engine::{Features, Slice, TypedRows};
+use candlewick_model::network::Network;
+use candlewick_model::resident::Ahead as OnDevice;
 use candlewick_protocol::Failure;
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -14,6 +16,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 pub(super) struct HostBatch {
     pub(super) slices: Vec<Slice>,
     pub(super) rows: Gathered,
+    /// Their features, where they are read on a device.
+    there: Option<OnDevice>,
     /// What the rows weigh in the loss, where their classes have weights.
     pub(super) weighed: Vec<f64>,
 }
@@ -25,6 +29,19 @@ impl HostBatch {
             rows: Gathered::new(takes),
             ..HostBatch::default()
         }
+    }
+
+    /// Their features.
+    pub(super) fn features(&self) -> Features<'_> {
+        match self.rows.features() {
+            Features::Typed(_) => Features::Typed(self.dense()),
+            others => others,
+        }
+    }
+
+    /// Those of a network that takes dense rows.
+    pub(super) fn dense(&self) -> TypedRows<'_> {
+        self.rows.dense().with_ahead(self.there.as_ref())
     }
 
     /// What the rows weigh in the loss.
@@ -77,17 +94,25 @@ impl Rows {
     }
 
     /// Memory for a later step.
-    pub(super) fn give_back(&self, batch: HostBatch) {
+    pub(super) fn give_back(&self, mut batch: HostBatch) {
+        // Memory of a device is not kept: the rows of the next step take what is free there.
+        batch.there = None;
         // At the last steps nobody takes it back.
         let _ = self.free.send(batch);
     }
 }
 
-/// Prepares the steps from `first` (global number) to the end, in order. Ends when nobody takes them, or with what kept it from
-/// going on.
-pub(super) fn prepare(plan: &TrainPlan, classes: Option<&ClassWeights>, first: u64, (free, ready): Ends) {
+/// Prepares the steps from `first` (global number) to the end, in order, for a network where it is computed. Ends when nobody takes
+/// them, or with what kept it from going on.
+pub(super) fn prepare(
+    plan: &TrainPlan,
+    (network, classes): (&Network, Option<&ClassWeights>),
+    first: u64,
+    (free, ready): Ends,
+) {
     reading_ahead(|ahead| {
-        if let Err(failure) = gather(plan, classes, first, ahead, (&free, &ready)) {
+        let ends = (&free, &ready);
+        if let Err(failure) = gather(plan, (network, classes), first, ahead, ends) {
             // Nobody takes it where training has stopped.
             let _ = ready.send(Err(failure));
         }
@@ -96,7 +121,7 @@ pub(super) fn prepare(plan: &TrainPlan, classes: Option<&ClassWeights>, first: u
 
 fn gather<'a>(
     plan: &'a TrainPlan,
-    classes: Option<&ClassWeights>,
+    (network, classes): (&Network, Option<&ClassWeights>),
     first: u64,
     ahead: &Ahead<'a>,
     (free, ready): (&Receiver<HostBatch>, &SyncSender<Result<HostBatch, Failure>>),
@@ -131,6 +156,8 @@ fn gather<'a>(
             ahead,
             &mut batch,
         )?;
+        let dense = batch.rows.dense();
+        batch.there = network.put_ahead(dense.values(), dense.scale())?;
         if let Some(classes) = classes {
             let HostBatch { rows, weighed, .. } = &mut batch;
             classes.apply(&rows.labels, &rows.weights, weighed);

@@ -275,15 +275,15 @@ impl Session {
     ) -> Result<(), Interrupt> {
         if self.state.next(&self.schedule(plan)).is_some() {
             let first = self.counter().step;
-            let classes = self.classes.clone();
-            let classes = classes.as_ref();
+            let (network, classes) = (self.network.clone(), self.classes.clone());
+            let reads = (&network, classes.as_ref());
             std::thread::scope(|scope| {
                 // One more waits for its gradient.
                 let count = BATCHES + usize::from(plan.job.train.asynchrony.is_delayed());
                 let (rows, ends) = Rows::of(count, Takes::of(&self.network));
                 let gather = std::thread::Builder::new().name("candlewick-rows".to_owned());
                 gather
-                    .spawn_scoped(scope, move || prepare(plan, classes, first, ends))
+                    .spawn_scoped(scope, move || prepare(plan, reads, first, ends))
                     .map_err(|error| Failure::internal(format!("a thread cannot be started: {error}")))?;
                 self.choose_compression(plan, reduce, &rows)?;
                 self.advance_on_a_line(plan, reduce, observer, &rows)
@@ -466,7 +466,7 @@ impl Session {
         let batch = Batch {
             step,
             slices: &prepared.slices,
-            features: prepared.rows.features(),
+            features: prepared.features(),
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };

@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, Source, Stage};
 use crate::kernels::{Csr, SparseInput, SparseMemory};
-use crate::resident::{DeviceRows, DeviceValues};
+use crate::resident::{Ahead, DeviceRows, DeviceValues};
 use candlewick_protocol::Failure;
 use candlewick_protocol::features::DenseValues;
 use std::ops::Range;
@@ -11,27 +11,56 @@ use std::ops::Range;
 /// host's bits.
 #[derive(Debug, Clone, Copy)]
 pub struct TypedRows<'a> {
-    /// The values.
-    pub values: DenseValues<'a>,
-    /// Factor that turns an integer into the feature.
-    pub scale: f64,
+    values: DenseValues<'a>,
+    scale: f64,
+    /// Where they are on a device already, and the first of them there.
+    ahead: Option<(&'a Ahead, usize)>,
 }
 
 impl<'a> From<&'a [f32]> for TypedRows<'a> {
     fn from(values: &'a [f32]) -> Self {
-        TypedRows {
-            values: DenseValues::Float32(values),
-            scale: 1.0,
-        }
+        TypedRows::new(DenseValues::Float32(values), 1.0)
     }
 }
 
 impl<'a> TypedRows<'a> {
+    /// These values, and the factor that turns integers into features.
+    #[must_use]
+    pub fn new(values: DenseValues<'a>, scale: f64) -> Self {
+        TypedRows {
+            values,
+            scale,
+            ahead: None,
+        }
+    }
+
+    /// The same, which [`crate::network::Network::put_ahead`] has put on the device where they are read there.
+    #[must_use]
+    pub fn with_ahead(self, ahead: Option<&'a Ahead>) -> Self {
+        TypedRows {
+            ahead: ahead.map(|ahead| (ahead, 0)),
+            ..self
+        }
+    }
+
+    /// The values.
+    #[must_use]
+    pub fn values(&self) -> DenseValues<'a> {
+        self.values
+    }
+
+    /// The factor.
+    #[must_use]
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// Some of the rows, each of so many values.
     #[must_use]
     pub fn part(&self, rows: Range<usize>, width: usize) -> Self {
         TypedRows {
             values: self.values.part(rows.start * width..rows.end * width),
+            ahead: self.ahead.map(|(ahead, first)| (ahead, first + rows.start)),
             ..*self
         }
     }
@@ -58,7 +87,10 @@ impl<'a> TypedRows<'a> {
         device: &mut DeviceValues,
         memory: &'a mut Vec<f32>,
     ) -> Result<Input<'a>, Failure> {
-        let up = |link| DeviceRows::up(link, self.values, self.scale, size);
+        let up = |link| match self.ahead {
+            Some((Ahead(there), first)) => there.part(first, size.0),
+            None => DeviceRows::up(link, self.values, self.scale, size),
+        };
         device.bring(plan.readers.device.as_deref().map(up).transpose()?);
         Ok(Input::dense(if plan.readers.host {
             self.expanded(memory)

@@ -166,7 +166,7 @@ impl Predictor {
         features: TypedRows<'_>,
         rows: usize,
     ) -> Result<&[f32], Failure> {
-        let values = features.values.count();
+        let values = features.values().count();
         if weights.len() != self.num_parameters || values != rows * self.input_width {
             return Err(Failure::internal(format!(
                 "{} weights and {values} feature values to score {rows} rows, not {} and {}",

@@ -12,10 +12,11 @@ mod sparse;
 
 use crate::layers::Operation;
 use crate::parameter::{Parameter, SparseParameter};
-use crate::resident::{Residence, Traffic};
+use crate::resident::{Ahead, DeviceRows, Residence, Traffic};
 use crate::weights::{self, Loading, Outgoing, Report, Rule};
 use builder::Builder;
 use candlewick_protocol::Failure;
+use candlewick_protocol::features::DenseValues;
 use candlewick_protocol::job::Precision;
 #[cfg(test)]
 pub(crate) use composite::composites;
@@ -294,6 +295,30 @@ impl Network {
             Operation::Module(module) => (0..node.inputs.len()).any(|input| module.reads_on_device(input)),
             _ => false,
         })
+    }
+
+    /// Puts the features of rows on its device, for a step to come; none where nothing reads them there. Any thread may do so while
+    /// another computes: what is handed to a device is done in the order in which it is handed over, whoever does, and nothing that is
+    /// under way reads or writes what is new.
+    ///
+    /// ```
+    /// use candlewick_model::network::Network;
+    /// use candlewick_protocol::features::DenseValues;
+    /// let document = serde_json::json!({"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 1}]});
+    /// let network = Network::from_document(&document, &[2])?;
+    /// assert!(network.put_ahead(DenseValues::UInt8(&[1, 2, 3, 4]), 0.5)?.is_none());
+    /// # Ok::<(), candlewick_protocol::Failure>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `JobFailed` where the device fails, such as for want of memory.
+    pub fn put_ahead(&self, values: DenseValues<'_>, scale: f64) -> Result<Option<Ahead>, Failure> {
+        let Some(link) = self.residence().link().filter(|_| self.reads_on_device()) else {
+            return Ok(None);
+        };
+        let width = self.input_width();
+        let rows = values.count() / width.max(1);
+        DeviceRows::up(link, values, scale, (rows, width)).map(|rows| Some(Ahead(rows)))
     }
 
     /// What crossed to the device that it was placed on ([`crate::device::placed`]) and back, by everything that computes it;

@@ -84,6 +84,10 @@ impl DeviceRows {
     pub(crate) fn up(link: &Link, _: DenseValues<'_>, _: f64, _: (usize, usize)) -> Result<Self, Failure> {
         match link.0 {}
     }
+
+    pub(crate) fn part(&self, _: usize, _: usize) -> Result<Self, Failure> {
+        match self.0 {}
+    }
 }
 
 /// There are none.

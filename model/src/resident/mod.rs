@@ -6,6 +6,7 @@
 
 #[cfg(not(any(test, feature = "candle")))]
 mod absent;
+mod ahead;
 #[cfg(any(test, feature = "candle"))]
 mod error;
 mod flat;
@@ -25,6 +26,7 @@ mod vector;
 
 #[cfg(not(any(test, feature = "candle")))]
 pub(crate) use absent::{DeviceRows, DeviceValues, DeviceVec, Link};
+pub use ahead::Ahead;
 #[cfg(any(test, feature = "candle"))]
 pub(crate) use error::{Advice, DeviceError, first_line, is_too_much};
 pub use flat::{Flat, FlatMut, FlatRef};

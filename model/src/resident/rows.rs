@@ -52,6 +52,18 @@ impl DeviceRows {
         brought().map_err(|error| link.failure(error))
     }
 
+    /// So many of them, from row `first` on.
+    ///
+    /// # Errors
+    /// `Internal` where there are fewer.
+    pub(crate) fn part(&self, first: usize, rows: usize) -> Result<Self, Failure> {
+        let wrong = |error| Failure::internal(format!("rows that were put on a device: {error}"));
+        Ok(DeviceRows {
+            values: self.values.narrow(0, first, rows).map_err(wrong)?,
+            features: self.features.clone(),
+        })
+    }
+
     /// The features of some of them: `[rows, width]` of f32 that begin where their memory does, since kernels of GPUs add up in
     /// another order elsewhere.
     pub(crate) fn read(&self, rows: &Range<usize>) -> candle_core::Result<Tensor> {

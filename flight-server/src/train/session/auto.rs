@@ -154,7 +154,7 @@ impl Session {
         let batch = Batch {
             step: self.counter().step,
             slices: &prepared.slices,
-            features: prepared.rows.features(),
+            features: prepared.features(),
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };

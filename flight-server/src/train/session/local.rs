@@ -161,7 +161,7 @@ impl Session {
         let batch = Batch {
             step,
             slices: &[slice],
-            features: Features::Typed(prepared.rows.dense().part(rows.clone(), width)),
+            features: Features::Typed(prepared.dense().part(rows.clone(), width)),
             labels: &prepared.rows.labels[rows.start * labels..rows.end * labels],
             weights: &prepared.weights(self.classes.is_some())[rows.clone()],
         };

@@ -280,7 +280,7 @@ impl Session {
         let batch = Batch {
             step,
             slices: &prepared.slices,
-            features: prepared.rows.features(),
+            features: prepared.features(),
             labels: &prepared.rows.labels,
             weights: prepared.weights(self.classes.is_some()),
         };

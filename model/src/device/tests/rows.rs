@@ -91,7 +91,7 @@ fn integers_give_the_bits_of_f32_and_cross_in_their_bytes() {
             let mut floats = Vec::new();
             values.expand(scale, &mut floats);
             let wanted = step(&on_device(&own), Features::Dense(&floats));
-            let typed = TypedRows { values, scale };
+            let typed = TypedRows::new(values, scale);
             let placed = on_device(&own);
             assert!(placed.reads_on_device() && !own.reads_on_device());
             let got = step(&placed, Features::Typed(typed));
@@ -118,7 +118,7 @@ fn scored(own: &Network, floats: &[f32], typed: TypedRows<'_>, bytes: u64) {
     let wanted = bits(predictor.predict(&weights, &many, COUNT).unwrap());
     let before = placed.traffic().unwrap();
     let mut integers = (Vec::new(), Vec::new(), Vec::new());
-    let values = match typed.values {
+    let values = match typed.values() {
         DenseValues::UInt8(values) => {
             integers.0 = values.iter().copied().cycle().take(COUNT * WIDTH).collect();
             DenseValues::UInt8(&integers.0)
@@ -133,7 +133,7 @@ fn scored(own: &Network, floats: &[f32], typed: TypedRows<'_>, bytes: u64) {
         }
         DenseValues::Float32(_) => unreachable!(),
     };
-    let rows = TypedRows { values, ..typed };
+    let rows = TypedRows::new(values, typed.scale());
     let got = predictor.predict_with(weights.as_slice().into(), Features::Typed(rows), COUNT);
     assert_eq!(bits(got.unwrap()), wanted);
     let crossed = placed.traffic().unwrap() - before;
@@ -161,7 +161,7 @@ fn features_go_up_once_for_all_that_read_them() {
     let mut floats = Vec::new();
     values.expand(scale, &mut floats);
     let wanted = step(&on_device(&own), Features::Dense(&floats));
-    let got = step(&on_device(&own), Features::Typed(TypedRows { values, scale }));
+    let got = step(&on_device(&own), Features::Typed(TypedRows::new(values, scale)));
     assert_eq!((&got.outputs, &got.gradient), (&wanted.outputs, &wanted.gradient));
     let readers = on_device(&own);
     let reads = readers
@@ -189,6 +189,92 @@ fn features_go_up_once_for_all_that_read_them() {
             .unwrap();
         bits(&nodes[0].flat(&own))
     };
-    let typed = computed(Features::Typed(TypedRows { values, scale }));
+    let typed = computed(Features::Typed(TypedRows::new(values, scale)));
     assert_eq!(typed, computed(Features::Dense(&floats)));
+}
+
+/// A trainer that makes its steps with the rows of the next one put on the device meanwhile, by another thread.
+fn trained(network: &Network, batches: &[Vec<u8>], ahead: bool) -> Vec<Seen> {
+    const SCALE: f64 = 1.0 / 255.0;
+    let put = |batch: &Vec<u8>| network.put_ahead(DenseValues::UInt8(batch), SCALE).unwrap();
+    let mut there = batches.first().filter(|_| ahead).and_then(put);
+    let mut seen = Vec::new();
+    for (at, batch) in batches.iter().enumerate() {
+        let rows = TypedRows::new(DenseValues::UInt8(batch), SCALE).with_ahead(there.as_ref());
+        let next = std::thread::scope(|scope| {
+            let next = batches.get(at + 1).filter(|_| ahead);
+            let next = next.map(|batch| scope.spawn(|| put(batch)));
+            seen.push(step(network, Features::Typed(rows)));
+            next.and_then(|thread| thread.join().unwrap())
+        });
+        there = next;
+    }
+    seen
+}
+
+#[test]
+fn rows_that_another_thread_puts_ahead_give_the_same_bits_and_cross_once() {
+    let own = network(&images(), &[3, 6, 6]);
+    let batches: Vec<Vec<u8>> = (0..12)
+        .map(|batch| {
+            (0..ALL * WIDTH)
+                .map(|at| ((at + batch) * 37 % 256) as u8)
+                .collect()
+        })
+        .collect();
+    let [plain, ahead] = [false, true].map(|ahead| {
+        let placed = on_device(&own);
+        let seen = trained(&placed, &batches, ahead);
+        let bits: Vec<_> = seen.into_iter().map(|one| (one.outputs, one.gradient)).collect();
+        (bits, placed.traffic().unwrap())
+    });
+    assert!(plain.0 == ahead.0, "the same bits");
+    // Each batch is that of two steps, and its rows are there for both.
+    let less = (batches.len() * ALL * WIDTH) as u64;
+    assert_eq!(plain.1.up.rows - ahead.1.up.rows, less);
+    assert_eq!(
+        (plain.1.down, plain.1.up.constants),
+        (ahead.1.down, ahead.1.up.constants)
+    );
+    assert!(
+        own.put_ahead(DenseValues::UInt8(&batches[0]), 1.0)
+            .unwrap()
+            .is_none()
+    );
+}
+
+/// A shard that makes a step by itself takes its part of what is there.
+#[test]
+fn a_part_of_rows_that_were_put_ahead_is_that_part() {
+    let own = network(&images(), &[3, 6, 6]);
+    let placed = on_device(&own);
+    let weights = own.initial_weights(3);
+    let bytes: Vec<u8> = (0..ALL * WIDTH).map(|at| (at * 41 % 256) as u8).collect();
+    let mut floats = Vec::new();
+    DenseValues::UInt8(&bytes).expand(-0.25, &mut floats);
+    for values in [DenseValues::UInt8(&bytes), DenseValues::Float32(&floats)] {
+        let rows = TypedRows::new(values, -0.25);
+        let there = placed.put_ahead(rows.values(), rows.scale()).unwrap();
+        let mut predictor = Predictor::new(&placed, 1).unwrap();
+        let mut scored = |rows: TypedRows<'_>, count| {
+            let outputs = predictor.predict_with(weights.as_slice().into(), Features::Typed(rows), count);
+            bits(outputs.unwrap())
+        };
+        let before = placed.traffic().unwrap();
+        for part in [0..ALL, 2..5, 7..9] {
+            let own = rows.with_ahead(there.as_ref()).part(1..ALL, WIDTH);
+            let of = part.start.saturating_sub(1)..part.end - 1;
+            let got = scored(own.part(of.clone(), WIDTH), of.len());
+            assert_eq!((placed.traffic().unwrap() - before).up.rows, 0, "{part:?}");
+            let alone = of.start + 1..of.end + 1;
+            let placed = on_device(&network(&images(), &[3, 6, 6]));
+            let mut other = Predictor::new(&placed, 1).unwrap();
+            let wanted = other.predict_with(
+                weights.as_slice().into(),
+                Features::Typed(rows.part(alone.clone(), WIDTH)),
+                alone.len(),
+            );
+            assert_eq!(got, bits(wanted.unwrap()), "{part:?}");
+        }
+    }
 }

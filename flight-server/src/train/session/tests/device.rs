@@ -69,8 +69,9 @@ mod traffic {
         job
     }
 
-    /// What crosses in each step but the first and the last, which ends the epoch.
-    fn between(plan: &mut TrainPlan, reduce: &mut dyn Reduce) -> (Vec<Traffic>, Trained) {
+    /// What crosses in each step but the first and the last, which ends the epoch, and in all together. Features cross ahead of their
+    /// step, at a time of their own.
+    fn between(plan: &mut TrainPlan, reduce: &mut dyn Reduce) -> (Vec<Traffic>, Traffic, Trained) {
         plan.job.snapshots = SnapshotSpec { epochs: 0, steps: 0 };
         let mut session = Session::new(&plan.job, 1).unwrap();
         let watch = Watch {
@@ -79,12 +80,13 @@ mod traffic {
             seen: Mutex::default(),
         };
         let trained = session.run(plan, reduce, &watch).unwrap();
+        let whole = session.network().traffic().unwrap();
         let mut seen = watch.seen.into_inner().unwrap();
         let steps = usize::try_from(plan.step_plan.steps_per_epoch()).unwrap();
         seen.truncate(steps - 1);
         assert!(seen.len() > 2);
         let pairs = seen.windows(2);
-        (pairs.map(|pair| pair[1] - pair[0]).collect(), trained)
+        (pairs.map(|pair| pair[1] - pair[0]).collect(), whole, trained)
     }
 
     #[test]
@@ -95,15 +97,19 @@ mod traffic {
             (json!({"onNonFinite": "skip"}), 8),
         ] {
             let mut plan = plan(&spec(&more));
-            let (steps, _) = between(&mut plan, &mut SingleProcess { logical_shards: 4 });
+            let ranges = plan.step_plan.steps_from(0).flatten();
+            let rows: u64 = ranges.map(|(start, end)| end - start).sum();
+            let (steps, whole, _) = between(&mut plan, &mut SingleProcess { logical_shards: 4 });
+            // Features and the gradient of the outputs, and the outputs.
+            assert_eq!(
+                (whole.up.rows, whole.down.rows),
+                (rows * (6 + 3) * 4, rows * 3 * 4),
+                "{more}"
+            );
             for step in &steps {
                 assert_eq!((step.up.weights, step.down.weights), (0, 0), "{more}");
-                // Ten rows: features and the gradient of the outputs, and the outputs.
-                assert_eq!(
-                    (step.up.rows, step.down.rows),
-                    (10 * (6 + 3) * 4, 10 * 3 * 4),
-                    "{more}"
-                );
+                // Of ten rows.
+                assert_eq!(step.down.rows, 10 * 3 * 4, "{more}");
                 assert!(step.down.sums <= sums && step.up.sums == 0, "{more}: {step:?}");
             }
             let most = steps.iter().map(|step| step.down.sums).max();
@@ -114,7 +120,7 @@ mod traffic {
     #[test]
     fn one_of_several_moves_its_node_down_and_the_sum_up() {
         let job = spec(&json!({}));
-        let alone = between(&mut plan(&job), &mut SingleProcess { logical_shards: 4 }).1;
+        let alone = between(&mut plan(&job), &mut SingleProcess { logical_shards: 4 }).2;
         let all = gang_over(
             &["127.0.0.1"; 2],
             |host, port| (host.to_owned(), port),
@@ -130,7 +136,7 @@ mod traffic {
                 between(&mut own, gang)
             },
         );
-        for (steps, trained) in all {
+        for (steps, _, trained) in all {
             assert_eq!(trained, alone);
             for step in steps {
                 assert_eq!((step.up.weights, step.down.weights), (WEIGHTS, WEIGHTS));

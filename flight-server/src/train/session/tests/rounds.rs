@@ -55,12 +55,13 @@ fn the_rows_of_the_next_step_are_gathered_while_one_of_a_round_is_computed() {
         let mut job = json!({"task": "classifier", "params": {
             "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 3}]}, "epochs": 1}});
         job["params"][name] = value;
-        let plan = plan(&job);
+        let plan = &plan(&job);
         let steps = plan.steps();
         let mut session = Session::new(&plan.job, 1).unwrap();
         std::thread::scope(|scope| {
             let (source, gathering) = Rows::of(steps as usize, Takes::Dense);
-            scope.spawn(|| prepare(&plan, None, 0, gathering));
+            let network = session.network().clone();
+            scope.spawn(move || prepare(plan, (&network, None), 0, gathering));
             let (rows, ends) = Rows::of(BATCHES, Takes::Dense);
             let gathers = Gathers {
                 source: Mutex::new(source),
@@ -70,8 +71,8 @@ fn the_rows_of_the_next_step_are_gathered_while_one_of_a_round_is_computed() {
             (0..BATCHES).for_each(|_| assert!(gathers.fills()));
             let mut alone = SingleProcess { logical_shards: 4 };
             let round = match name {
-                "localSteps" => session.round(&plan, &mut alone, &gathers, &rows),
-                _ => session.stale_round(&plan, &mut alone, &gathers, &rows),
+                "localSteps" => session.round(plan, &mut alone, &gathers, &rows),
+                _ => session.stale_round(plan, &mut alone, &gathers, &rows),
             };
             round.unwrap();
             // Where trainers do not wait they agree every few steps.
