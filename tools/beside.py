@@ -2,29 +2,33 @@
 
 The one before writes to the terminal, the one behind to the file, which follows on the terminal once the first has ended: what each
 said stays in one piece. Both run to their end, so that one run of the tests tells of all that fails. The exit status is that of the
-first of them that failed. If the one behind did, the lines of its log that name what failed come once more, last of all: of a long
-log often only the end is kept.
+first of them that failed. The lines that name what failed in either come once more, last of all: of a long log often only the end is
+kept.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 #: Seconds between looks at a log that may grow; its writer's end is heard of at once.
 LOOK = 0.2
 #: Lines that name what failed: those of ScalaTest, Maven, make, pytest and the guard.
 FAILED = re.compile(rb"\*\*\* |\[ERROR\]|^(FAILED|ERROR) |^bench-guard: | of the committed ")
-#: The most of them that are told: the first, since the later ones are often of the same cause.
-TOLD = 40
+#: What pytest found instead of what it expected.
+FOUND = re.compile(rb"^E  ")
+#: The most of each that are told: the first, since the later ones are often of the same cause.
+TOLD = {FOUND: 6, FAILED: 12}
 USAGE = "usage: python -m tools.beside --log FILE --behind COMMAND... --before COMMAND..."
 
 
@@ -63,11 +67,56 @@ def show(log: Path, process: subprocess.Popen[bytes]) -> None:
                 process.wait(LOOK)
 
 
-def failures(log: Path) -> list[str]:
-    """The lines of a log that name what failed, the first TOLD of them."""
+class Failures:
+    """The lines of an output that name what failed, and those that say what was found: the first TOLD of each."""
+
+    def __init__(self) -> None:
+        self.lines: dict[re.Pattern[bytes], list[str]] = {pattern: [] for pattern in TOLD}
+
+    def read(self, line: bytes) -> None:
+        """Takes the line if it is one of them."""
+        for pattern, kept in self.lines.items():
+            if len(kept) < TOLD[pattern] and pattern.search(line):
+                kept.append(line.decode(errors="replace").rstrip())
+
+    def tell(self) -> None:
+        """Writes them to standard output."""
+        for line in itertools.chain.from_iterable(self.lines.values()):
+            print(f"beside: {line}", flush=True)
+
+
+def follow(command: Sequence[str]) -> tuple[int, Failures]:
+    """Runs a command whose output goes to standard output as it comes. Its status, and what failed."""
+    failures = Failures()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            for line in lines(process.stdout):
+                failures.read(line)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, failures
+
+
+def lines(source: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a stream, which goes to standard output meanwhile: pytest writes a dot at a time."""
+    rest = b""
+    while block := os.read(source.fileno(), 1 << 16):
+        sys.stdout.buffer.write(block)
+        sys.stdout.buffer.flush()
+        *whole, rest = (rest + block).split(b"\n")
+        yield from whole
+    yield rest
+
+
+def failures_of(log: Path) -> Failures:
+    """What failed by a log."""
+    failures = Failures()
     with log.open("rb") as text:
-        named = [line.decode(errors="replace").rstrip() for line in text if FAILED.search(line)]
-    return named[:TOLD]
+        for line in text:
+            failures.read(line)
+    return failures
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -87,12 +136,15 @@ def run(task: Task) -> int:
         )
     try:
         print(f"beside: {shlex.join(task.behind)} writes to {task.log}", flush=True)
-        before = subprocess.run(task.before, check=False).returncode
+        before, failures = follow(task.before)
         print(f"beside: {shlex.join(task.before)} ended with {before}; {task.log} follows", flush=True)
         show(task.log, behind)
         print(f"beside: {shlex.join(task.behind)} ended with {behind.returncode}", flush=True)
         if behind.returncode:
-            print(*(f"beside: {line}" for line in failures(task.log)), sep="\n", flush=True)
+            failures_of(task.log).tell()
+        if before:
+            print(f"beside: {shlex.join(task.before)} ended with {before}", flush=True)
+            failures.tell()
     finally:
         kill(behind)
     status = before or behind.returncode

@@ -85,6 +85,19 @@ def test_what_failed_behind_is_told_once_more_at_the_end(tmp_path: Path) -> None
     assert after[1:] == [f"beside: {said[line]}" for line in (1, 3, 5, 6, 7)]
 
 
+def test_what_failed_before_is_told_last_of_all(tmp_path: Path) -> None:
+    found = [f"E       assert {number} == 0" for number in range(20)]
+    named = [f"FAILED tests/test_fit.py::test_fit[{number}] - assert {number} == 0" for number in range(20)]
+    said = ["    def test_fit():", *found, "==== short test summary info ====", *named, "20 failed in 3.00s"]
+    before = f"import sys; sys.stdout.write({chr(10).join(said)!r}); raise SystemExit(1)"
+    process = beside_of(tmp_path / "log", "print('639 passed')", before)
+    told, _ = process.communicate(timeout=DEADLINE)
+    assert "\n".join(said) in told
+    after = told.splitlines()[-19:]
+    assert after[0].startswith("beside: ") and after[0].endswith(" ended with 1")
+    assert after[1:] == [f"beside: {line}" for line in found[:6] + named[:12]]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_early_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     begun = tmp_path / "begun"
