@@ -18,7 +18,7 @@ from typing import Any
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import DataFrame, SparkSession
 
-from candlewick import NeuralClassifier, nn, optim
+from candlewick import Callback, EpochRecord, FitInfo, NeuralClassifier, nn, optim
 
 #: Longest wait for anything in these tests, seconds; only a failing test comes near it.
 DEADLINE = 120.0
@@ -242,3 +242,27 @@ def kill(pid: int) -> None:
 def no_trainer_left() -> None:
     """The promise after every fit, however it ended."""
     wait_for("the end of all trainers", lambda: not trainers() and not any(map(alive, _seen)))
+
+
+class Gate(Callback):
+    """Holds a fit at the end of its first epoch until it is let go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.goes_on = threading.Event(), threading.Event()
+        self.thread: str | None = None
+        self.ended: list[Any] = []
+
+    def on_epoch_end(self, epoch: EpochRecord) -> bool:
+        """Waits."""
+        self.thread = threading.current_thread().name
+        self.reached.set()
+        assert self.goes_on.wait(5 * DEADLINE)
+        return False
+
+    def on_fit_end(self, model: Any, fit: FitInfo) -> None:
+        """The model is there."""
+        self.ended.append(model)
+
+    def on_exception(self, error: BaseException, fit: FitInfo) -> None:
+        """It has failed."""
+        self.ended.append(error)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +28,14 @@ from .standalone import (
     standalone,
     start,
 )
-from .support import Background, Lines, Trainer, blobs, captured_lines, classifier, trainers, wait_for
+from .support import Background, Gate, Lines, Trainer, blobs, captured_lines, classifier, trainers, wait_for
 
 ROWS, WIDTH, PARTITIONS = 2000, 20, 4
 
 #: Longer than any wait of a test: what stands in a task gives up after the test has failed.
 PATIENCE = 5 * support.DEADLINE
 
-#: Epochs of a fit that a test stops in the middle: with the network of `gang`, a second or two of computing.
+#: Epochs of a fit that a test stops in the middle.
 LONG = 100
 
 
@@ -88,35 +86,18 @@ def same(model: Any, expected: NeuralClassificationModel) -> None:
     assert model.summary.numTrainers == 2
 
 
-def let_run(trainer: Trainer, run: bool) -> None:
-    """SIGCONT or SIGSTOP; the trainer may be gone."""
-    with suppress(ProcessLookupError):
-        os.kill(trainer.pid, signal.SIGCONT if run else signal.SIGSTOP)
-
-
 @contextmanager
-def training(rows: DataFrame, **params: Any) -> Iterator[tuple[Background, Lines, list[Trainer]]]:
-    """A fit that has told of its first epoch. It stands still: the first of its trainers, sorted by host, is frozen.
-
-    Until then that trainer was let run for moments only: however late this process hears of the epoch, training is not over.
-    """
+def training(rows: DataFrame, **params: Any) -> Iterator[tuple[Background, Lines, list[Trainer], Gate]]:
+    """A fit that stands at the end of its first epoch, until the gate is opened; with its trainers, sorted by host."""
+    gate = Gate()
     with captured_lines() as lines:
-        long = gang(epochs=LONG, verbose=True, **params)
+        long = gang(epochs=LONG, verbose=True, callbacks=[gate], **params)
         fit = Background(lambda: long.fit(rows))
-        found: list[Trainer] = wait_for("trainers", lambda: len(trainers()) == 2 and trainers(), during=fit)
-        held, free = sorted(found, key=host_of)
-
-        def first_epoch() -> bool:
-            let_run(held, True)
-            time.sleep(0.005)
-            let_run(held, False)
-            return lines.has("epoch 1/")
-
         try:
-            wait_for("the first epoch", first_epoch, during=fit)
-            yield fit, lines, [held, free]
+            wait_for("the first epoch", gate.reached.is_set, during=fit)
+            yield fit, lines, sorted(trainers(), key=host_of), gate
         finally:
-            let_run(held, True)
+            gate.goes_on.set()
             fit.join()
 
 
@@ -216,9 +197,8 @@ def test_dynamic_allocation_leaves_the_trainers_their_executors(
     more = {"spark.standalone.executorRemoveDelayOnDisconnection": "100ms"}
     spark = start(cluster, **{f"spark.dynamicAllocation.{key}": value for key, value in settings.items()}, **more)
     assert executors(spark) == [], "before the fit nobody needs one"
-    long = training(data(spark), failureTimeout=f"{support.DEADLINE:g}s")
     with third_host(cluster):
-        with long as (fit, _, gang):
+        with training(data(spark)) as (fit, _, gang, _):
             theirs = {executor_of(trainer) for trainer in gang}
             # A job that takes the other slot of theirs and needs one executor more, which is without a task later than
             # theirs: once Spark has taken that one away, it would have taken theirs.
@@ -322,10 +302,12 @@ def test_a_worker_that_is_killed_costs_its_trainer(
     spark = start(cluster)
     await_hosts(spark, *HOSTS)
     # A shuffle, so that the host takes its files along.
-    with training(data(spark).repartition(PARTITIONS)) as (fit, lines, gang):
+    with training(data(spark).repartition(PARTITIONS)) as (fit, lines, gang, gate):
         lost, kept = gang
         victim = (host_of(lost), executor_of(lost))
         cluster.kill_worker(victim[0])
+        # Without it training does not go on.
+        gate.goes_on.set()
         wait_for("the recovery", lambda: lines.has("training goes on at step "), during=fit)
         # Over already, or with the one that is left; another may have come.
         assert kept in (trainers() or [kept])
