@@ -6,10 +6,13 @@ mod exchange;
 mod features;
 #[cfg(test)]
 mod gang_tests;
+mod inner;
 mod local;
 mod low_rank;
 mod named;
+mod plateau;
 mod precision;
+mod security;
 mod stale;
 mod states;
 
@@ -181,6 +184,7 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         feed_memory_bytes: params.bytes("feedMemory")?,
         trainer_memory_bytes: memory::limit(params)?,
         spool_dirs: memory::folders(params),
+        warn_unencrypted: security::warns(params)?,
         strict_weights: params.flag("strictWeights"),
         verbose: params.switch("verbose"),
         checkpoint: None,
@@ -243,6 +247,7 @@ fn specification(
 ) -> Result<(DataSpec, TrainSpec), Failure> {
     let seed = params.seed()?;
     check_several(params, &resolved)?;
+    inner::check(input, params, &resolved.network)?;
     let head = Head::of(&resolved.label, &resolved.network)?;
     let (evaluation, validation) = evaluation(params, head, seed, &resolved.loss)?;
     let set = MetricSet::new(&evaluation.metrics, head, evaluation.thresholds.as_deref())?
@@ -367,12 +372,14 @@ fn scheduler(
         return Ok(None);
     }
     let mut complete = Schedule::resolve(document, optimizer)?;
+    let mode = complete["mode"].clone();
     if let Some(metric) = complete.get_mut("metric") {
         if metric.is_null() {
             *metric = Value::from(if aside { "val_loss" } else { "loss" });
         }
         let name = metric.as_str().unwrap_or_default();
         check_metric("lrScheduler", name, set, aside)?;
+        plateau::check_mode(name, &mode)?;
     }
     Ok(Some(complete))
 }

@@ -5,7 +5,7 @@ use crate::catalogue::{self, Kind};
 use crate::layers::Operation;
 use crate::losses::{self, NO_CLASS, Names, label_kind};
 pub use crate::losses::{Task, output_classes};
-use crate::network::{Network, Output, ValueRef};
+use crate::network::{LayerNode, Network, Output, ValueRef};
 use crate::numbers::clamp_u32;
 use crate::optim;
 use candlewick_protocol::Failure;
@@ -300,17 +300,24 @@ pub(crate) struct Ending<'a> {
     pub place: &'a str,
 }
 
+/// Whether a layer leaves the values of its first input as they are when scoring.
+fn passes(layer: &LayerNode) -> bool {
+    match &layer.operation {
+        Operation::View => true,
+        Operation::Elementwise(map) => map.only_training(),
+        // An output that is another name for a node is a sum of one.
+        Operation::Module(module) => {
+            module.only_training() || (layer.inputs.len() == 1 && ALONE.contains(&layer.name))
+        }
+    }
+}
+
+/// Layers that give a single input back.
+const ALONE: [&str; 3] = ["Add", "Multiply", "Concat"];
+
 /// How a network ends.
 pub(crate) fn ending(network: &Network) -> Option<Ending<'_>> {
-    let last = network
-        .layers()
-        .iter()
-        .rev()
-        .find(|layer| match &layer.operation {
-            Operation::View => false,
-            Operation::Elementwise(map) => !map.only_training(),
-            Operation::Module(_) => true,
-        });
+    let last = network.layers().iter().rev().find(|layer| !passes(layer));
     last.map(|layer| Ending {
         name: layer.name,
         place: &layer.place,
@@ -322,13 +329,8 @@ pub(crate) fn ending_of(network: &Network, value: ValueRef) -> Option<Ending<'_>
     let mut value = value;
     while let ValueRef::Layer(at) = value {
         let layer = network.layers().get(at)?;
-        let passes = match &layer.operation {
-            Operation::View => true,
-            Operation::Elementwise(map) => map.only_training(),
-            Operation::Module(_) => false,
-        };
         match layer.inputs.first() {
-            Some(input) if passes => value = *input,
+            Some(input) if passes(layer) => value = *input,
             _ => {
                 return Some(Ending {
                     name: layer.name,

@@ -185,6 +185,39 @@ fn unknown_names_list_the_legal_ones() {
     );
 }
 
+/// An output of a graph that is another name for a node is a sum of one, and ends as that node does.
+#[test]
+fn a_named_end_is_seen_behind_the_name_of_its_output() {
+    let graph = |width: usize, end: &str, behind: &str| {
+        json!({"format": "candlewick.network/1",
+        "inputs": [{"name": "x", "shape": [12]}],
+        "nodes": [
+            {"name": "hidden", "inputs": ["x"], "layer": {"type": "Linear", "out_features": width}},
+            {"name": "chance", "inputs": ["hidden"], "layer": {"type": end}},
+            {"name": "out", "inputs": ["chance"], "layer": {"type": behind}}],
+        "outputs": ["out"]})
+    };
+    for behind in ["Add", "Multiply", "Concat", "Dropout", "Flatten"] {
+        for (width, end, loss) in [
+            (3, "Softmax", "CrossEntropyLoss"),
+            (1, "Sigmoid", "BCEWithLogitsLoss"),
+        ] {
+            let message = refused(graph(width, end, behind), None, CLASSIFIER);
+            assert!(
+                message.starts_with(&format!("nodes.chance ({end}): {loss} applies it itself")),
+                "{behind}: {message}"
+            );
+        }
+        ask(
+            &graph(1, "Sigmoid", behind),
+            Some(&json!({"type": "BCELoss"})),
+            CLASSIFIER,
+            None,
+        )
+        .unwrap();
+    }
+}
+
 #[test]
 fn ends_that_do_not_fit_the_loss() {
     let message = refused(document(json!([linear(1)])), Some("CrossEntropyLoss"), CLASSIFIER);

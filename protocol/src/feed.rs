@@ -75,6 +75,9 @@ pub struct Columns {
     pub features: Vec<Column>,
     /// f32 values the features must have in all.
     pub feature_width: u32,
+    /// Nobody said how many they are: the first row of the DataFrame did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub width_of_first_row: bool,
     /// Factor for every feature value (binary columns: byte * scale).
     pub scale: Option<f64>,
     /// The type that features are sent in.

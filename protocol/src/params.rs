@@ -7,6 +7,7 @@ mod check;
 mod columns;
 mod complete;
 mod durability;
+mod exchange;
 mod gang;
 mod network;
 mod training;
@@ -149,6 +150,11 @@ pub const GROUPS: &[Group] = &[
         name: "gang",
         doc: "The processes that train.",
         params: gang::PARAMS,
+    },
+    Group {
+        name: "exchange",
+        doc: "What trainers exchange, and when.",
+        params: exchange::PARAMS,
     },
     Group {
         name: "durability",

@@ -13,8 +13,9 @@ use candlewick_model::engine::{Engine, Predictor};
 use candlewick_model::metrics::{Areas, MetricSet, Rows, SLICE_ROWS};
 use candlewick_model::network::Network;
 use candlewick_model::resident::FlatRef;
+use candlewick_protocol::Failure;
 use candlewick_protocol::counter::ProgramCounter;
-use candlewick_protocol::{Failure, tree};
+use candlewick_protocol::tree::{self, NodeValue};
 use serde_json::{Map, Value};
 
 /// Bytes of a score and its weight.
@@ -67,8 +68,8 @@ impl Validator {
         let mut curves: Curves = vec![Vec::new(); self.set.curves().len()];
         let mine = reading_ahead(|ahead| self.shards(context, engine, &mut curves, ahead))?;
         let all = reduce.gather("the sums of the validation rows", &mine)?;
-        let shards = all.chunks_exact(HEAD + self.set.width());
-        let (loss, tally) = self.combine(shards.map(|sums| (sums[0] > 0.0).then(|| sums[1..].to_vec())));
+        let (loss, tally) = self.combine(&all);
+        drop(all);
         let mut areas = Vec::with_capacity(curves.len());
         let bytes = |curve: &Vec<(f64, f64)>| curve.len() as u64 * POINT;
         let own = context
@@ -116,7 +117,8 @@ impl Validator {
         Ok(mine)
     }
 
-    /// Loss numerator, denominator and tally of the validation rows of one shard.
+    /// Loss numerator, denominator and tally of the validation rows of one shard. Few of its slices have theirs at a time: those
+    /// of a matrix of many classes are large.
     fn shard<'a>(
         &mut self,
         context: &EvalContext<'a>,
@@ -127,8 +129,10 @@ impl Validator {
         // Rows of a shard are counted in 32 bits.
         let total = context.plan.data.held_out_rows(shard);
         let total = usize::try_from(total).unwrap_or(usize::MAX);
-        let mut leaves = Vec::with_capacity(total.div_ceil(SLICE_ROWS));
-        for start in (0..total).step_by(SLICE_ROWS) {
+        let set = self.set.clone();
+        let mut failed = None;
+        let mut slice = |at: u32| -> Result<Vec<f64>, Interrupt> {
+            let start = at as usize * SLICE_ROWS;
             // Nothing ends within an epoch.
             let _ = context.observer.boundary(context.counter)?;
             self.rows.clear();
@@ -138,58 +142,88 @@ impl Validator {
             {
                 next.ask(ahead);
             }
-            let (features, weights) = (self.rows.features(), &self.rows.weights);
-            let labels = &self.rows.labels;
-            let outputs = self
-                .predictor
-                .predict_with(context.weights, features, weights.len())?;
-            let in_loss = match context.classes {
-                Some(classes) => {
-                    classes.apply(labels, weights, &mut self.weighed);
-                    self.weighed.as_slice()
-                }
-                None => weights.as_slice(),
-            };
-            let sums = engine.evaluate(shard, outputs, labels, in_loss)?;
-            let mut leaf = vec![sums.loss, sums.denominator];
-            if !self.set.is_empty() {
-                let rows = Rows {
-                    outputs,
-                    labels,
-                    weights,
-                };
-                self.set.points(&rows, curves);
-                leaf.extend(self.set.tally(&rows));
-            } else {
-                leaf.resize(HEAD - 1 + self.set.width(), 0.0);
-            }
-            leaves.push(Some(leaf));
+            let sums = self.slice(context, engine, shard, curves)?;
             context.observer.progress(context.counter);
-        }
-        let (loss, denominator, tally) = self.sums(leaves.into_iter());
-        Ok(tally.map(|tally| [vec![loss, denominator], tally].concat()))
-    }
-
-    /// The mean loss of all shards, and their tally.
-    fn combine(&self, shards: impl Iterator<Item = Option<Vec<f64>>>) -> (Option<f64>, Option<Vec<f64>>) {
-        let (loss, denominator, tally) = self.sums(shards);
-        ((denominator > 0.0).then(|| loss / denominator), tally)
-    }
-
-    /// Loss numerator, denominator and tally of leaves along the tree.
-    fn sums(&self, leaves: impl Iterator<Item = Option<Vec<f64>>>) -> (f64, f64, Option<Vec<f64>>) {
-        let leaves: Vec<Option<Vec<f64>>> = leaves.collect();
-        let sum = |index: usize| {
-            let column: Vec<Option<f64>> = leaves.iter().map(|leaf| Some(leaf.as_ref()?[index])).collect();
-            tree::reduce_f64(&column).unwrap_or(0.0)
+            Ok(sums)
         };
-        let (loss, denominator) = (sum(0), sum(1));
-        let mut tallies: Vec<Option<Vec<f64>>> = leaves
-            .into_iter()
-            .map(|leaf| leaf.map(|mut values| values.split_off(HEAD - 1)))
-            .collect();
-        (loss, denominator, self.set.reduce(&mut tallies))
+        let mut find = |lo: u32, hi: u32| match hi - lo {
+            1 if failed.is_some() => NodeValue::Known(None),
+            1 => NodeValue::Known(slice(lo).map_err(|error| failed = Some(error)).ok()),
+            _ => NodeValue::Split,
+        };
+        let slices = u32::try_from(total.div_ceil(SLICE_ROWS)).unwrap_or(u32::MAX);
+        let sums = tree::assemble(0, slices, &mut find, &mut |left, right| added(&set, left, &right));
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(sums),
+        }
     }
+
+    /// Those of the rows that were gathered.
+    fn slice(
+        &mut self,
+        context: &EvalContext<'_>,
+        engine: &mut Engine,
+        shard: u32,
+        curves: &mut Curves,
+    ) -> Result<Vec<f64>, Interrupt> {
+        let (features, weights, labels) = (self.rows.features(), &self.rows.weights, &self.rows.labels);
+        let outputs = self
+            .predictor
+            .predict_with(context.weights, features, weights.len())?;
+        let in_loss = match context.classes {
+            Some(classes) => {
+                classes.apply(labels, weights, &mut self.weighed);
+                self.weighed.as_slice()
+            }
+            None => weights.as_slice(),
+        };
+        let sums = engine.evaluate(shard, outputs, labels, in_loss)?;
+        let mut slice = vec![sums.loss, sums.denominator];
+        if self.set.is_empty() {
+            slice.resize(HEAD - 1 + self.set.width(), 0.0);
+        } else {
+            let rows = Rows {
+                outputs,
+                labels,
+                weights,
+            };
+            self.set.points(&rows, curves);
+            slice.extend(self.set.tally(&rows));
+        }
+        Ok(slice)
+    }
+
+    /// The mean loss of all shards, and their tally; `all` has those of each shard one after another.
+    fn combine(&self, all: &[f64]) -> (Option<f64>, Option<Vec<f64>>) {
+        let width = HEAD + self.set.width();
+        let mut find = |lo: u32, hi: u32| match hi - lo {
+            1 => {
+                let sums = &all[lo as usize * width..][..width];
+                NodeValue::Known((sums[0] > 0.0).then(|| sums[1..].to_vec()))
+            }
+            _ => NodeValue::Split,
+        };
+        let shards = u32::try_from(all.len() / width).unwrap_or(u32::MAX);
+        let add = &mut |left, right: Vec<f64>| added(&self.set, left, &right);
+        match tree::assemble(0, shards, &mut find, add) {
+            Some(mut sums) => {
+                let tally = sums.split_off(HEAD - 1);
+                ((sums[1] > 0.0).then(|| sums[0] / sums[1]), Some(tally))
+            }
+            None => (None, None),
+        }
+    }
+}
+
+/// Loss numerator, denominator and tally of two nodes of the tree together.
+fn added(set: &MetricSet, mut left: Vec<f64>, right: &[f64]) -> Vec<f64> {
+    left.iter_mut()
+        .zip(right)
+        .take(HEAD - 1)
+        .for_each(|(into, from)| *into += from);
+    set.merge(&mut left[HEAD - 1..], &right[HEAD - 1..]);
+    left
 }
 
 /// The areas of one class over the rows of all trainers.

@@ -78,7 +78,7 @@ const fn padding(dimensions: usize) -> Arg {
         ValueType::Padding(dimensions),
         "0",
         COUNT,
-        "Zeros on each side of the input; \"valid\" is 0, \"same\" keeps the size and wants a stride of 1.",
+        "Zeros on each side of the input; \"valid\" is 0, \"same\" keeps the size and needs a stride of 1.",
     )
 }
 

@@ -187,6 +187,7 @@ impl Loss for MultiLabel {
     fn slice(&self, _level: SimdLevel, width: usize, rows: SliceRows<'_>) -> Result<Sums, Failure> {
         let share = 1.0 / real(width);
         let mut slopes = vec![0.0f64; width];
+        let mut of_row = vec![false; width];
         over_rows(
             Widths {
                 outputs: width,
@@ -198,10 +199,11 @@ impl Loss for MultiLabel {
                 let classes = classes_of(labels)?;
                 let mut loss = 0.0;
                 slopes.fill(0.0);
+                classes.iter().for_each(|class| of_row[*class] = true);
                 for class in &classes {
                     for (other, output) in outputs.iter().enumerate() {
                         let left = 1.0 - f64::from(outputs[*class]) + f64::from(*output);
-                        if left <= 0.0 || classes.contains(&other) {
+                        if left <= 0.0 || of_row[other] {
                             continue;
                         }
                         loss += share * left;
@@ -209,6 +211,7 @@ impl Loss for MultiLabel {
                         slopes[*class] -= share;
                     }
                 }
+                classes.iter().for_each(|class| of_row[*class] = false);
                 for (gradient, slope) in gradient.iter_mut().zip(&slopes) {
                     *gradient = to_f32(weight * slope);
                 }

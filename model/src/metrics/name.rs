@@ -74,8 +74,18 @@ pub(super) fn read(name: &str, head: Head) -> Result<Option<Metric>, Failure> {
             classes - 1
         )));
     }
+    if metric == Metric::ConfusionMatrix && classes > MOST_OF_MATRIX {
+        return Err(Failure::parameter(format!(
+            "parameter metrics: \"{name}\" of {classes} classes would have {} numbers in the record of every epoch, expected at most \
+             {MOST_OF_MATRIX} classes: leave it out, and count labels and predictions of what transform returns",
+            classes.saturating_mul(classes)
+        )));
+    }
     Ok(Some(metric))
 }
+
+/// Classes of a confusion matrix, at most: 8 MB in every sum, and 2 MB of JSON in every record.
+const MOST_OF_MATRIX: usize = 1_000;
 
 fn regression(name: &str) -> Option<Metric> {
     Some(match name {
@@ -116,4 +126,21 @@ fn classification(name: &str) -> Option<Metric> {
         "f1" => Metric::F1(average),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_of_very_many_classes_is_refused() {
+        assert!(read("confusion_matrix", Head::ClassLogits { n: 1_000 }).is_ok());
+        let told = read("confusion_matrix", Head::ClassLogits { n: 1_001 })
+            .unwrap_err()
+            .message;
+        assert!(
+            told.contains("1002001 numbers in the record of every epoch, expected at most 1000 classes"),
+            "{told}"
+        );
+    }
 }

@@ -7,6 +7,7 @@ use super::proto::{
 use crate::parameter::Parameter;
 use candlewick_protocol::Failure;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Value of an attribute.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub(super) type Name = String;
 pub(super) struct Graph {
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
+    /// Names of those that are parameters.
+    parameters: HashSet<String>,
 }
 
 /// A size as ONNX has it.
@@ -103,9 +106,10 @@ impl Graph {
     }
 
     fn tensor(&mut self, kind: i32, shape: &[usize], raw_data: Vec<u8>, name: Option<&str>) -> Name {
+        let named = name.is_some();
         let name = name.map_or_else(|| format!("constant_{}", self.constants.len()), str::to_owned);
         // A layer that is called again has its parameters there.
-        if self.constants.iter().any(|known| known.name == name) {
+        if named && !self.parameters.insert(name.clone()) {
             return name;
         }
         self.constants.push(TensorProto {

@@ -27,7 +27,7 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::Any,
         Some("\"label\""),
-        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label.",
+        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier expects whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label.",
     ),
     param(
         "labelCols",
@@ -115,11 +115,11 @@ pub(super) const PARAMS: &[Param] = &[
         ValueType::Text,
         Range::OneOf(&["cpu", "auto", "cuda"]),
         Some("\"cpu\""),
-        "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors.",
+        "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which needs the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors.",
     ),
     standalone(
         "inputShape",
-        Scope::All,
+        Scope::Estimator,
         ValueType::IntList,
         SIZE,
         None,
