@@ -194,7 +194,7 @@ fn parse(arguments: &[String]) -> Result<Command, Failure> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["--version" | "-V"] => Ok(Command::Version),
-        ["--help" | "-h" | "help"] => Ok(Command::Help),
+        ["--help" | "-h" | "help"] | ["gang" | "serve" | "probe", "--help" | "-h"] => Ok(Command::Help),
         ["probe"] => Ok(Command::Probe),
         ["gang"] => Ok(Command::Gang(None)),
         ["gang", "--device", device] => Ok(Command::Gang(Some(device.parse()?))),
@@ -286,6 +286,9 @@ mod tests {
     fn commands_and_options() {
         assert_eq!(parsed("--version").unwrap(), Command::Version);
         assert_eq!(parsed("probe").unwrap(), Command::Probe);
+        for text in ["--help", "serve --help", "gang -h"] {
+            assert_eq!(parsed(text).unwrap(), Command::Help);
+        }
         assert_eq!(parsed("gang").unwrap(), Command::Gang(None));
         assert_eq!(
             parsed("gang --device cuda:2").unwrap(),

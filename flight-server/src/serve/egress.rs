@@ -6,7 +6,9 @@ use arrow_array::builder::{Float32Builder, Int64Builder, ListBuilder, StringBuil
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use candlewick_protocol::Failure;
-use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
+use candlewick_protocol::message::{EpochRecord, MAX_FLIGHT_MESSAGE};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn list_of(name: &str, values: DataType) -> Field {
@@ -57,62 +59,52 @@ pub(super) fn weights(model: &Model) -> Result<Vec<RecordBatch>, Failure> {
         .collect()
 }
 
-/// Columns of ticket "metrics".
-pub(super) fn metrics_schema() -> Schema {
+/// Columns of ticket "metrics": those of every training, and the metrics that were measured.
+pub(super) fn metrics_schema(history: &[EpochRecord]) -> Schema {
     let field = |name: &str, data_type| Field::new(name, data_type, false);
-    Schema::new(vec![
+    let mut fields = vec![
         field("epoch", DataType::Int64),
         field("step", DataType::Int64),
         field("loss", DataType::Float64),
         field("lr", DataType::Float64),
         field("rows", DataType::Int64),
         field("seconds", DataType::Float64),
-    ])
+    ];
+    let measured = measured(history).into_iter();
+    fields.extend(measured.map(|name| Field::new(name, DataType::Float64, true)));
+    Schema::new(fields)
 }
 
-/// The history, a row per epoch.
-pub(super) fn metrics(model: &Model) -> Result<RecordBatch, Failure> {
-    let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let history = &model.history;
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(
-            history
-                .iter()
-                .map(|record| Some(i64::from(record.epoch)))
-                .collect::<Int64Array>(),
-        ),
-        Arc::new(
-            history
-                .iter()
-                .map(|record| Some(whole(record.step)))
-                .collect::<Int64Array>(),
-        ),
-        Arc::new(
-            history
-                .iter()
-                .map(|record| Some(record.loss))
-                .collect::<Float64Array>(),
-        ),
-        Arc::new(
-            history
-                .iter()
-                .map(|record| Some(record.lr))
-                .collect::<Float64Array>(),
-        ),
-        Arc::new(
-            history
-                .iter()
-                .map(|record| Some(whole(record.rows)))
-                .collect::<Int64Array>(),
-        ),
-        Arc::new(
-            history
-                .iter()
-                .map(|record| Some(record.seconds))
-                .collect::<Float64Array>(),
-        ),
+/// Names of what was measured of epochs, in order: the numbers among it. A matrix is in `status` alone, and so are the evaluations
+/// within an epoch.
+fn measured(history: &[EpochRecord]) -> BTreeSet<&str> {
+    let all = history.iter().flat_map(|record| &record.metrics);
+    let numbers = all.filter(|(_, value)| value.is_number() || value.is_null());
+    numbers.map(|(name, _)| name.as_str()).collect()
+}
+
+/// The history, a row per epoch; null where a metric is not defined.
+pub(super) fn metrics(history: &[EpochRecord]) -> Result<RecordBatch, Failure> {
+    let whole = |of: fn(&EpochRecord) -> u64| -> ArrayRef {
+        let values = history
+            .iter()
+            .map(|record| i64::try_from(of(record)).unwrap_or(i64::MAX));
+        Arc::new(values.map(Some).collect::<Int64Array>())
+    };
+    let real = |of: &dyn Fn(&EpochRecord) -> Option<f64>| -> ArrayRef {
+        Arc::new(history.iter().map(of).collect::<Float64Array>())
+    };
+    let mut columns = vec![
+        whole(|record| u64::from(record.epoch)),
+        whole(|record| record.step),
+        real(&|record| Some(record.loss)),
+        real(&|record| Some(record.lr)),
+        whole(|record| record.rows),
+        real(&|record| Some(record.seconds)),
     ];
-    RecordBatch::try_new(Arc::new(metrics_schema()), columns)
+    let measured = measured(history).into_iter();
+    columns.extend(measured.map(|name| real(&|record| record.metrics.get(name).and_then(Value::as_f64))));
+    RecordBatch::try_new(Arc::new(metrics_schema(history)), columns)
         .map_err(|error| Failure::internal(format!("the metrics cannot be written as Arrow: {error}")))
 }
 
@@ -132,4 +124,48 @@ pub(super) fn rows_schema(shape: &Shape) -> Schema {
         Field::new("label", label, false),
         Field::new("weight", DataType::Float64, false),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float64Type;
+    use serde_json::{from_value, json};
+
+    #[test]
+    fn what_was_measured_follows_what_every_training_tells() {
+        let record = |epoch: u32, more: Value| -> EpochRecord {
+            let mut record =
+                json!({"epoch": epoch, "step": 4, "loss": 0.5, "lr": 0.1, "rows": 9, "seconds": 0.25});
+            record
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            from_value(record).unwrap()
+        };
+        let history = [
+            record(
+                0,
+                json!({"val_loss": 1.5, "accuracy": 1, "confusion_matrix": [[1]], "validations": []}),
+            ),
+            record(1, json!({"val_loss": 0.5, "accuracy": 0.75, "val_roc_auc": null})),
+        ];
+        let batch = metrics(&history).unwrap();
+        let schema = batch.schema();
+        let names: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let always = ["epoch", "step", "loss", "lr", "rows", "seconds"];
+        assert_eq!(names[..6], always);
+        assert_eq!(names[6..], ["accuracy", "val_loss", "val_roc_auc"]);
+        let column =
+            |name: &str| -> Vec<Option<f64>> { batch[name].as_primitive::<Float64Type>().iter().collect() };
+        assert_eq!(column("accuracy"), [Some(1.0), Some(0.75)]);
+        assert_eq!(column("val_loss"), [Some(1.5), Some(0.5)]);
+        assert_eq!(column("val_roc_auc"), [None, None]);
+        assert_eq!(metrics_schema(&[]).fields().len(), 6);
+    }
 }

@@ -147,7 +147,7 @@ impl ServeService {
         }
         if let Ok(model) = self.state.model() {
             flights.push(("weights", weights_schema(), model.network.parameters().len()));
-            flights.push(("metrics", metrics_schema(), model.history.len()));
+            flights.push(("metrics", metrics_schema(&model.history), model.history.len()));
         }
         flights
     }
@@ -241,7 +241,10 @@ impl PartialFlight for ServeService {
             }
             b"metrics" => {
                 let model = self.state.model().map_err(status)?;
-                batches(metrics_schema(), vec![metrics(&model).map_err(status)?])
+                batches(
+                    metrics_schema(&model.history),
+                    vec![metrics(&model.history).map_err(status)?],
+                )
             }
             other => Err(Status::not_found(format!(
                 "there is no ticket {:?}; tickets are \"weights\" and \"metrics\"",

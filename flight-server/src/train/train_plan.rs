@@ -48,7 +48,7 @@ impl TrainPlan {
         let held = data.shards();
         if let Some(shard) = owned.clone().find(|shard| !held.contains(*shard)) {
             return Err(Failure::internal(format!(
-                "this trainer is to own the shards from {} to below {}, but it has not shard {shard}",
+                "this trainer is to own the shards from {} to below {}, but it does not hold shard {shard}",
                 owned.start, owned.end
             )));
         }
