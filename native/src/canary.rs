@@ -52,6 +52,7 @@ fn read_field(row: &[u8], ordinal: u32, data_type: &str, width: u32) -> Result<V
         num_fields: u32::try_from(TYPES.len()).unwrap_or(u32::MAX),
         features: vec![column.clone()],
         feature_width: width,
+        width_of_first_row: false,
         feature_type: Default::default(),
         scale: None,
         labels: scalar.then_some(column).into_iter().collect(),

@@ -74,6 +74,8 @@ impl Source {
 pub struct Decoder {
     fields: usize,
     width: usize,
+    /// The first row of the DataFrame said it.
+    of_first_row: bool,
     scale: f64,
     features: Vec<Source>,
     limits: Vec<FeatureLimit>,
@@ -130,6 +132,7 @@ impl Decoder {
         Ok(Decoder {
             fields,
             width: columns.feature_width as usize,
+            of_first_row: columns.width_of_first_row,
             scale,
             features,
             plain: PlainColumn::of(columns),
@@ -406,7 +409,12 @@ impl Decoder {
                 Err(corrupt) => return corrupt.into(),
             }
         }
-        RowError::wrong_width(&parts, total, self.width, first.as_ref())
+        let error = RowError::wrong_width(&parts, total, self.width, first.as_ref());
+        if self.of_first_row {
+            error.unlike_first_row(self.width)
+        } else {
+            error
+        }
     }
 }
 

@@ -164,6 +164,17 @@ impl RowError {
         }
     }
 
+    /// The same where the first row of the DataFrame alone says what is expected, and may be the wrong one.
+    #[must_use]
+    pub(crate) fn unlike_first_row(mut self, wanted: usize) -> RowError {
+        if let RowError::Data { what, .. } = &mut self {
+            what.push_str(&format!(
+                ", as many as the first row of the DataFrame has: if that is the wrong one, set inputShape to the length of the others, not [{wanted}]"
+            ));
+        }
+        self
+    }
+
     /// The failure to report for row `row` of partition `partition` of a fit, both from 0.
     #[must_use]
     pub fn at(&self, partition: u32, row: u64) -> Failure {

@@ -145,6 +145,17 @@ fn binary_with_scale_and_a_mixture() {
 }
 
 #[test]
+fn where_the_first_row_says_how_many_values_there_are_the_error_says_so() {
+    let mut unsaid = features(1, &[(0, "x", "vector")], 3);
+    unsaid.width_of_first_row = true;
+    let wrong = decode(&unsaid, &row(&[Field::Dense(vec![1.0, 2.0])])).unwrap_err();
+    assert!(wrong.at(0, 5).message.starts_with(
+        "column 'x' has 2 values, expected 3 (it begins with [1, 2]), as many as the first row of the DataFrame has: if that is the \
+         wrong one, set inputShape to the length of the others, not [3], in partition 0, row 5 of it"
+    ));
+}
+
+#[test]
 fn invalid_features_name_column_place_values_and_remedy() {
     assert_eq!(
         one("array<double>", 3, doubles(&[0.0, f64::NAN, 2.0])).unwrap_err(),

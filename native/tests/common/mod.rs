@@ -183,6 +183,7 @@ pub fn features(num_fields: u32, columns: &[(u32, &str, &str)], width: u32) -> C
             .map(|(ordinal, name, data_type)| column(*ordinal, name, data_type))
             .collect(),
         feature_width: width,
+        width_of_first_row: false,
         feature_type: Default::default(),
         scale: None,
         labels: Vec::new(),
