@@ -5,7 +5,7 @@ use crate::python_checks;
 use crate::text::{HEADER, arg_words, literal, wrap};
 use crate::{Generated, PYTHON};
 use candlewick_model::catalogue::{Arg, Entry, Kind, default_of};
-use candlewick_protocol::value::ValueType;
+use candlewick_protocol::value::{Range, ValueType};
 use std::fmt::Write as _;
 
 const WIDTH: usize = 108;
@@ -26,6 +26,25 @@ const IMPORTS: [(&str, &str); 12] = [
     ("Optimizer", "candlewick._document"),
     ("Stopping", "candlewick._document"),
     ("bind", "candlewick._document"),
+];
+
+/// Layers whose constructor ends in `inplace` in PyTorch. It is taken, so that a line of PyTorch stands, and has no effect: no document
+/// has it.
+const IN_PLACE: [&str; 14] = [
+    "CELU",
+    "Dropout",
+    "Dropout2d",
+    "ELU",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "LeakyReLU",
+    "Mish",
+    "ReLU",
+    "ReLU6",
+    "SELU",
+    "SiLU",
+    "Threshold",
 ];
 
 const NN: &str = r#""""Layers and losses by PyTorch's names: ``nn.Sequential(nn.Linear(256), nn.ReLU(), nn.Linear(10))``.
@@ -238,7 +257,8 @@ fn class(out: &mut String, entry: &Entry) {
     let name = entry.name;
     let doc = wrap(entry.doc, WIDTH, "    \"\"\"", "    ");
     let _ = write!(out, "\n\nclass {name}({parent}):\n{doc}");
-    let end = match (entry.args.is_empty(), doc.contains('\n')) {
+    let bare = entry.args.is_empty() && !in_place(entry);
+    let end = match (bare, doc.contains('\n')) {
         (true, false) => "\"\"\"\n",
         (true, true) => "\n    \"\"\"\n",
         (false, _) => "\n\n    Args:\n",
@@ -249,7 +269,10 @@ fn class(out: &mut String, entry: &Entry) {
         let first = format!("        {star}{}: ", arg.name);
         let _ = writeln!(out, "{}", wrap(&arg_words(arg), WIDTH, &first, "            "));
     }
-    if !entry.args.is_empty() {
+    if in_place(entry) {
+        out.push_str("        inplace: PyTorch's, without effect here.\n");
+    }
+    if !bare {
         out.push_str("    \"\"\"\n");
     }
     out.push_str(&python_checks::attribute(entry, held(entry)));
@@ -273,8 +296,26 @@ pub(crate) fn optional(arg: &Arg) -> bool {
     arg.default.is_some()
 }
 
+/// Whether PyTorch's constructor ends in `inplace`.
+fn in_place(entry: &Entry) -> bool {
+    entry.kind == Kind::Layer && IN_PLACE.contains(&entry.name)
+}
+
 fn plain(out: &mut String, entry: &Entry) {
-    signature(out, entry.args, false);
+    let mut args = entry.args.to_vec();
+    if in_place(entry) {
+        args.push(Arg {
+            name: "inplace",
+            ty: ValueType::Bool,
+            default: Some("false"),
+            input: false,
+            keyword: false,
+            nullable: false,
+            range: Range::Any,
+            doc: "",
+        });
+    }
+    signature(out, &args, false);
     let given: Vec<String> = entry
         .args
         .iter()
@@ -469,6 +510,19 @@ mod tests {
             assert!(
                 bare(&text).contains(&bare(wanted)),
                 "{wanted}\n\nis not in\n\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_of_pytorch_may_say_in_place() {
+        for name in IN_PLACE {
+            let entry = candlewick_model::catalogue::find(Kind::Layer, name).unwrap();
+            assert!(inputs(entry).is_empty() && held(entry).is_none(), "{name}");
+            let text = module("Some.", "", &[entry]);
+            assert!(
+                text.contains("inplace: bool = False) -> None") && !text.contains("\"inplace\""),
+                "{text}"
             );
         }
     }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pyspark import SparkContext
+from pyspark.errors import StreamingQueryException
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
 from pyspark.ml.feature import StandardScaler, VectorAssembler
@@ -281,6 +282,18 @@ def test_streaming_scores_as_batch_does(
     assert query.awaitTermination(int(DEADLINE))
     streamed = local2.table("scored").groupBy("prediction").count().collect()
     assert sorted(streamed) == sorted(model.transform(data).groupBy("prediction").count().collect())
+
+
+def test_a_stream_that_fails_says_so_as_streams_do(
+    local2: SparkSession, data: DataFrame, model: NeuralClassificationModel, tmp_path: Path
+) -> None:
+    without = F.when(F.col("label") < 0, F.col("features"))
+    invalid = data.limit(1).select(without.alias("features"), "label")
+    invalid.write.parquet(str(tmp_path / "in"))
+    stream = local2.readStream.schema(invalid.schema).parquet(str(tmp_path / "in"))
+    query = model.transform(stream).writeStream.format("noop").trigger(availableNow=True).start()
+    with pytest.raises(StreamingQueryException, match="column 'features'"):
+        query.awaitTermination(int(DEADLINE))
 
 
 def test_filters_joins_and_explain_after_transform(data: DataFrame, model: NeuralClassificationModel) -> None:

@@ -160,6 +160,9 @@ def test_explain_params_tells_every_parameter(fitted: tuple[Any, Any, Any]) -> N
         lines = stage.explainParams().split("\n")
         assert [line.split(":")[0] for line in lines] == [param.name for param in stage.params]
         assert all(len(line) > 40 for line in lines)
+        # As its builder writes it; models have a network and no parameter of it.
+        network = [line.partition("current: ")[2] for line in lines if line.startswith("network:")]
+        assert all(text.startswith(("Sequential(", "Graph(")) for text in network)
 
 
 def test_a_copy_is_like_the_stage_and_what_it_is_given_changes_it_alone(fitted: tuple[Any, Any, Any]) -> None:

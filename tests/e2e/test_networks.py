@@ -14,7 +14,7 @@ from pyspark.ml.functions import vector_to_array
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from candlewick import NeuralClassificationModel, NeuralClassifier, NeuralRegressor, nn, optim
+from candlewick import NeuralClassificationModel, NeuralClassifier, NeuralRegressor, nn, optim, tabular
 from candlewick.errors import InvalidDataError, InvalidParameterError
 
 from .support import blobs, classifier, trainers
@@ -99,7 +99,12 @@ def test_tables_as_the_guide_has_them(local2: SparkSession) -> None:
         graph = nn.Graph([age, city], {"out": nn.Linear(2)(nn.ReLU()(nn.Linear(8)(joined)))})
         return classifier(network=graph, epochs=8, optimizer=optim.AdamW(lr=0.05)).fit(table)
 
-    assert fit(nn.Concat()(age, nn.Flatten()(embedded))).evaluate(table)["accuracy"] > 0.95
+    by_hand = fit(nn.Concat()(age, nn.Flatten()(embedded)))
+    assert by_hand.evaluate(table)["accuracy"] > 0.95
+    columns = tabular(["age"], {"city": 4}, {"city": 3})
+    network = columns.head(nn.Linear(8), nn.ReLU(), nn.Linear(2))
+    made = classifier(network=network, epochs=8, optimizer=optim.AdamW(lr=0.05)).fit(table)
+    assert repr(columns) == "Tabular(age, city)" and made.evaluate(table)["accuracy"] > 0.95
     with pytest.raises(InvalidParameterError) as told:
         fit(nn.Concat()(age, embedded))
     assert "nodes.concat_1 (Concat): expects inputs that differ in dimension -1 only, got [1] and [1, 3]" in str(

@@ -281,3 +281,9 @@ def test_metrics_that_would_compare_other_things_are_refused(three: DataFrame, l
     regressor = NeuralRegressor(network=nn.Sequential(nn.Linear(outputs)), loss=loss, epochs=1, metrics=["mae"])
     with pytest.raises(InvalidParameterError, match='parameter metrics: "mae" compares outputs with'):
         regressor.fit(three)
+    # A label that each of the losses takes.
+    ones = three.withColumn("label", F.lit(1.0))
+    model = regressor.copy().setMetrics(["loss"]).fit(ones)
+    for rows in (ones, three.withColumn("label", F.array(*[F.lit(1.0)] * outputs))):
+        with pytest.raises(InvalidParameterError, match="evaluate compares "):
+            model.evaluate(rows)

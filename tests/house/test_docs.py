@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import tomllib
 
 from tools.architecture import ROOT
 
@@ -43,6 +44,13 @@ def anchors(path: Path) -> set[str]:
             anchor, number = f"{base}-{number}", number + 1
         found.add(anchor)
     return found
+
+
+def test_contributing_has_a_row_for_every_crate() -> None:
+    members = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"]
+    rows = re.findall(r"^\| (.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    named = {folder for row in rows for folder in re.findall(r"`([\w-]+)/`", row)}
+    assert set(members) <= named, "add a row to CONTRIBUTING.md, Where things are"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)

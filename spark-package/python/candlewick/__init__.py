@@ -19,11 +19,13 @@ from candlewick._estimators import (
     NeuralRegressor,
 )
 from candlewick._general import NeuralEstimator, NeuralEstimatorModel
+from candlewick._handle import FitHandle
 from candlewick._plan import TrainingPlan
 from candlewick._session import attach, jars, session
 from candlewick._sql import register
 from candlewick._stopping import EarlyStopping
 from candlewick._summary import TrainingSummary
+from candlewick._tabular import Tabular, tabular
 from candlewick._version import __version__
 from candlewick._weights import to_safetensors
 
@@ -33,6 +35,7 @@ __all__ = [
     "Callback",
     "EarlyStopping",
     "EpochRecord",
+    "FitHandle",
     "FitInfo",
     "NeuralClassificationModel",
     "NeuralClassifier",
@@ -41,6 +44,7 @@ __all__ = [
     "NeuralRegressionModel",
     "NeuralRegressor",
     "StepRecord",
+    "Tabular",
     "TrainingPlan",
     "TrainingSummary",
     "__version__",
@@ -51,5 +55,6 @@ __all__ = [
     "optim",
     "register",
     "session",
+    "tabular",
     "to_safetensors",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pyspark.ml.base import PredictionModel
 from pyspark.ml.classification import ProbabilisticClassificationModel, ProbabilisticClassifier
-from pyspark.ml.linalg import Vector, Vectors
+from pyspark.ml.linalg import Vector
 from pyspark.ml.regression import RegressionModel, Regressor
 from pyspark.ml.util import HasTrainingSummary
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
-from pyspark.sql import Row as SparkRow
 
 from candlewick import _html
 from candlewick._callbacks import CallbackLike, Callbacks, FitInfo, checked
-from candlewick._display import display_for
+from candlewick._display import Display, display_for
 from candlewick._document import Sequential
 from candlewick._fitting import Watch, cancelled_by_errors, finished, planned
+from candlewick._handle import FitHandle, Kept
 from candlewick._interrupt import DeferredInterrupt
 from candlewick._params import NeuralClassifierParams, NeuralModelParams, NeuralTrainingParams
 from candlewick._params.classifier import NeuralClassifierBase
@@ -33,8 +33,9 @@ from candlewick._persistence import Readable, Remembered, RestoredDefaults, Writ
 from candlewick._plan import TrainingPlan
 from candlewick._reading import from_json
 from candlewick._remote import cancelled_with, classic_only, is_remote, refuse, release_dropped
+from candlewick._row import Row, as_vector
 from candlewick._session import require_jar, running_context
-from candlewick._stage import NotPickled, Shown
+from candlewick._stage import Explained, NotPickled, Shown
 from candlewick._summary import TrainingSummary
 from candlewick._weights import parse_safetensors, received, to_weights
 from candlewick.errors import InvalidParameterError, translated
@@ -116,29 +117,59 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
         _require_dataframe("fit", dataset)
         if is_remote():
             return self._fit_on_server(dataset)
-        decides = bool(self._callbacks)
         with DeferredInterrupt() as interrupt:
+            handle = self._start(dataset)
+            return self._followed(handle, lambda: display_for(self.getOrDefault("verbose")), interrupt)
+
+    @classic_only("run fit in a thread: each has a call of its own")
+    def startFit(self, dataset: DataFrame) -> FitHandle[M]:
+        """Starts a fit in the background.
+
+        Parameters that are set from now on are those of later fits. Callbacks are called from a thread of its own.
+
+        Args:
+            dataset: What `fit` would get.
+
+        Returns:
+            Its handle: to wait, to read progress, to cancel.
+
+        Example:
+            >>> handle = clf.startFit(train)  # doctest: +SKIP
+            >>> handle.listenProgress(print)  # doctest: +SKIP
+            >>> model = handle.result()  # doctest: +SKIP
+        """
+        _require_dataframe("startFit", dataset)
+        frozen = self.copy()
+        with DeferredInterrupt():
+            handle = frozen._start(dataset)
+
+        def follow(kept: Kept) -> M:
+            with DeferredInterrupt() as interrupt:
+                return frozen._followed(handle, lambda: kept, interrupt)
+
+        return FitHandle(handle, follow, frozen.getOrDefault("verbose"))
+
+    def _followed(self, handle: Any, display_of: Callable[[], Display], interrupt: DeferredInterrupt) -> M:
+        """Looks after a fit that was started; its model."""
+        with cancelled_by_errors(handle), translated():
+            fit = FitInfo(handle.id(), handle.number(), self.uid, self.getOrDefault("epochs"), _params(self))
+            callbacks, display = Callbacks(self._callbacks, fit), display_of()
+        try:
             with translated():
-                handle = self._start(dataset, decides)
-            with cancelled_by_errors(handle), translated():
-                fit = FitInfo(handle.id(), handle.number(), self.uid, self.getOrDefault("epochs"), _params(self))
-                callbacks, display = Callbacks(self._callbacks, fit), display_for(self.getOrDefault("verbose"))
-            try:
-                with translated():
-                    watch = Watch(handle, display, callbacks, decides, interrupt)
-                    model = self._copyValues(self._create_model(finished(handle, watch, interrupt)))
-                    # The JVM's own fit has copied them.
-                    model._untold = False
-                with interrupt.lifted():
-                    callbacks.end(model)
-            except BaseException as error:
-                # A signal that is still noted would end it before any callback knows.
-                interrupt.forget()
-                with interrupt.lifted():
-                    callbacks.exception(error)
-                raise
-            finally:
-                display.close()
+                watch = Watch(handle, display, callbacks, bool(self._callbacks), interrupt)
+                model = self._copyValues(self._create_model(finished(handle, watch, interrupt)))
+                # The JVM's own fit has copied them.
+                model._untold = False
+            with interrupt.lifted():
+                callbacks.end(model)
+        except BaseException as error:
+            # A signal that is still noted would end it before any callback knows.
+            interrupt.forget()
+            with interrupt.lifted():
+                callbacks.exception(error)
+            raise
+        finally:
+            display.close()
         return model
 
     def _fit_on_server(self, dataset: DataFrame) -> M:
@@ -177,11 +208,12 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             handle = java.startPlan(dataset._jdf, 0 if rows is None else int(rows))
             return TrainingPlan.from_json(planned(handle, interrupt).json())
 
-    def _start(self, dataset: DataFrame, decides: bool) -> Any:
-        """Starts the fit in the JVM."""
-        self._hand_over()
-        java: Any = self._java_obj
-        return java.startWatchedFit(dataset._jdf, decides)
+    def _start(self, dataset: DataFrame) -> Any:
+        """Starts the fit in the JVM; where callbacks look on, trainers wait for them."""
+        with translated():
+            self._hand_over()
+            java: Any = self._java_obj
+            return java.startWatchedFit(dataset._jdf, bool(self._callbacks))
 
     def _defaults(self) -> dict[str, Any]:
         return {param.name: value for param, value in self._defaultParamMap.items()}
@@ -241,44 +273,9 @@ def _require_dataframe(method: str, dataset: object) -> None:
         raise TypeError(f"{method} needs a DataFrame of Spark, not {kind.__module__}.{kind.__name__}; {way}")
 
 
-#: What stands for one row: numbers, however they are held.
-Row = Vector | Sequence[float] | np.ndarray[Any, Any]
-
-
-def _vector(method: str, value: object) -> Vector:
-    """The features of one row as a Vector.
-
-    Raises:
-        TypeError: They are no row of numbers.
-    """
-    if isinstance(value, Vector):
-        return value
-    try:
-        # NumPy would read a text as a number, and None as NaN.
-        numbers = None if isinstance(value, (str, bytes, DataFrame)) else np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        numbers = None
-    if numbers is not None and value is not None and numbers.ndim < 2:
-        return Vectors.dense(np.atleast_1d(numbers))
-    told, way = type(value).__name__, ""
-    if numbers is not None and numbers.ndim > 1:
-        told, way = (
-            f"an array of shape {numbers.shape}",
-            "; transform(df) takes many rows, and .ravel() is one after another",
-        )
-    elif isinstance(value, DataFrame):
-        way = "; transform(df) takes all rows of a DataFrame"
-    elif isinstance(value, SparkRow):
-        told, way = "a Row", "; take the features out of it: row.features, or row[model.getFeaturesCol()]"
-    elif isinstance(value, Mapping):
-        way = "; take the numbers out of it, in the order of the features"
-    raise TypeError(
-        f"{method} takes the features of one row, a Vector or numbers one after another such as [0.5, 1.5], not {told}{way}"
-    )
-
-
 class NeuralModel(
     NotPickled,
+    Explained,
     Remembered,
     RestoredDefaults,
     JavaModel,
@@ -329,7 +326,7 @@ class NeuralModel(
             self._transfer_params_to_java()
 
     def _of_row(self, method: str, value: Row) -> Any:
-        vector = _vector(f"{type(self).__name__}.{method.removesuffix('Json')}", value)
+        vector = as_vector(f"{type(self).__name__}.{method.removesuffix('Json')}", value)
         with translated():
             return self._call_java(method, vector)
 

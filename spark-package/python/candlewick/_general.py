@@ -7,11 +7,12 @@ from typing import Any
 
 from pyspark.ml.linalg import Vector, Vectors
 
-from candlewick._estimators import NeuralModel, Row, _NeuralEstimator
+from candlewick._estimators import NeuralModel, _NeuralEstimator
 from candlewick._params import NeuralGeneralParams
 from candlewick._params.estimator import NeuralEstimatorBase
 from candlewick._persistence import Readable, Writable
 from candlewick._remote import classic_only, is_remote
+from candlewick._row import Row
 
 
 class NeuralEstimatorModel(NeuralModel, NeuralGeneralParams, Readable["NeuralEstimatorModel"]):

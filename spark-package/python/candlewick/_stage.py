@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _copying = threading.local()
 #: Longest text of a value in a repr.
 _SHOWN = 60
+#: Longest text of a value where a parameter is explained.
+_EXPLAINED = 160
 
 
 class NotPickled(Params):
@@ -114,16 +116,18 @@ class NotPickled(Params):
         return self.copy()
 
 
-class Shown(Params):
-    """An estimator that shows the parameters that differ from their defaults, as scikit-learn's do."""
+class Explained(Params):
+    """A stage that tells what its parameters are set to as its builders write it."""
 
-    def _shown(self) -> Iterator[tuple[Param[Any], Any]]:
-        """The parameters that were set to another value than the default."""
-        for param in self.params:
-            if self.isSet(param):
-                value = self.getOrDefault(param)
-                if not self.hasDefault(param) or self._defaultParamMap[param] != value:
-                    yield param, self._value(param, value)
+    def explainParam(self, param: str | Param[Any]) -> str:
+        """What a parameter does and what it is set to; networks and optimisers as they are written, long values in short."""
+        known = self._resolveParam(param)
+        values = []
+        if self.hasDefault(known):
+            values.append(f"default: {_line(self._defaultParamMap[known])}")
+        if self.isSet(known):
+            values.append(f"current: {_line(self._value(known, self._paramMap[known]))}")
+        return f"{known.name}: {known.doc} ({', '.join(values) or 'undefined'})"
 
     def _value(self, param: Param[Any], value: Any) -> Any:
         """What a person set: the builder's object for the JSON text that Spark keeps."""
@@ -134,6 +138,18 @@ class Shown(Params):
             # A document that was not made by the builders, and is not legal; fit says so.
             return value
         return found if isinstance(found, Document) else value
+
+
+class Shown(Explained):
+    """An estimator that shows the parameters that differ from their defaults, as scikit-learn's do."""
+
+    def _shown(self) -> Iterator[tuple[Param[Any], Any]]:
+        """The parameters that were set to another value than the default."""
+        for param in self.params:
+            if self.isSet(param):
+                value = self.getOrDefault(param)
+                if not self.hasDefault(param) or self._defaultParamMap[param] != value:
+                    yield param, self._value(param, value)
 
     def __repr__(self) -> str:
         rows = [f"{param.name}={_text(value)}".replace("\n", "\n  ") for param, value in self._shown()]
@@ -147,6 +163,11 @@ class Shown(Params):
         long = [f"{param.name} = {value!r}" for param, value in self._shown() if "\n" in _text(value)]
         table = _html.table(["parameter", "value"], rows)
         return _html.titled(type(self).__name__, table, *map(_html.preformatted, long))
+
+
+def _line(value: Any) -> str:
+    text = " ".join(repr(value).split()) if isinstance(value, Document) else str(value)
+    return text if len(text) <= _EXPLAINED else f"{text[: _EXPLAINED - 3]}..."
 
 
 def _text(value: Any) -> str:

@@ -79,6 +79,9 @@ OF_A_SESSION = "candlewick.attach(spark) gives it to a session that runs; else"
 #: What the JVM throws for a class that is not there.
 _NOT_FOUND = ("java.lang.ClassNotFoundException", "java.lang.NoClassDefFoundError")
 
+#: What ends a stream keeps its own type, which says which query it was and where it stood; its message has ours.
+_OF_A_STREAM = "org.apache.spark.sql.streaming.StreamingQueryException"
+
 #: Says that PySpark's function was replaced by ours.
 _MARK = "_asks_candlewick"
 
@@ -175,6 +178,8 @@ def install() -> None:
 
     @functools.wraps(original)
     def convert(java: Any) -> Any:
+        if java.getClass().getName() == _OF_A_STREAM:
+            return original(java)
         return from_java(java) or original(java)
 
     setattr(convert, _MARK, True)

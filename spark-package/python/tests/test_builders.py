@@ -101,7 +101,8 @@ def test_every_argument_of_every_builder_is_checked():
             with pytest.raises(InvalidParameterError, match=f"^{builder.__name__}: {name} = "):
                 domain.check(builder.__name__, name, object())
             checked += 1
-        arguments = set(inspect.signature(builder).parameters) - {"modules", "layers"}
+        # PyTorch's inplace is taken and has no effect.
+        arguments = set(inspect.signature(builder).parameters) - {"modules", "layers", "inplace"}
         assert builder.__module__.startswith("candlewick._") or arguments == set(builder._domains), builder
     assert checked > 400
 
@@ -337,7 +338,7 @@ def test_a_loss_for_each_output_by_its_name():
         (lambda: optim.AdamW(learning_rate=0.1), "AdamW has no argument 'learning_rate'; it has lr, betas, eps, "),
         (lambda: nn.CrossEntropyLoss(wieght=[1.0]), "CrossEntropyLoss has no argument 'wieght'; it has weight, "),
         (lambda: optim.lr_scheduler.StepLR(3, gama=0.5), "StepLR has no argument 'gama'; it has step_size, gamma"),
-        (lambda: nn.ReLU(dim=1), "ReLU has no argument 'dim'; it has none"),
+        (lambda: nn.Tanh(dim=1), "Tanh has no argument 'dim'; it has none"),
         (lambda: EarlyStopping(patiense=3), "EarlyStopping has no argument 'patiense'; it has metric, patience"),
         (lambda: nn.Linear(units=3), "Linear has no argument 'units'; it has in_features, out_features, bias"),
     ],
@@ -345,3 +346,13 @@ def test_a_loss_for_each_output_by_its_name():
 def test_an_unknown_argument_is_told_which_there_are(make, told):
     with pytest.raises(TypeError, match=f"^{told}"):
         make()
+
+
+def test_a_line_of_pytorch_may_say_inplace() -> None:
+    for written, plain in [
+        (nn.ReLU(inplace=True), nn.ReLU()),
+        (nn.ReLU(True), nn.ReLU()),
+        (nn.Dropout(0.3, True), nn.Dropout(0.3)),
+        (nn.LeakyReLU(0.2, inplace=True), nn.LeakyReLU(0.2)),
+    ]:
+        assert written == plain and "inplace" not in repr(written)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from candlewick import _weights, nn, optim, to_safetensors
+from candlewick import _weights, nn, optim, tabular, to_safetensors
 from candlewick._document import to_network
 from candlewick._weights import parse_safetensors, to_weights
 from candlewick.errors import InvalidParameterError
@@ -216,3 +216,42 @@ def test_a_document_that_lacks_a_part_says_which() -> None:
     listed = {"format": whole["format"], "layers": [{"type": "Sequential", "layers": 3}]}
     with pytest.raises(InvalidParameterError, match=r'layers.0: "layers" must be a list, got 3'):
         nn.from_json(listed)
+
+
+def test_a_table_is_a_graph_over_its_columns() -> None:
+    table = tabular(["age"], categorical={"city": 1200, "plan": 5}, embedding_dim={"plan": 3})
+    document = table.head(nn.Linear(8), nn.ReLU(), nn.Linear(2)).to_dict()
+    assert document["inputs"] == [{"name": name, "shape": [1]} for name in ("age", "city", "plan")]
+    assert [node["name"] for node in document["nodes"]] == [
+        "city_embedding",
+        "flatten_1",
+        "plan_embedding",
+        "flatten_2",
+        "concat_1",
+        "linear_1",
+        "relu_1",
+        "out",
+    ]
+    assert document["nodes"][4]["inputs"] == ["age", "flatten_1", "flatten_2"] and document["outputs"] == ["out"]
+    # By fastai's rule, and as asked for.
+    assert [document["nodes"][at]["layer"]["embedding_dim"] for at in (0, 2)] == [85, 3]
+    alone = tabular(["age"]).head(nn.Linear(1)).to_dict()
+    assert alone["nodes"][0]["inputs"] == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        (("age",), TypeError, r"numeric must be a list of columns, such as \['age'\]"),
+        ((), ValueError, "at least one column"),
+        ((["age"], {"city": 3}, {"plan": 2}), ValueError, "embedding_dim names 'plan'"),
+        (([], {"city": 0}), InvalidParameterError, "num_embeddings = 0 is not legal"),
+        (([], {"city": "three"}), InvalidParameterError, 'num_embeddings = "three" is not legal'),
+        (([], {"city": 3}, {"city": 0}), InvalidParameterError, "embedding_dim = 0 is not legal"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(arguments: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        tabular(*arguments)
+    with pytest.raises(ValueError, match="head needs at least one layer"):
+        tabular(["age"]).head()

@@ -17,6 +17,7 @@ from candlewick._legal import keywords
 from candlewick._params.classifier import NeuralClassifierBase
 from candlewick._params.estimator import NeuralEstimatorBase
 from candlewick._params.regressor import NeuralRegressorBase
+from candlewick._stage import Explained
 from candlewick.errors import InvalidParameterError
 
 
@@ -143,6 +144,22 @@ def test_every_default_is_legal() -> None:
         if stage.hasDefault(param):
             stage.set(param, stage.getOrDefault(param))
     assert "(whole number from 0 to 1000000) (default: 10" in stage.explainParam("epochs")
+
+
+class Told(Explained, Classifier):
+    """One that explains its parameters as estimators do."""
+
+
+def test_what_is_long_is_explained_in_short() -> None:
+    network = nn.Sequential(*(nn.Linear(width) for width in range(1, 100)))
+    stage = Told(network=network, initialWeights=bytes(10_000), loss=nn.CrossEntropyLoss(label_smoothing=0.1))
+    assert "current: Sequential(" in stage.explainParam("network")
+    assert "current: CrossEntropyLoss(weight=None, " in stage.explainParam(stage.loss)
+    lines = stage.explainParams().split("\n")
+    assert [line.split(":")[0] for line in lines] == [param.name for param in stage.params]
+    for name in ("network", "initialWeights"):
+        line = next(line for line in lines if line.startswith(f"{name}:"))
+        assert line.endswith("...)") and len(line) < len(stage.getParam(name).doc) + 250
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from candlewick import (
     nn,
     optim,
 )
-from candlewick._estimators import _vector
 from candlewick._params.classifier import NeuralClassifierBase
+from candlewick._row import as_vector
 from candlewick._stage import NotPickled, Shown
 from candlewick.errors import SetupError
 
@@ -151,15 +151,15 @@ def test_what_is_no_row_is_told_what_predict_takes(value: Any, told: str) -> Non
     with pytest.raises(TypeError, match=r"^NeuralEstimatorModel\.predict takes"):
         object.__new__(NeuralEstimatorModel).predict(value)
     with pytest.raises(TypeError, match=r"not DataFrame; transform\(df\) takes all rows of a DataFrame$"):
-        _vector("predict", object.__new__(DataFrame))
+        as_vector("predict", object.__new__(DataFrame))
 
 
 def test_numbers_of_a_row_are_taken_however_they_are_held() -> None:
     for value in ([1, 2], (1.0, 2.0), range(1, 3), np.array([1, 2], np.uint8), Row(a=1.0, b=2), Vectors.dense(1, 2)):
-        assert _vector("predict", value) == Vectors.dense(1.0, 2.0)
-    assert _vector("predict", 3) == _vector("predict", np.float32(3)) == Vectors.dense(3.0)
+        assert as_vector("predict", value) == Vectors.dense(1.0, 2.0)
+    assert as_vector("predict", 3) == as_vector("predict", np.float32(3)) == Vectors.dense(3.0)
     sparse = Vectors.sparse(3, [1], [2.0])
-    assert _vector("predict", sparse) is sparse
+    assert as_vector("predict", sparse) is sparse
 
 
 def test_a_frame_of_pandas_on_spark_is_told_the_way() -> None:

@@ -9,6 +9,7 @@ from candlewick._params.columns import (
     GeneralColumnParams,
 )
 from candlewick._params.durability import DurabilityParams, DurabilitySetters
+from candlewick._params.exchange import ExchangeParams, ExchangeSetters
 from candlewick._params.gang import GangParams, GangSetters
 from candlewick._params.network import NetworkParams, NetworkSetters
 from candlewick._params.training import (
@@ -23,7 +24,9 @@ class NeuralModelParams(ColumnParams):
     """Parameters that estimators and models share."""
 
 
-class NeuralTrainingParams(EstimatorColumnParams, NetworkParams, TrainingParams, GangParams, DurabilityParams):
+class NeuralTrainingParams(
+    EstimatorColumnParams, NetworkParams, TrainingParams, GangParams, ExchangeParams, DurabilityParams
+):
     """What estimators are set to, and models were trained with."""
 
 
@@ -34,6 +37,7 @@ class NeuralEstimatorParams(
     NetworkSetters,
     TrainingSetters,
     GangSetters,
+    ExchangeSetters,
     DurabilitySetters,
 ):
     """Parameters of every estimator."""

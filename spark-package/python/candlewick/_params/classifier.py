@@ -79,6 +79,15 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         device: str = "auto",
         logicalShards: int = 8,
         dataShuffle: str = "hash",
+        maxRecoveries: int = 3,
+        dataReplicas: int = 1,
+        failureTimeout: str | float = "15s",
+        progressTimeout: str | float = "600s",
+        launchTimeout: str | float = "300s",
+        transportSecurity: str = "auto",
+        feedMemory: str = "64m",
+        trainerMemory: str | None = None,
+        spoolDir: str | None = None,
         gradientCompression: str = "none",
         localSteps: int = 1,
         outerLearningRate: float = 0.7,
@@ -86,14 +95,6 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         asynchrony: str = "none",
         staleness: int = 4,
         deterministicReduction: bool = True,
-        maxRecoveries: int = 3,
-        dataReplicas: int = 1,
-        failureTimeout: str | float = "15s",
-        progressTimeout: str | float = "600s",
-        launchTimeout: str | float = "300s",
-        feedMemory: str = "64m",
-        trainerMemory: str | None = None,
-        spoolDir: str | None = None,
         checkpointDir: str | None = None,
         checkpointInterval: int = 1,
         checkpointSteps: int | None = None,
@@ -111,9 +112,9 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 featuresCol: numeric, array and Vector columns may be mixed. Not set, and the network is a
                 graph: the columns named as its inputs. (list of at least one text)
             labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
-                classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
-                outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty
-                text stands for none: its loss reads no label. (text)
+                classifier expects whole numbers from 0; a regressor also takes an array or a Vector
+                (several outputs; those of a graph one after another), and so does a NeuralEstimator, where
+                an empty text stands for none: its loss reads no label. (text)
             weightCol: Column of the row's weight in the loss and in a model's evaluate: numeric, finite,
                 not negative. Not set: every row weighs 1. (text)
             validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
@@ -146,7 +147,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 ("f32" or "bf16" or "bf16_amx")
             scoreDevice: Where a model's transform, evaluate and SQL score: "cpu", on processors, where a
                 row's bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark
-                gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of
+                gave the executors, which needs the artifact candlewick-cuda and gives values within f32 of
                 those; "auto", on GPUs where both are there, else on processors, and an executor's log says
                 why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")
             inputShape: Shape that views the flat features as a tensor, without the batch dimension, for
@@ -169,7 +170,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 its JSON document, or its name where nothing else is to be said. A NeuralEstimator also
                 takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier
                 (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a
-                NeuralEstimator wants one. (object of its builder, or its JSON document)
+                NeuralEstimator needs one. (object of its builder, or its JSON document)
             epochs: Passes over the data. 0 gives a model that holds the initial weights. (whole number from
                 0 to 1000000)
             batchSize: Rows of one step over all trainers together; exact, only the last step of an epoch
@@ -181,9 +182,9 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 and searches. Groups of the optimizer with a rate of their own keep it. Not set: as the
                 optimizer says. (number of at least 0)
             lrScheduler: How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON
-                document, or its name where nothing else is to be said. Its steps are updates of the
-                optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON
-                document)
+                document, or its name where nothing else is to be said. It moves by epochs, or by updates
+                with interval="step". Not set: it stays as the optimizer says. (object of its builder, or
+                its JSON document)
             gradientAccumulationSteps: Steps whose gradients are added up for one update of the optimiser,
                 as if they were one step of so many times batchSize; the last update of an epoch may have
                 fewer. (whole number from 1 to 16777216)
@@ -204,13 +205,13 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
             onNonFinite: What to do where the loss becomes NaN or infinite: "error" fails with the step and
                 the likely cause, "skip" makes no update in a step whose loss or gradient is not finite and
                 counts it in the history (skippedSteps). ("error" or "skip")
-            metrics: What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
-                accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by
-                class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average
-                precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has
-                each as val_<metric> over the validation rows, and as <metric> over the outputs of the
-                epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall
-                and f1 of more than 100 classes). (list of at least one text)
+            metrics: What is reported of every epoch beside the loss, by scikit-learn's definitions.
+                Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two,
+                weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc
+                (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape.
+                History has each as val_<metric> over the validation rows, and as <metric> over the outputs
+                of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision,
+                recall and f1 of more than 100 classes). (list of at least one text)
             validationFraction: Share of the rows to put aside for validation, chosen by their content and
                 the seed: equal rows stay together, and the choice does not depend on partitions or cluster.
                 0: none. (number of at least 0 and below 1)
@@ -254,7 +255,7 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
             threadsPerTrainer: Compute threads of a trainer. 0: the executor's cores divided by its
                 trainers. (whole number from 0 to 1024)
             device: Where trainers compute. "cuda": on the NVIDIA GPUs that Spark gave the executors
-                (spark.executor.resource.gpu.amount), each trainer on one; it wants the artifact
+                (spark.executor.resource.gpu.amount), each trainer on one; it needs the artifact
                 candlewick-cuda, and a fit without either is refused before a trainer starts. "cpu": on
                 processors. "auto": on GPUs where both are there, else on processors; the fit says which and
                 why, and summary.device has it. ("auto" or "cpu" or "cuda")
@@ -266,6 +267,35 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 reads them, and cross the network only where there is none; the model then depends on the
                 partitioning and on where partitions were read, and equal rows are not spread. ("hash" or
                 "none")
+            maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
+                after a connection between two trainers that broke; the next one fails it. 0: the first one
+                does. (whole number from 0 to 1000000)
+            dataReplicas: Trainers that keep each row. 2: a second trainer has a copy of what each one
+                trains on, on another host or executor where it can be, so that nothing is read from the
+                DataFrame again after a loss in training. It takes twice the memory for rows, and at least
+                two trainers. The model has the same bits either way. (whole number from 1 to 2)
+            failureTimeout: Silence after which a trainer counts as lost. (duration such as "15s", "500ms"
+                or "2min"; a bare number is seconds)
+            progressTimeout: Time without a step after which a trainer counts as stuck. (duration such as
+                "15s", "500ms" or "2min"; a bare number is seconds)
+            launchTimeout: Longest wait for all trainers to start. (duration such as "15s", "500ms" or
+                "2min"; a bare number is seconds)
+            transportSecurity: What protects connections between executors, trainers and driver, beside the
+                proof that both ends belong to the fit. "auto" and "none": nothing, rows and gradients cross
+                the network in the clear; "auto" warns of it where Spark encrypts its own. "tls" is not
+                there yet and is refused. ("auto" or "none" or "tls")
+            feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
+                "1g")
+            trainerMemory: Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it
+                are on disk (spoolDir), with the same model; a fit whose network and batch alone need more
+                is refused before it starts. Not set: on YARN and Kubernetes 60 % of
+                spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of
+                all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower
+                limit of the container goes before it. (size such as "64m" or "1g")
+            spoolDir: Folder that exists on each executor, for rows that trainerMemory does not hold;
+                several with commas between, used in turn. Not set: those that Spark has for its own files
+                (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without
+                "file:" and with commas between, such as "/data/1,/data/2")
             gradientCompression: What gradients become before trainers exchange them; part of what decides
                 the bits of the weights, on one trainer too. "none": they stay f32. "auto": before the first
                 step the trainers try steps, and by what these and the measured links take they decide for
@@ -307,31 +337,6 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 the same bits on any number of trainers. false: the order may follow from the trainers,
                 where that is faster (a ring); another number of trainers, a recovery or another network may
                 give other bits then, all trainers of a fit still have the same. (true or false)
-            maxRecoveries: How often a fit may go on after a loss (a trainer, its executor, its host) or
-                after a connection between two trainers that broke; the next one fails it. 0: the first one
-                does. (whole number from 0 to 1000000)
-            dataReplicas: Trainers that keep each row. 2: a second trainer has a copy of what each one
-                trains on, on another host or executor where it can be, so that nothing is read from the
-                DataFrame again after a loss in training. It takes twice the memory for rows, and at least
-                two trainers. The model has the same bits either way. (whole number from 1 to 2)
-            failureTimeout: Silence after which a trainer counts as lost. (duration such as "15s", "500ms"
-                or "2min"; a bare number is seconds)
-            progressTimeout: Time without a step after which a trainer counts as stuck. (duration such as
-                "15s", "500ms" or "2min"; a bare number is seconds)
-            launchTimeout: Longest wait for all trainers to start. (duration such as "15s", "500ms" or
-                "2min"; a bare number is seconds)
-            feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
-                "1g")
-            trainerMemory: Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it
-                are on disk (spoolDir), with the same model; a fit whose network and batch alone need more
-                is refused before it starts. Not set: on YARN and Kubernetes 60 % of
-                spark.executor.memoryOverhead, divided as the cores of the executor are among trainers of
-                all fits; elsewhere 25 % of the memory of the machine divided by the trainers on it. A lower
-                limit of the container goes before it. (size such as "64m" or "1g")
-            spoolDir: Folder that exists on each executor, for rows that trainerMemory does not hold;
-                several with commas between, used in turn. Not set: those that Spark has for its own files
-                (spark.local.dir, or what YARN or Kubernetes gives). (absolute paths of folders, without
-                "file:" and with commas between, such as "/data/1,/data/2")
             checkpointDir: Folder on any Hadoop filesystem for checkpoints of the training. A fit of the
                 same data and parameters (others than epochs, trainers and timeouts) goes on from the newest
                 one there, with the bits of a fit that nobody ended. Not set: no checkpoints. (text)
@@ -409,6 +414,15 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         device: str = "auto",
         logicalShards: int = 8,
         dataShuffle: str = "hash",
+        maxRecoveries: int = 3,
+        dataReplicas: int = 1,
+        failureTimeout: str | float = "15s",
+        progressTimeout: str | float = "600s",
+        launchTimeout: str | float = "300s",
+        transportSecurity: str = "auto",
+        feedMemory: str = "64m",
+        trainerMemory: str | None = None,
+        spoolDir: str | None = None,
         gradientCompression: str = "none",
         localSteps: int = 1,
         outerLearningRate: float = 0.7,
@@ -416,14 +430,6 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
         asynchrony: str = "none",
         staleness: int = 4,
         deterministicReduction: bool = True,
-        maxRecoveries: int = 3,
-        dataReplicas: int = 1,
-        failureTimeout: str | float = "15s",
-        progressTimeout: str | float = "600s",
-        launchTimeout: str | float = "300s",
-        feedMemory: str = "64m",
-        trainerMemory: str | None = None,
-        spoolDir: str | None = None,
         checkpointDir: str | None = None,
         checkpointInterval: int = 1,
         checkpointSteps: int | None = None,

@@ -52,7 +52,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     labelCol: Param[str] = Param(
         Params._dummy(),
         "labelCol",
-        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label. (text)",
+        "Column of the label, for fit and for a model's evaluate: any numeric type. A classifier expects whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss reads no label. (text)",
         typeConverter=to_text,
     )
 
@@ -104,24 +104,12 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     scoreDevice: Param[str] = Param(
         Params._dummy(),
         "scoreDevice",
-        'Where a model\'s transform, evaluate and SQL score: "cpu", on processors, where a row\'s bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where both are there, else on processors, and an executor\'s log says why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")',
+        'Where a model\'s transform, evaluate and SQL score: "cpu", on processors, where a row\'s bits do not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors, which needs the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where both are there, else on processors, and an executor\'s log says why. One row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")',
         typeConverter=Legal(
             "scoreDevice",
             to_text,
             '"cpu" or "auto" or "cuda"',
             one_of("cpu", "auto", "cuda"),
-        ),
-    )
-
-    inputShape: Param[list[int]] = Param(
-        Params._dummy(),
-        "inputShape",
-        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes. (list of at least one whole number, each of at least 1)",
-        typeConverter=Legal(
-            "inputShape",
-            TypeConverters.toListInt,
-            "a list of at least one whole number, each of at least 1",
-            each(Range(1, 2147483647)),
         ),
     )
 
@@ -174,7 +162,7 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
         return self.getOrDefault(self.labelCol)
 
     def setLabelCol(self, value: str) -> Self:
-        """Column of the label, for fit and for a model's evaluate: any numeric type. A classifier wants
+        """Column of the label, for fit and for a model's evaluate: any numeric type. A classifier expects
         whole numbers from 0; a regressor also takes an array or a Vector (several outputs; those of a graph
         one after another), and so does a NeuralEstimator, where an empty text stands for none: its loss
         reads no label. (text)
@@ -247,22 +235,11 @@ class ColumnParams(HasLabelCol, HasFeaturesCol, HasPredictionCol, HasHandleInval
     def setScoreDevice(self, value: str) -> Self:
         """Where a model's transform, evaluate and SQL score: "cpu", on processors, where a row's bits do
         not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the executors,
-        which wants the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where
+        which needs the artifact candlewick-cuda and gives values within f32 of those; "auto", on GPUs where
         both are there, else on processors, and an executor's log says why. One row by itself (predict) is
         scored on processors. ("cpu" or "auto" or "cuda")
         """
         return self._set(scoreDevice=value)
-
-    def getInputShape(self) -> list[int]:
-        """Value of inputShape, or its default."""
-        return self.getOrDefault(self.inputShape)
-
-    def setInputShape(self, value: Sequence[int]) -> Self:
-        """Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28,
-        28]. Needed for binary features. Not set, and the features are one column of nested arrays: their
-        sizes. (list of at least one whole number, each of at least 1)
-        """
-        return self._set(inputShape=value)
 
     def getScale(self) -> float:
         """Value of scale, or its default."""
@@ -285,12 +262,28 @@ class EstimatorColumnParams(HasValidationIndicatorCol):
         typeConverter=to_text,
     )
 
+    inputShape: Param[list[int]] = Param(
+        Params._dummy(),
+        "inputShape",
+        "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes. (list of at least one whole number, each of at least 1)",
+        typeConverter=Legal(
+            "inputShape",
+            TypeConverters.toListInt,
+            "a list of at least one whole number, each of at least 1",
+            each(Range(1, 2147483647)),
+        ),
+    )
+
     def __init__(self) -> None:
         super().__init__()
 
     def getValidationIndicatorCol(self) -> str:
         """Value of validationIndicatorCol, or its default."""
         return self.getOrDefault(self.validationIndicatorCol)
+
+    def getInputShape(self) -> list[int]:
+        """Value of inputShape, or its default."""
+        return self.getOrDefault(self.inputShape)
 
 
 class EstimatorColumnSetters(EstimatorColumnParams):
@@ -301,6 +294,13 @@ class EstimatorColumnSetters(EstimatorColumnParams):
         validationFraction. (text)
         """
         return self._set(validationIndicatorCol=value)
+
+    def setInputShape(self, value: Sequence[int]) -> Self:
+        """Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28,
+        28]. Needed for binary features. Not set, and the features are one column of nested arrays: their
+        sizes. (list of at least one whole number, each of at least 1)
+        """
+        return self._set(inputShape=value)
 
 
 class ClassifierColumnParams(HasProbabilityCol, HasThresholds, HasRawPredictionCol):

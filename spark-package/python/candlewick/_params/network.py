@@ -22,7 +22,7 @@ class NetworkParams(Params):
     loss: Param[str] = Param(
         Params._dummy(),
         "loss",
-        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a NeuralEstimator wants one. (object of its builder, or its JSON document)",
+        "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a NeuralEstimator needs one. (object of its builder, or its JSON document)",
         typeConverter=to_loss,
     )
 
@@ -99,7 +99,7 @@ class NetworkSetters(NetworkParams):
         """The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON
         document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each
         output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network
-        has one output), MSELoss for a regressor; a NeuralEstimator wants one. (object of its builder, or
+        has one output), MSELoss for a regressor; a NeuralEstimator needs one. (object of its builder, or
         its JSON document)
         """
         return self._set(loss=value)

@@ -78,7 +78,7 @@ class TrainingParams(HasSeed):
     lrScheduler: Param[str] = Param(
         Params._dummy(),
         "lrScheduler",
-        "How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON document)",
+        'How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. It moves by epochs, or by updates with interval="step". Not set: it stays as the optimizer says. (object of its builder, or its JSON document)',
         typeConverter=to_scheduler,
     )
 
@@ -152,7 +152,7 @@ class TrainingParams(HasSeed):
     metrics: Param[list[str]] = Param(
         Params._dummy(),
         "metrics",
-        "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at least one text)",
+        "What is reported of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at least one text)",
         typeConverter=Legal(
             "metrics",
             TypeConverters.toListString,
@@ -354,8 +354,8 @@ class TrainingSetters(TrainingParams):
 
     def setLrScheduler(self, value: SchedulerLike) -> Self:
         """How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its
-        name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as
-        the optimizer says. (object of its builder, or its JSON document)
+        name where nothing else is to be said. It moves by epochs, or by updates with interval="step". Not
+        set: it stays as the optimizer says. (object of its builder, or its JSON document)
         """
         return self._set(lrScheduler=value)
 
@@ -397,9 +397,9 @@ class TrainingSetters(TrainingParams):
         return self._set(onNonFinite=value)
 
     def setMetrics(self, value: Sequence[str]) -> Self:
-        """What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy,
-        top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are
-        more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss,
+        """What is reported of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+        accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where
+        there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss,
         confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the
         validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc,
         pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at

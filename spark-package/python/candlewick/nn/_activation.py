@@ -8,9 +8,13 @@ from candlewick._domains import Domain, one_of, real
 
 
 class ReLU(Module):
-    """Rectified linear unit: max(x, 0), element by element."""
+    """Rectified linear unit: max(x, 0), element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
@@ -48,13 +52,14 @@ class LeakyReLU(Module):
 
     Args:
         negative_slope: Slope below 0. (number)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
         "negative_slope": Domain(real(), "a finite number"),
     }
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__({"negative_slope": negative_slope})
 
 
@@ -63,20 +68,25 @@ class ELU(Module):
 
     Args:
         alpha: The function tends to -alpha far below 0. (number of at least 0)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
         "alpha": Domain(real(0.0), "a finite number of at least 0"),
     }
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__({"alpha": alpha})
 
 
 class SELU(Module):
-    """ELU scaled so that activations keep mean 0 and variance 1 from layer to layer, element by element."""
+    """ELU scaled so that activations keep mean 0 and variance 1 from layer to layer, element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
@@ -85,27 +95,36 @@ class CELU(Module):
 
     Args:
         alpha: The function tends to -alpha far below 0; above 0. (number of at least 0)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
         "alpha": Domain(real(0.0), "a finite number of at least 0"),
     }
 
-    def __init__(self, alpha: float = 1.0) -> None:
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__({"alpha": alpha})
 
 
 class SiLU(Module):
-    """Sigmoid linear unit, also called swish: x / (1 + exp(-x)), element by element."""
+    """Sigmoid linear unit, also called swish: x / (1 + exp(-x)), element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
 class Mish(Module):
-    """x tanh(softplus(x)), element by element."""
+    """x tanh(softplus(x)), element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
@@ -141,9 +160,13 @@ class LogSigmoid(Module):
 
 
 class ReLU6(Module):
-    """ReLU bounded by 6: min(max(x, 0), 6), element by element."""
+    """ReLU bounded by 6: min(max(x, 0), 6), element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
@@ -153,6 +176,7 @@ class Hardtanh(Module):
     Args:
         min_val: Smallest output. (number)
         max_val: Largest output, above min_val. (number)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
@@ -160,21 +184,29 @@ class Hardtanh(Module):
         "max_val": Domain(real(), "a finite number"),
     }
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
         super().__init__({"min_val": min_val, "max_val": max_val})
 
 
 class Hardsigmoid(Module):
-    """Sigmoid of straight lines: (x + 3) / 6 bounded by 0 and 1, element by element."""
+    """Sigmoid of straight lines: (x + 3) / 6 bounded by 0 and 1, element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
 class Hardswish(Module):
-    """x times Hardsigmoid, a cheap SiLU, element by element."""
+    """x times Hardsigmoid, a cheap SiLU, element by element.
 
-    def __init__(self) -> None:
+    Args:
+        inplace: PyTorch's, without effect here.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
         super().__init__({})
 
 
@@ -237,6 +269,7 @@ class Threshold(Module):
     Args:
         threshold: What x has to be above. (number)
         value: What comes out where it is not. (number)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
@@ -244,7 +277,7 @@ class Threshold(Module):
         "value": Domain(real(), "a finite number"),
     }
 
-    def __init__(self, threshold: float, value: float) -> None:
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__({"threshold": threshold, "value": value})
 
 

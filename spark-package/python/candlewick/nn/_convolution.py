@@ -20,7 +20,7 @@ class Conv1d(Module):
         out_channels: Channels of the output. (whole number of at least 1)
         kernel_size: Size of the kernel. (whole number of at least 1)
         stride: Step of the kernel. (whole number of at least 1)
-        padding: Zeros on each side of the input; "valid" is 0, "same" keeps the size and wants a stride of
+        padding: Zeros on each side of the input; "valid" is 0, "same" keeps the size and needs a stride of
             1. ("same", "valid", a whole number, or a list with one for every dimension, of at least 0)
         dilation: Distance of the elements of the kernel. (whole number of at least 1)
         groups: Groups of channels that do not see each other; divides both numbers of channels. (whole
@@ -100,7 +100,7 @@ class Conv2d(Module):
         kernel_size: Size of the kernel. (whole number, or a list with one for every dimension, of at least
             1)
         stride: Step of the kernel. (whole number, or a list with one for every dimension, of at least 1)
-        padding: Zeros on each side of the input; "valid" is 0, "same" keeps the size and wants a stride of
+        padding: Zeros on each side of the input; "valid" is 0, "same" keeps the size and needs a stride of
             1. ("same", "valid", a whole number, or a list with one for every dimension, of at least 0)
         dilation: Distance of the elements of the kernel. (whole number, or a list with one for every
             dimension, of at least 1)

@@ -13,13 +13,14 @@ class Dropout(Module):
 
     Args:
         p: Probability that an element is set to zero. (number from 0 to 1)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
         "p": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
     }
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__({"p": p})
 
 
@@ -29,13 +30,14 @@ class Dropout2d(Module):
 
     Args:
         p: Probability that a channel is set to zero. (number from 0 to 1)
+        inplace: PyTorch's, without effect here.
     """
 
     _domains = {
         "p": Domain(real(0.0, 1.0), "a finite number from 0 to 1"),
     }
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__({"p": p})
 
 

@@ -1,7 +1,7 @@
 package candlewick
 
 import candlewick.generated.Formats
-import candlewick.internal.Json
+import candlewick.internal.{Failures, Json}
 import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -52,17 +52,13 @@ private[candlewick] object Document {
       try mapper.readTree(text)
       catch {
         case error: JsonProcessingException =>
-          throw new IllegalArgumentException(
-            s"$what is not JSON: ${error.getOriginalMessage}; build it with nn.* or optim.*",
-            error
-          )
+          val wrong = s"$what is not JSON: ${error.getOriginalMessage}; build it with nn.* or optim.*"
+          throw Failures.parameter(wrong).initCause(error)
       }
     node match {
       case document: ObjectNode => document
       case _ =>
-        throw new IllegalArgumentException(
-          s"$what is not a JSON object but: $text; build it with nn.* or optim.*"
-        )
+        throw Failures.parameter(s"$what is not a JSON object but: $text; build it with nn.* or optim.*")
     }
   }
 

@@ -14,6 +14,10 @@ private[candlewick] object Losses {
   private val OfTags =
     Map("bcewithlogitsloss" -> true, "multilabelsoftmarginloss" -> true, "bceloss" -> false)
 
+  /** Losses whose labels are no values of outputs: OTHER_LABELS of the native library. */
+  private val OtherLabels =
+    Set("tripletmarginloss", "cosineembeddingloss", "hingeembeddingloss", "multilabelmarginloss")
+
   /** Whether the values of an output are logits, where its loss asks of each whether the row has that class; else None.
     *
     * @param loss
@@ -21,13 +25,21 @@ private[candlewick] object Losses {
     * @param output
     *   name of the output; empty: the only one
     */
-  def tagLogits(loss: JsonNode, output: String): Option[Boolean] = {
+  def tagLogits(loss: JsonNode, output: String): Option[Boolean] =
+    names(loss, output).flatMap(name => OfTags.get(name.toLowerCase(Locale.ROOT))).headOption
+
+  /** The loss of an output by which the label says something else than what the network puts out, if it has such a one: the
+    * two cannot be compared.
+    */
+  def ofOtherLabels(loss: JsonNode, output: String): Option[String] =
+    names(loss, output).find(name => OtherLabels(name.toLowerCase(Locale.ROOT)))
+
+  private def names(loss: JsonNode, output: String): Seq[String] = {
     val terms = Option(loss.get("losses")).fold(Seq(loss))(Json.items(_))
     val own = terms.filter(term => output.isEmpty || term.path(Output).asText(output) == output)
-    val names = own.map(term => if (term.path(Type).asText == Term) term.path("loss") else term).map { one =>
+    own.map(term => if (term.path(Type).asText == Term) term.path("loss") else term).map { one =>
       if (one.isTextual) one.asText else one.path(Type).asText
     }
-    names.flatMap(name => OfTags.get(name.toLowerCase(Locale.ROOT))).headOption
   }
 
   /** The sum of a loss for each output. */

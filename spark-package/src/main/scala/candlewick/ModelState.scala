@@ -10,6 +10,7 @@ import candlewick.persist.Saved
 import candlewick.score.{ModelBytes, NetworkOutput, SentModel}
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
+import java.io.NotSerializableException
 import scala.util.Try
 
 /** What a model is besides its parameters; shared by its copies, never changed.
@@ -28,7 +29,15 @@ private[candlewick] final class ModelState(
     val weights: WeightsFile,
     val optimizer: Option[OptimizerState] = None,
     savedGolden: Option[Array[Byte]] = None
-) {
+) extends Serializable {
+
+  /** Spark's tasks are not sent models: their weights would travel with every task, and the native library scores where it
+    * has loaded them.
+    */
+  private[candlewick] def writeReplace(): AnyRef = throw new NotSerializableException(
+    "a model of Candlewick is not sent to tasks by a closure; score with model.transform(df), with candlewick_predict in SQL, " +
+      "or save the model and load it there"
+  )
 
   /** Numbers in the features of a row. */
   def featureWidth: Int = Json.field(document, "featureWidth").asInt
@@ -42,6 +51,9 @@ private[candlewick] final class ModelState(
 
   /** Number of classes, of a classifier. */
   def numClasses: Option[Int] = Option(label.get("numClasses")).map(_.asInt)
+
+  /** Number of values of the label, of a regressor. */
+  def labelWidth: Option[Int] = Option(label.get("width")).map(_.asInt)
 
   /** The label of rows that count neither in the loss nor in metrics, if the loss has one. */
   def ignoredLabel: Option[Double] = Option(label.get("ignored")).filterNot(_.isNull).map(_.asDouble)

@@ -170,7 +170,7 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
   override def transformSchema(schema: StructType): StructType = {
     val caseSensitive = Sessions.caseSensitive
     val columns = TrainingColumns.of(schema, choice, caseSensitive)
-    ColumnRules.checkNew(schema, allOutputs.map(column => column.param -> column.name), caseSensitive)
+    ColumnRules.checkNew(schema, outputNames, caseSensitive)
     appended(schema, columns)
   }
 
@@ -187,8 +187,11 @@ trait NeuralEstimatorBase[M <: NeuralModel[M]]
     val start = optional(initialWeights).filter(_.nonEmpty).map { value =>
       InitialWeights.resolved(value, startModel.map(model => model.uid -> model.state.weights))
     }
-    FitSpec(choice, paramsJson, defaultsJson, start, resumed)
+    FitSpec(choice, paramsJson, defaultsJson, start, outputNames, resumed)
   }
+
+  /** The columns that transform will append, each with the parameter that names it. */
+  private def outputNames: Seq[(String, String)] = allOutputs.map(column => column.param -> column.name)
 
   /** The state of the initial model, where training is to go on from it. */
   private def resumed: Option[OptimizerState] = if ($(resumeOptimizer)) {

@@ -144,13 +144,15 @@ final class NeuralEstimatorModel private[candlewick] (
     asking.set(asking.outputCols, chosen): Unit
     val found = parts.flatMap(_._3.map(_._2))
     val scored = asking.transform(rows).select((keys ++ found).map(col): _*)
-    scored.persist(StorageLevel.MEMORY_AND_DISK)
+    // One output alone is read as often as its metrics want.
+    val kept = parts.length > 1
+    if (kept) scored.persist(StorageLevel.MEMORY_AND_DISK): Unit
     try {
       val each = parts.map { case (output, labels, names) =>
-        metrics(output, labels, scored.select((keys ++ names.map(_._2)).map(col): _*))
+        metrics(output, labels, scored.select((keys ++ names.map(_._2)).map(col): _*), kept)
       }
       each.reduce(_ ++ _)
-    } finally scored.unpersist(false): Unit
+    } finally if (kept) scored.unpersist(false): Unit
   }
 
   /** The columns of the label, as wide as those of the training. */
@@ -166,9 +168,15 @@ final class NeuralEstimatorModel private[candlewick] (
     Labels(param, columns, 0, columns.map(_._2).sum)
   }
 
-  private def metrics(output: NetworkOutput, labels: Labels, scored: DataFrame): Map[String, Double] = {
+  private def metrics(
+      output: NetworkOutput,
+      labels: Labels,
+      scored: DataFrame,
+      kept: Boolean
+  ): Map[String, Double] = {
     val found = output.classes match {
-      case Some(classes) => Evaluation.classifier(scored, labels, classes, state.ignoredLabel, rules)
+      case Some(classes) =>
+        Evaluation.classifier(scored, labels, classes, state.ignoredLabel, rules.copy(kept = kept))
       case None => ofValues(scored, labels, output.name)
     }
     if (state.networkOutputs.length == 1) found

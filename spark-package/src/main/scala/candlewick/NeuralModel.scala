@@ -166,6 +166,12 @@ trait NeuralModel[M <: NeuralModel[M]]
     */
   private[candlewick] def ofValues(scored: DataFrame, labels: Labels, output: String): Map[String, Double] = {
     val said = get(loss).map(GeneralColumns.lossDocument(loss, _))
+    said.flatMap(Losses.ofOtherLabels(_, output)).foreach { name =>
+      throw Failures.parameter(
+        s"evaluate compares outputs with the label, but with $name the label says something else than what the network puts " +
+          "out; val_loss in the summary is the loss of the validation rows, and what transform appends can be measured"
+      )
+    }
     Evaluation.regressor(scored, labels, said.flatMap(Losses.tagLogits(_, output)), skipsInvalid)
   }
 

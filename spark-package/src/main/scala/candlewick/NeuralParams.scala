@@ -10,17 +10,22 @@ trait NeuralModelParams extends ColumnParams {
   /** What a parameter does and what it is set to: networks and optimisers in short, not as JSON; of parameters that Spark
     * defines, in our words, which say more.
     */
-  override def explainParam(param: Param[_]): String = param match {
-    case document: DocumentParam =>
-      val values = getDefault(document).map(text => s"default: ${Document.short(text)}") ++
-        get(document).map(text => s"current: ${Document.short(text)}")
-      val set = if (values.isEmpty) "undefined" else values.mkString(", ")
-      s"${param.name}: ${param.doc} ($set)"
-    case _ =>
+  override def explainParam(param: Param[_]): String =
+    // A whole file may stand in initialWeights.
+    if (param.isInstanceOf[DocumentParam] || param.name == "initialWeights")
+      explained(param.asInstanceOf[Param[String]])
+    else {
       val told = super.explainParam(param)
       SharedDocs.words.get(param.name).fold(told) { words =>
         s"${param.name}: $words${told.stripPrefix(s"${param.name}: ${param.doc}")}"
       }
+    }
+
+  private def explained(param: Param[String]): String = {
+    val values = getDefault(param).map(text => s"default: ${Document.short(text)}") ++
+      get(param).map(text => s"current: ${Document.short(text)}")
+    val set = if (values.isEmpty) "undefined" else values.mkString(", ")
+    s"${param.name}: ${param.doc} ($set)"
   }
 
   /** Every parameter that was set, not the defaults, as one JSON object: what the native library completes. */
@@ -66,6 +71,7 @@ trait NeuralTrainingParams
     with NetworkParams
     with TrainingParams
     with GangParams
+    with ExchangeParams
     with DurabilityParams
 
 /** Parameters of every estimator. */
@@ -75,6 +81,7 @@ trait NeuralEstimatorParams
     with NetworkSetters
     with TrainingSetters
     with GangSetters
+    with ExchangeSetters
     with DurabilitySetters
 
 /** What a classifier and its model have beyond the others. */

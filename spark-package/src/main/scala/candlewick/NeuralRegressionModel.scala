@@ -48,6 +48,13 @@ final class NeuralRegressionModel private[candlewick] (
         s"evaluate compares every output with a value of the label, but the model has $numOutputs outputs and labelCol is " +
           "a number; take the metrics of one of them by RegressionEvaluator"
       )
+    state.labelWidth.filter(_ != numOutputs).foreach { width =>
+      throw Failures.parameter(
+        s"evaluate compares every output with a value of the label, but the network has $numOutputs outputs for a label of $width " +
+          "value(s), as its loss wants; val_loss in the summary is the loss of the validation rows, and what transform appends " +
+          "can be measured"
+      )
+    }
     val name = "candlewick_prediction"
     val scored =
       judge.setPredictionCol(name).transform(rows).select((keys :+ name).map(col): _*)

@@ -24,4 +24,29 @@ package object candlewick {
     */
   def register(spark: SparkSession, name: String, model: NeuralModel[_]): Unit =
     SqlModels.register(spark, name, model)
+
+  /** The columns of a table as what a network begins with.
+    *
+    * A category is a whole number from 0, as StringIndexer makes it (with `handleInvalid` "keep" there is one more of them, for
+    * what is new), and gets an `nn.Embedding` of its own, the node `<column>_embedding`. An estimator reads the columns by
+    * their names: featuresCol and featuresCols stay unset.
+    *
+    * {{{
+    * val table = candlewick.tabular(Seq("age", "income"), categorical = Seq("city" -> 1200, "plan" -> 5), embedding_dim = Map("plan" -> 3))
+    * val net = table.head(nn.Linear(64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(2))
+    * }}}
+    *
+    * @param numeric
+    *   columns of numbers, which are taken as they are: scale them before (StandardScaler)
+    * @param categorical
+    *   columns of categories, with the number of these
+    * @param embedding_dim
+    *   how many numbers stand for a category of a column; of columns that are left out round(1.6 * categories^0.56^), at most
+    *   600, as in fastai
+    */
+  def tabular(
+      numeric: Seq[String] = Nil,
+      categorical: Seq[(String, Int)] = Nil,
+      embedding_dim: Map[String, Int] = Map.empty
+  ): Tabular = Tabular.of(numeric, categorical, embedding_dim)
 }

@@ -2,6 +2,7 @@ package candlewick
 
 import java.lang.reflect.{Method, Modifier}
 import java.nio.file.{Files, Path, Paths}
+import org.apache.spark.SparkException
 import org.apache.spark.ml._
 import org.apache.spark.ml.evaluation._
 import org.apache.spark.ml.functions.vector_to_array
@@ -92,6 +93,17 @@ class EveryStageSuite extends SparkSuite {
         stage.clear(param)
         assert(!stage.isSet(param))
       }
+    }
+  }
+
+  test("a model in a closure of Spark says how rows are scored") {
+    for ((_, _, model) <- fitted) {
+      val refused = intercept[SparkException](
+        data.sparkSession.sparkContext.parallelize(1 to 2).foreach(_ => model.uid: Unit)
+      )
+      assert(Iterator.iterate[Throwable](refused)(_.getCause).takeWhile(_ != null).exists { cause =>
+        cause.getMessage.contains("model.transform(df)")
+      })
     }
   }
 

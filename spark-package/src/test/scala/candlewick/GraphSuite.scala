@@ -106,6 +106,26 @@ class GraphSuite extends SparkSuite {
     assert(fit(2).weightsHash == model.weightsHash)
   }
 
+  test("a table is a graph over its columns") {
+    val table = candlewick.tabular(Seq("age"), Seq("city" -> 1200, "plan" -> 5), Map("plan" -> 3))
+    assert(table.toString == "Tabular(age, city, plan)")
+    val (age, city, plan) = (nn.Input("age"), nn.Input("city"), nn.Input("plan"))
+    val codes = Seq(
+      nn.Flatten()(nn.Embedding(1200, 85)("city_embedding", city)),
+      nn.Flatten()(nn.Embedding(5, 3)("plan_embedding", plan))
+    )
+    val joined = nn.Concat()(age +: codes: _*)
+    val wanted = nn.Graph(Seq(age, city, plan), "out" -> nn.Linear(2)(nn.ReLU()(nn.Linear(8)(joined))))
+    assert(table.head(nn.Linear(8), nn.ReLU(), nn.Linear(2)) == wanted)
+    for (
+      (wrong, message) <- Seq[(() => Any, String)](
+        (() => candlewick.tabular(), "at least one column"),
+        (() => candlewick.tabular(Seq("age"), embedding_dim = Map("age" -> 2)), "embedding_dim names 'age'"),
+        (() => candlewick.tabular(Seq("age")).head(), "head needs at least one layer")
+      )
+    ) assert(intercept[IllegalArgumentException](wrong()).getMessage.contains(message))
+  }
+
   test("misuse is refused") {
     def message(body: => Any): String = intercept[IllegalArgumentException](body: Unit).getMessage
     val (x, y) = (nn.Input("x"), nn.Input("y"))

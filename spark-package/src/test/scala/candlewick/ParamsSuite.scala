@@ -199,10 +199,10 @@ class ParamsSuite extends SparkSuite {
   test("a document that is no JSON object is refused at its setter") {
     val stage = new NeuralClassifier()
     for (text <- Seq("[1]", "{")) {
-      val wrong = intercept[IllegalArgumentException](stage.setNetwork(text))
+      val wrong = intercept[InvalidParameterException](stage.setNetwork(text))
       assert(wrong.getMessage.startsWith("parameter network is not "), wrong.getMessage)
     }
-    intercept[IllegalArgumentException](stage.setOptimizer("{")): Unit
+    intercept[InvalidParameterException](stage.setOptimizer("{")): Unit
   }
 
   test("losses, optimisers and schedules may be named") {

@@ -195,6 +195,7 @@ private[candlewick] final class TrainingColumns private (
       "numFields" -> all.length,
       "features" -> described.take(features.length),
       "featureWidth" -> widths.features,
+      "widthOfFirstRow" -> (features.length == 1 && unknown.contains(0) && choice.inputShape.isEmpty),
       "featureType" -> featureType,
       "scale" -> choice.scale,
       "labels" -> described.slice(features.length, features.length + read.length),

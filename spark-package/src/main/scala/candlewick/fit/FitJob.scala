@@ -317,9 +317,11 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val weights = link.weights()
     link.command("finish")
     val optimizer = states.finish(done)
-    val result = summary(prepared, link, done, launched.trainers.length, resumed)
+    val stopped = EarlyEnd.of(prepared.job, done)
+    val result = summary(prepared, link, done, stopped, launched.trainers.length, resumed)
     narrator.end(result)
-    Progress.diverged(link.epochs).foreach(control.warn)
+    if (link.epochs.nonEmpty) stopped.flatMap(_.unseen).foreach(control.warn)
+    Progress.diverged(stopped.fold(link.epochs)(_.kept(link.epochs))).foreach(control.warn)
     FitResult(prepared.job, prepared.contract, weights, result, optimizer)
   }
 
@@ -392,25 +394,25 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       prepared: Prepared,
       link: CoordinatorLink,
       done: JsonNode,
+      stopped: Option[EarlyEnd],
       trainers: Int,
       resumed: Option[Manifest]
   ): ObjectNode = {
     val history = link.epochs
     val seconds = history.map(Json.field(_, "seconds").asDouble).sum
     val rows = history.map(Json.field(_, "rows").asDouble).sum
-    val stopping = Option(done.get("stopping")).filterNot(_.isNull)
-    val reason = if (stopping.exists(Json.field(_, "stoppedEarly").asBoolean)) {
-      val rule = prepared.job.path("train").path("evaluation").path("earlyStopping")
-      Some(s"earlyStopping: ${rule.path("metric").asText} got no better")
-    } else
-      control.decisions.stoppedBy.filter(_ => history.length < prepared.epochs).map(by => s"callback $by")
+    val reason = stopped
+      .flatMap(_.reason)
+      .orElse(
+        control.decisions.stoppedBy.filter(_ => history.length < prepared.epochs).map(by => s"callback $by")
+      )
     Json.obj(
       "history" -> history,
       "objectiveHistory" -> history.map(Json.field(_, "loss")),
       "stoppedEarly" -> reason.isDefined,
       "stopReason" -> reason,
-      "bestEpoch" -> stopping.map(Json.field(_, "bestEpoch")),
-      "bestValue" -> stopping.map(Json.field(_, "bestValue")),
+      "bestEpoch" -> stopped.map(_.bestEpoch),
+      "bestValue" -> stopped.map(_.bestValue),
       "classWeights" -> Option(done.get("classWeights")),
       "totalSteps" -> Json.field(done, "steps"),
       "ledger" -> link.ledger,

@@ -13,6 +13,8 @@ import com.fasterxml.jackson.databind.JsonNode
   *   the defaults of all others, which a loaded stage has from the version that saved it
   * @param initialWeights
   *   what training starts from, which `params` leaves out: it may hold a whole file
+  * @param outputs
+  *   the columns that the model will append, each with the parameter that names it
   * @param resumed
   *   the state that training goes on from, with resumeOptimizer
   */
@@ -21,6 +23,7 @@ private[candlewick] final case class FitSpec(
     params: String,
     defaults: String,
     initialWeights: Option[GivenWeights],
+    outputs: Seq[(String, String)],
     resumed: Option[OptimizerState]
 )
 
@@ -42,6 +45,8 @@ private[candlewick] final case class FitSpec(
   *   0: what its executor has for it
   * @param spoolDirs
   *   folders on the executors for rows that do not fit, none: those of Spark
+  * @param warnUnencrypted
+  *   where Spark encrypts its connections the user hears that those of the fit are not
   * @param strictWeights
   *   initial weights have to be exactly the network's
   * @param checkpoint
@@ -65,6 +70,7 @@ private[candlewick] final case class LaunchSpec(
     feedMemoryBytes: Long,
     trainerMemoryBytes: Long,
     spoolDirs: Seq[String],
+    warnUnencrypted: Boolean,
     strictWeights: Boolean,
     verbose: String,
     checkpoint: Option[CheckpointSpec],
@@ -88,6 +94,7 @@ private[fit] object LaunchSpec {
     Json.field(node, "feedMemoryBytes").asLong,
     Json.field(node, "trainerMemoryBytes").asLong,
     Json.items(Json.field(node, "spoolDirs")).map(_.asText),
+    Json.field(node, "warnUnencrypted").asBoolean,
     Json.field(node, "strictWeights").asBoolean,
     Json.field(node, "verbose").asText,
     Option(node.get("checkpoint")).filterNot(_.isNull).map { spec =>

@@ -1,7 +1,7 @@
 package candlewick.fit
 
 import candlewick.checkpoint.{Checkpoints, CheckpointSpec, Continued}
-import candlewick.columns.{TrainingColumns, Widths}
+import candlewick.columns.{ColumnRules, TrainingColumns, Widths}
 import candlewick.internal.{Failures, Json, Sessions}
 import candlewick.jni.Native
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -93,9 +93,10 @@ private[candlewick] object Preparation {
     if (dataset.isStreaming)
       throw Failures.parameter("fit needs a DataFrame that ends, not a stream; call fit inside foreachBatch")
     val columns = TrainingColumns.of(dataset.schema, spec.columns, Sessions.caseSensitive(session))
+    ColumnRules.checkNew(dataset.schema, spec.outputs, Sessions.caseSensitive(session))
     val source = columns.select(dataset.toDF())
     lazy val repeated = dear(source)
-    if (columns.asksFirstRow) tellTwice(repeated, control)
+    if (columns.asksFirstRow) tellTwice(repeated, spec.columns.inputShape.isDefined, control)
     val widths =
       Reminder.after(PatienceMs)(remind())(columns.widths(source, repeated.nonEmpty)(() => control.check()))
     def complete(device: Option[Device], trainers: Option[Int]) = {
@@ -108,6 +109,7 @@ private[candlewick] object Preparation {
     warnIfUnstable(source, control)
     val device = Device.of(session.sparkContext, first.device, first.deviceRefusals)
     if (enters) tellDevice(first.device, device, control)
+    if (enters && first.warnUnencrypted) Encryption.unmatched(session.sparkContext).foreach(control.warn)
     val place = Some(device).filter(_.gpus.isDefined)
     val (job, launch, _) = if (place.isEmpty) (asked, first, limits) else complete(place, None)
     val conf = CandlewickShim.hadoopConf(session)
@@ -179,12 +181,14 @@ private[candlewick] object Preparation {
   /** What the first row is asked of runs once more to feed all rows: where that costs much, the user hears of it. What is
     * cached is a leaf of the plan.
     */
-  private def tellTwice(dear: Seq[String], control: FitControl): Unit =
-    if (dear.nonEmpty)
+  private def tellTwice(dear: Seq[String], shaped: Boolean, control: FitControl): Unit =
+    if (dear.nonEmpty) {
+      val said = if (shaped) "VectorAssembler" else "inputShape, or VectorAssembler"
       control.report(
         s"the first row says how wide the columns are, so this runs twice: ${dear.mkString(", ")}; cache the " +
-          "DataFrame, or say it: inputShape, or VectorAssembler, whose attributes tell it"
+          s"DataFrame, or say it: $said, whose attributes tell it"
       )
+    }
 
   /** What of a DataFrame runs as a whole before it has a row. */
   private def dear(source: DataFrame): Seq[String] =

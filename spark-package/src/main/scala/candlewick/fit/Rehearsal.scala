@@ -1,6 +1,7 @@
 package candlewick.fit
 
 import candlewick.columns.ColumnChoice
+import candlewick.generated.Formats
 import java.util.Collections
 import org.apache.spark.ml.linalg.{SQLDataTypes, Vectors}
 import org.apache.spark.sql.{CandlewickShim, Row, SparkSession}
@@ -29,9 +30,10 @@ private[fit] object Rehearsal {
       task = "classifier"
     ),
     params =
-      """{"network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 2}]}, "device": "cpu"}""",
+      s"""{"network": {"format": "${Formats.Network}", "layers": [{"type": "Linear", "out_features": 2}]}, "device": "cpu"}""",
     defaults = "{}",
     initialWeights = None,
+    outputs = Nil,
     resumed = None
   )
 

@@ -38,7 +38,7 @@ trait ColumnParams
   def setFeaturesCols(value: Array[String]): this.type = set(featuresCols, value)
 
   // labelCol: Column of the label, for fit and for a model's evaluate: any numeric type. A
-  // classifier wants whole numbers from 0; a regressor also takes an array or a Vector (several
+  // classifier expects whole numbers from 0; a regressor also takes an array or a Vector (several
   // outputs; those of a graph one after another), and so does a NeuralEstimator, where an empty
   // text stands for none: its loss reads no label. (text)
   setDefault(labelCol, "label")
@@ -128,7 +128,7 @@ trait ColumnParams
 
   /** Where a model's transform, evaluate and SQL score: "cpu", on processors, where a row's bits do
     * not depend on the rows it comes with; "cuda", on the NVIDIA GPUs that Spark gave the
-    * executors, which wants the artifact candlewick-cuda and gives values within f32 of those;
+    * executors, which needs the artifact candlewick-cuda and gives values within f32 of those;
     * "auto", on GPUs where both are there, else on processors, and an executor's log says why. One
     * row by itself (predict) is scored on processors. ("cpu" or "auto" or "cuda")
     * @group param
@@ -136,7 +136,7 @@ trait ColumnParams
   final val scoreDevice: Param[String] = new Param[String](
     this,
     "scoreDevice",
-    "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which wants the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors. (\"cpu\" or \"auto\" or \"cuda\")",
+    "Where a model's transform, evaluate and SQL score: \"cpu\", on processors, where a row's bits do not depend on the rows it comes with; \"cuda\", on the NVIDIA GPUs that Spark gave the executors, which needs the artifact candlewick-cuda and gives values within f32 of those; \"auto\", on GPUs where both are there, else on processors, and an executor's log says why. One row by itself (predict) is scored on processors. (\"cpu\" or \"auto\" or \"cuda\")",
     Legal[String]("scoreDevice", "\"cpu\" or \"auto\" or \"cuda\"", ParamValidators.inArray(Array("cpu", "auto", "cuda")))
   )
   setDefault(scoreDevice, "cpu")
@@ -146,24 +146,6 @@ trait ColumnParams
 
   /** @group setParam */
   def setScoreDevice(value: String): this.type = set(scoreDevice, value)
-
-  /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
-    * 28, 28]. Needed for binary features. Not set, and the features are one column of nested
-    * arrays: their sizes. (list of at least one whole number, each of at least 1)
-    * @group param
-    */
-  final val inputShape: IntArrayParam = new IntArrayParam(
-    this,
-    "inputShape",
-    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes. (list of at least one whole number, each of at least 1)",
-    Legal[Array[Int]]("inputShape", "a list of at least one whole number, each of at least 1", Legal.each(ParamValidators.inRange(1, 2147483647)))
-  )
-
-  /** @group getParam */
-  final def getInputShape: Array[Int] = $(inputShape)
-
-  /** @group setParam */
-  def setInputShape(value: Array[Int]): this.type = set(inputShape, value)
 
   /** Factor for every feature value, for example 1/255 for bytes of a picture. Not set: 1. (number
     * above 0)
@@ -188,6 +170,21 @@ trait EstimatorColumnParams extends Params with HasValidationIndicatorCol {
 
   // validationIndicatorCol: Boolean column that is true for the rows to validate on: they never
   // train. Not set: see validationFraction. (text)
+
+  /** Shape that views the flat features as a tensor, without the batch dimension, for example [1,
+    * 28, 28]. Needed for binary features. Not set, and the features are one column of nested
+    * arrays: their sizes. (list of at least one whole number, each of at least 1)
+    * @group param
+    */
+  final val inputShape: IntArrayParam = new IntArrayParam(
+    this,
+    "inputShape",
+    "Shape that views the flat features as a tensor, without the batch dimension, for example [1, 28, 28]. Needed for binary features. Not set, and the features are one column of nested arrays: their sizes. (list of at least one whole number, each of at least 1)",
+    Legal[Array[Int]]("inputShape", "a list of at least one whole number, each of at least 1", Legal.each(ParamValidators.inRange(1, 2147483647)))
+  )
+
+  /** @group getParam */
+  final def getInputShape: Array[Int] = $(inputShape)
 }
 
 /** What estimators have beyond their models. Columns that are read and appended, and how they are read. */
@@ -199,6 +196,9 @@ trait EstimatorColumnSetters extends EstimatorColumnParams {
     * @group setParam
     */
   def setValidationIndicatorCol(value: String): this.type = set(validationIndicatorCol, value)
+
+  /** @group setParam */
+  def setInputShape(value: Array[Int]): this.type = set(inputShape, value)
 }
 
 /** Parameters of classifiers and their models. Columns that are read and appended, and how they are read. */

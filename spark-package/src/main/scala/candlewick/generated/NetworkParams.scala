@@ -11,13 +11,13 @@ trait NetworkParams extends Params {
     * JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a
     * loss for each output by its name. Not set: CrossEntropyLoss for a classifier
     * (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a
-    * NeuralEstimator wants one. (object of its builder, or its JSON document)
+    * NeuralEstimator needs one. (object of its builder, or its JSON document)
     * @group param
     */
   final val loss: Param[String] = new DocumentParam(
     this,
     "loss",
-    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a NeuralEstimator wants one. (object of its builder, or its JSON document)",
+    "The loss: nn.CrossEntropyLoss(), nn.MSELoss() and the others, nn.MultiLoss for several, its JSON document, or its name where nothing else is to be said. A NeuralEstimator also takes a loss for each output by its name. Not set: CrossEntropyLoss for a classifier (BCEWithLogitsLoss where the network has one output), MSELoss for a regressor; a NeuralEstimator needs one. (object of its builder, or its JSON document)",
     Formats.Losses
   )
 

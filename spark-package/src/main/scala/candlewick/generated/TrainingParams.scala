@@ -70,14 +70,15 @@ trait TrainingParams extends Params with HasSeed {
   final def getLearningRate: Double = $(learningRate)
 
   /** How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or
-    * its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it
-    * stays as the optimizer says. (object of its builder, or its JSON document)
+    * its name where nothing else is to be said. It moves by epochs, or by updates with
+    * interval="step". Not set: it stays as the optimizer says. (object of its builder, or its JSON
+    * document)
     * @group param
     */
   final val lrScheduler: Param[String] = new DocumentParam(
     this,
     "lrScheduler",
-    "How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. Its steps are updates of the optimiser. Not set: it stays as the optimizer says. (object of its builder, or its JSON document)",
+    "How the learning rate moves: optim.lr_scheduler.StepLR and the others, its JSON document, or its name where nothing else is to be said. It moves by epochs, or by updates with interval=\"step\". Not set: it stays as the optimizer says. (object of its builder, or its JSON document)",
     Formats.Schedulers
   )
 
@@ -172,7 +173,7 @@ trait TrainingParams extends Params with HasSeed {
   /** @group getParam */
   final def getOnNonFinite: String = $(onNonFinite)
 
-  /** What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier:
+  /** What is reported of every epoch beside the loss, by scikit-learn's definitions. Classifier:
     * accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class
     * where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision),
     * log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as
@@ -184,7 +185,7 @@ trait TrainingParams extends Params with HasSeed {
   final val metrics: StringArrayParam = new StringArrayParam(
     this,
     "metrics",
-    "What is told of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at least one text)",
+    "What is reported of every epoch beside the loss, by scikit-learn's definitions. Classifier: accuracy, top_3_accuracy (any k), precision, recall, f1 (of class 1 of two, weighted by class where there are more; or with _macro, _micro, _weighted), roc_auc, pr_auc (average precision), log_loss, confusion_matrix. Regressor: mae, mse, rmse, r2, mape. History has each as val_<metric> over the validation rows, and as <metric> over the outputs of the epoch's training steps, but for roc_auc, pr_auc and confusion_matrix (and precision, recall and f1 of more than 100 classes). (list of at least one text)",
     Legal[Array[String]]("metrics", "a list of at least one text", ParamValidators.arrayLengthGt[String](0))
   )
 

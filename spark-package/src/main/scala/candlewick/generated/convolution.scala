@@ -19,7 +19,7 @@ private[candlewick] trait ConvolutionBuilders {
       * @param named Nothing: what comes after it goes by name.
       * @param stride Step of the kernel. (whole number of at least 1)
       * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and
-      *   wants a stride of 1. ("same", "valid", a whole number, or a list with one for every
+      *   needs a stride of 1. ("same", "valid", a whole number, or a list with one for every
       *   dimension, of at least 0)
       * @param dilation Distance of the elements of the kernel. (whole number of at least 1)
       * @param groups Groups of channels that do not see each other; divides both numbers of
@@ -64,7 +64,7 @@ private[candlewick] trait ConvolutionBuilders {
       * @param stride Step of the kernel. (whole number, or a list with one for every dimension, of
       *   at least 1)
       * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and
-      *   wants a stride of 1. ("same", "valid", a whole number, or a list with one for every
+      *   needs a stride of 1. ("same", "valid", a whole number, or a list with one for every
       *   dimension, of at least 0)
       * @param dilation Distance of the elements of the kernel. (whole number, or a list with one
       *   for every dimension, of at least 1)
@@ -206,7 +206,7 @@ private[candlewick] trait FullConvolutionBuilders {
     * @param out_channels Channels of the output. (whole number of at least 1)
     * @param kernel_size Size of the kernel. (whole number of at least 1)
     * @param stride Step of the kernel. (whole number of at least 1)
-    * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and wants
+    * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and needs
     *   a stride of 1. ("same", "valid", a whole number, or a list with one for every dimension, of
     *   at least 0)
     * @param dilation Distance of the elements of the kernel. (whole number of at least 1)
@@ -247,7 +247,7 @@ private[candlewick] trait FullConvolutionBuilders {
     *   of at least 1)
     * @param stride Step of the kernel. (whole number, or a list with one for every dimension, of at
     *   least 1)
-    * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and wants
+    * @param padding Zeros on each side of the input; "valid" is 0, "same" keeps the size and needs
     *   a stride of 1. ("same", "valid", a whole number, or a list with one for every dimension, of
     *   at least 0)
     * @param dilation Distance of the elements of the kernel. (whole number, or a list with one for

@@ -44,10 +44,13 @@ private[candlewick] object Evaluation {
       ignored: Option[Double],
       rules: Rules
   ): Map[String, Double] = {
-    val Rules(asked, skips) = rules
+    val Rules(asked, skips, kept) = rules
     val rows =
       scored.rdd.flatMap(row => valid(judged(row, labels, classes, ignored), skips)).filter(_.weight > 0.0)
-    rows.persist(StorageLevel.MEMORY_AND_DISK)
+    val withAreas = classes <= MostAreas
+    // Sums alone go through the rows once.
+    val keeps = withAreas && !kept
+    if (keeps) rows.persist(StorageLevel.MEMORY_AND_DISK)
     try {
       def summed(part: Iterator[Judged]) = {
         val tally = new ClassTally(classes, asked)
@@ -56,8 +59,8 @@ private[candlewick] object Evaluation {
       }
       val none = new ClassTally(classes, asked)
       val all = none.merge(added(rows.mapPartitions(summed, false), none.sums))
-      all.values ++ (if (classes > MostAreas) Map.empty[String, Double] else areas(rows, classes))
-    } finally rows.unpersist(false): Unit
+      all.values ++ (if (withAreas) areas(rows, classes) else Map.empty[String, Double])
+    } finally if (keeps) rows.unpersist(false): Unit
   }
 
   /** The sums of all partitions; of none `zero`. */
@@ -230,8 +233,10 @@ private[candlewick] object Evaluation {
   *   names of metrics that are wanted beside those that are always told
   * @param skips
   *   whether rows whose label or weight is not valid are left out; else they are an error
+  * @param kept
+  *   whether Spark keeps the scored rows already
   */
-private[candlewick] final case class Rules(asked: Seq[String], skips: Boolean)
+private[candlewick] final case class Rules(asked: Seq[String], skips: Boolean, kept: Boolean = false)
 
 /** The columns of the label, whose values stand one after another.
   *

@@ -222,6 +222,8 @@ private[score] final class ValueTally(outputs: Int) {
       absolute(at) += rowWeight * error
       squared(at) += rowWeight * error * error
       relative(at) += rowWeight * error / math.max(math.abs(label(at)), ValueTally.Epsilon)
+      // Of one value alone the mean is that value and nothing beside it: labels that never vary have no spread.
+      if (weight == 0.0) mean(at) = label(at)
       val off = label(at) - mean(at)
       mean(at) += off * rowWeight / total
       spread(at) += rowWeight * off * (label(at) - mean(at))
@@ -237,6 +239,7 @@ private[score] final class ValueTally(outputs: Int) {
       absolute(at) += other.absolute(at)
       squared(at) += other.squared(at)
       relative(at) += other.relative(at)
+      if (weight == 0.0) mean(at) = other.mean(at)
       val off = other.mean(at) - mean(at)
       mean(at) += off * other.weight / total
       spread(at) += other.spread(at) + off * off * weight * other.weight / total
