@@ -1,8 +1,8 @@
 //! Where a network's layers are computed: by the engine on the CPU, or as far as candle can compute them on a device.
 //!
 //! A process has one device, chosen at its start ([`choose`]). A network is [`placed`] on it: its runs of layers that
-//! candle can compute become segments, each one module for the engine, whose ends are values of the host; the others
-//! stay the engine's own. Losses, the tree of sums, optimisers and metrics stay on the host, so nothing else differs.
+//! candle can compute become segments, each one module for the engine, whose ends are values of the host; tables and
+//! normalisations that lie beside them are modules by themselves; the others stay the engine's own. Losses, the tree of sums, optimisers and metrics stay on the host, so nothing else differs.
 //!
 //! Only builds with the feature `candle` or `cuda` know other devices than `cpu`.
 
@@ -19,6 +19,8 @@ pub mod scoring;
 mod segment;
 #[cfg(any(test, feature = "candle"))]
 mod subgraph;
+#[cfg(any(test, feature = "candle"))]
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@ use super::lowering;
 use super::norm::DeviceNorm;
 use super::segment::{Part, Segment};
 use super::subgraph::{Subgraph, is_end};
+use super::table::{Columns, DeviceTable, Looked, columns};
 use crate::layers::{Module, Operation};
 use crate::network::{InnerValue, LayerNode, Network, ValueRef};
 use crate::resident::{Link, Residence};
@@ -16,8 +17,8 @@ use std::sync::Arc;
 /// What a run of layers on the device is called.
 const SEGMENT: &str = "Segment";
 
-/// Whether a layer goes to the device. Tables do not, though they could: a step reads and moves few of their rows,
-/// which is soon done where they lie, but the device would be given the whole table in every step.
+/// Whether a layer becomes a part of a segment. Tables do not: a segment's gradient is that of all of its weights, and a step touches
+/// few of a table's rows. Those that can go to the device by themselves do ([`columns`]).
 fn is_lowered(network: &Network, node: &LayerNode) -> bool {
     let mut sparse = network.sparse_parameters().iter();
     let has_table = sparse.any(|parameter| node.weights.contains(&parameter.offset));
@@ -57,16 +58,18 @@ pub(super) fn place_with(network: &Network, link: &Arc<Link>, inner: &[&str]) ->
         network,
         wanted: found.iter().map(|inner| inner.value).collect(),
         layers: Vec::new(),
+        tables: Vec::new(),
         there: Vec::new(),
         values: Vec::with_capacity(network.layers().len()),
         stages: Vec::with_capacity(network.layers().len()),
     };
-    let (runs, there) = divided(network);
+    let (runs, there, mut tables) = divided(network);
     placing.there = there;
     for (run, on_device) in runs {
-        match (on_device, placing.norm(run.start)) {
-            (true, None) => placing.segment(run)?,
-            (true, Some(module)) => placing.normalise(run.start, module),
+        match (on_device, placing.alone(run.start, &mut tables)) {
+            (true, Alone::No) => placing.segment(run)?,
+            (true, Alone::Norm(module)) => placing.normalise(run.start, module),
+            (true, Alone::Table(module, columns)) => placing.look_up(run.start, module, columns),
             (false, _) => network.layers()[run].iter().for_each(|node| placing.stay(node)),
         }
     }
@@ -76,28 +79,41 @@ pub(super) fn place_with(network: &Network, link: &Arc<Link>, inner: &[&str]) ->
         ..(*inner).clone()
     });
     let named = named.collect();
-    let residence = Residence::new(resident(&placing.layers), Arc::clone(link));
+    let places = resident(&placing.layers, &placing.tables);
+    let residence = Residence::new(places, Arc::clone(link));
     Ok(network.with_layers(placing.layers, output, named, residence))
 }
 
-/// The layers in runs, each with whether it is computed on the device; then the same of every layer. A BatchNorm is, where it
-/// normalises what is there already.
-fn divided(network: &Network) -> (Vec<(Range<usize>, bool)>, Vec<bool>) {
+/// The layers in runs with whether each is computed on the device; the same of every layer; and the tables that are, by their layers.
+type Divided = (Vec<(Range<usize>, bool)>, Vec<bool>, Vec<Option<Columns>>);
+
+/// Divides a network. A BatchNorm is on the device where it normalises what is there already, a table where what it puts out is read
+/// there.
+fn divided(network: &Network) -> Divided {
     let layers = network.layers();
     let mut there = vec![false; layers.len()];
     let mut divided = lowered(network);
+    let views = |run: &Range<usize>| {
+        let mut own = layers[run.clone()].iter();
+        own.all(|node| matches!(node.operation, Operation::View))
+    };
     for (run, on_device) in &mut divided {
-        let own = &layers[run.clone()];
-        let views = |node: &LayerNode| matches!(node.operation, Operation::View);
-        *on_device = if *on_device {
-            !own.iter().all(views)
-        } else {
-            let norm = is_norm(&own[0]) && own[0].repeats.is_none();
-            norm && matches!(own[0].inputs[..], [ValueRef::Layer(input)] if there[input])
-        };
+        *on_device &= !views(run);
         there[run.clone()].fill(*on_device);
     }
-    (divided, there)
+    let reads = |node: &LayerNode, layer: usize| node.inputs.contains(&ValueRef::Layer(layer));
+    let norm = |node: &LayerNode| is_norm(node) && node.repeats.is_none();
+    let tables = columns(network, |table| {
+        let mut later = layers.iter().zip(&there);
+        later.any(|(node, there)| reads(node, table) && (*there || norm(node)))
+    });
+    for (run, on_device) in &mut divided {
+        let own = &layers[run.start];
+        let reads_there = matches!(own.inputs[..], [ValueRef::Layer(input)] if there[input]);
+        *on_device |= tables[run.start].is_some() || (norm(own) && reads_there);
+        there[run.clone()].fill(*on_device);
+    }
+    (divided, there, tables)
 }
 
 /// The layers in runs of those that are lowered. A layer that is called again is where its first call is in the same run: the tape
@@ -132,10 +148,11 @@ fn is_norm(node: &LayerNode) -> bool {
     }
 }
 
-/// The weights that stay on the device from step to step: those of segments that no layer of the host reads too.
-fn resident(layers: &[LayerNode]) -> Vec<Range<usize>> {
+/// The weights that stay on the device from step to step: those of segments and tables there that no layer of the host reads too.
+fn resident(layers: &[LayerNode], tables: &[Range<usize>]) -> Vec<Range<usize>> {
     let with_weights = layers.iter().filter(|node| !node.weights.is_empty());
-    let (segments, others): (Vec<_>, Vec<_>) = with_weights.partition(|node| node.name == SEGMENT);
+    let there = |node: &&LayerNode| node.name == SEGMENT || tables.contains(&node.weights);
+    let (segments, others): (Vec<_>, Vec<_>) = with_weights.partition(there);
     let read = |place: &Range<usize>| {
         let mut others = others.iter();
         others.any(|node| node.weights.start < place.end && place.start < node.weights.end)
@@ -144,12 +161,21 @@ fn resident(layers: &[LayerNode]) -> Vec<Range<usize>> {
     places.filter(|place| !read(place)).collect()
 }
 
+/// A layer that is no part of a segment on the device.
+enum Alone {
+    No,
+    Norm(Arc<dyn Module>),
+    Table(Arc<dyn Module>, Columns),
+}
+
 struct Placing<'a> {
     link: Arc<Link>,
     network: &'a Network,
     /// What is wanted on the host beside what layers there read.
     wanted: Vec<ValueRef>,
     layers: Vec<LayerNode>,
+    /// Weights of the tables on the device.
+    tables: Vec<Range<usize>>,
     /// Which layers are computed on the device.
     there: Vec<bool>,
     /// Where the values of the network's layers are to be read on the host; of those that do not come there it is not known.
@@ -201,12 +227,40 @@ impl Placing<'_> {
         }
     }
 
-    /// The BatchNorm at `layer`, where it is one.
-    fn norm(&self, layer: usize) -> Option<Arc<dyn Module>> {
-        match &self.network.layers()[layer].operation {
-            Operation::Module(module) if module.step_norm().is_some() => Some(Arc::clone(module)),
-            _ => None,
+    /// What the layer at `layer` is on the device, where it is no part of a segment.
+    fn alone(&self, layer: usize, tables: &mut [Option<Columns>]) -> Alone {
+        match (&self.network.layers()[layer].operation, tables[layer].take()) {
+            (Operation::Module(module), Some(columns)) => Alone::Table(Arc::clone(module), columns),
+            (Operation::Module(module), None) if module.step_norm().is_some() => {
+                Alone::Norm(Arc::clone(module))
+            }
+            _ => Alone::No,
         }
+    }
+
+    /// A table whose rows are read on the device.
+    fn look_up(&mut self, layer: usize, module: Arc<dyn Module>, columns: Columns) {
+        let node = &self.network.layers()[layer];
+        let (to_host, _) = self.readers(layer, layer + 1);
+        let looked = Looked {
+            module,
+            link: Arc::clone(&self.link),
+            name: node.name,
+            path: node.path.clone(),
+            layer,
+            columns,
+            output: node.output.clone(),
+            to_host,
+        };
+        self.tables.push(node.weights.clone());
+        let value = self.push(LayerNode {
+            operation: Operation::Module(Arc::new(DeviceTable::new(Arc::new(looked)))),
+            inputs: vec![ValueRef::Features],
+            output: if to_host { node.output.clone() } else { vec![0] },
+            ..node.clone()
+        });
+        self.values.push(to_host.then_some(value));
+        self.stages.push(value);
     }
 
     /// A BatchNorm of what is on the device.

@@ -4,12 +4,13 @@
 
 use super::plan::{ParamSlot, Stage};
 use crate::network::Network;
-use crate::parameter::SparseParameter;
-use crate::resident::{DeviceVec, FlatRef, Run, gaps};
+use crate::parameter::{SparseLayout, SparseParameter};
+use crate::resident::{DeviceVec, FlatRef, HeldRows, RowPlaces, Run, gaps};
 use candlewick_protocol::Failure;
 use candlewick_protocol::rows::SparseRows;
 use std::convert::Infallible;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 /// Gradient of the weighted sum of the loss over the shards `lo..hi`: a node of the reduction tree. Nothing is
 /// divided yet.
@@ -31,6 +32,8 @@ pub struct NodeGradient {
     stays: bool,
     /// What lies on a device, and where it would begin among the values; those mean nothing there.
     held: Vec<(usize, Run)>,
+    /// The tables that lie there; their rows above are none.
+    held_tables: Vec<Run>,
 }
 
 impl NodeGradient {
@@ -53,7 +56,7 @@ impl NodeGradient {
     /// Whether some of it is on a device.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        !self.held.is_empty()
+        !self.held.is_empty() || !self.held_tables.is_empty()
     }
 
     /// Takes the gradient of a stage's weights from a device.
@@ -65,11 +68,37 @@ impl NodeGradient {
     ) -> Result<(), Failure> {
         let from = stage.values_from;
         if self.stays && resident {
-            let place = stage.weights.clone();
-            self.held.push((from, Run { place, values: held }));
+            let run = Run::whole(stage.weights.clone(), held);
+            self.held.push((from, run));
             return Ok(());
         }
         held.read(&mut self.values[from..from + stage.weights.len()])
+    }
+
+    /// Takes the gradient of a stage's table, the sparse parameter `at`, from a device.
+    pub(super) fn take_rows(
+        &mut self,
+        held: HeldRows,
+        at: usize,
+        stage: &Stage,
+        resident: bool,
+    ) -> Result<(), Failure> {
+        let own = &mut self.sparse_rows[at];
+        own.clear();
+        if self.stays && resident {
+            self.held_tables.push(Run {
+                place: stage.weights.clone(),
+                values: held.values,
+                rows: Some(Arc::new(RowPlaces::new(held.indices, (own.entries, own.width)))),
+            });
+            return Ok(());
+        }
+        if !held.indices.is_empty() {
+            own.values.resize(held.indices.len() * own.width, 0.0);
+            held.values.read(&mut own.values)?;
+        }
+        own.indices = held.indices;
+        Ok(())
     }
 
     /// The gradient of all weights in order, zeros included, of a node that is on the host.
@@ -83,6 +112,7 @@ impl NodeGradient {
     /// Makes room for the gradient of a network.
     pub(super) fn fit(&mut self, network: &Network) {
         self.held.clear();
+        self.held_tables.clear();
         self.values.resize(Repeat::dense_len(network), 0.0);
         let rows = Repeat::rows(network);
         if self.sparse_rows.len() != rows.len() {
@@ -273,7 +303,7 @@ impl Gradient {
 
     /// Becomes the gradient of a node, which is present.
     pub fn set(&mut self, node: &NodeGradient) {
-        if !node.held.is_empty() {
+        if node.is_held() {
             return self.set_held(node);
         }
         let Ok(()) = self.assign::<(), Infallible>(|dense, sparse| {
@@ -306,7 +336,9 @@ impl Gradient {
                 start += range.len();
             }
         }
-        self.held = held.into_iter().map(|(_, run)| run.clone()).collect();
+        let held = held.into_iter().map(|(_, run)| run);
+        self.held = held.chain(&node.held_tables).cloned().collect();
+        self.held.sort_by_key(|run| run.place.start);
         for (into, rows) in self.rows.iter_mut().zip(&node.sparse_rows) {
             into.set(rows.view());
         }
@@ -323,15 +355,29 @@ impl Gradient {
         if self.held.len() == weights.runs().len() {
             return Ok(());
         }
-        let values = &self.values;
         let held = weights.runs().iter().map(|run| {
+            let values = &self.values[run.place.clone()];
+            let Some(rows) = self.rows_of(&run.place) else {
+                return Ok(Run::whole(run.place.clone(), run.values.beside(values)?));
+            };
             Ok(Run {
                 place: run.place.clone(),
-                values: run.values.beside(&values[run.place.clone()])?,
+                values: run.values.beside(&rows.of(values))?,
+                rows: Some(Arc::new(rows)),
             })
         });
         self.held = held.collect::<Result<_, Failure>>()?;
         Ok(())
+    }
+
+    /// The rows of a table that may differ from 0, where elements of the weights are a table and its rows are known.
+    fn rows_of(&self, place: &Range<usize>) -> Option<RowPlaces> {
+        let of = |sparse: &SparseParameter| sparse.offset..sparse.offset + sparse.len();
+        let mut all = self.sparse_parameters.iter().zip(&self.rows);
+        let found = all.find(|(sparse, _)| of(sparse) == *place && sparse.layout == SparseLayout::Rows);
+        let (sparse, rows) = found.filter(|_| self.known)?;
+        let size = (sparse.entries, sparse.width);
+        Some(RowPlaces::new(rows.indices.clone(), size))
     }
 
     /// What lies on a device.

@@ -515,6 +515,10 @@ impl ModuleGradients<'_> {
                         self.module.parameter_gradient(ctx, *index, program, ends, into);
                     }
                     ParamSlot::Sparse(at) => {
+                        if let Some(held) = self.module.held_rows(program)? {
+                            node.take_rows(held, *at, stage, ctx.held.is_some())?;
+                            continue;
+                        }
                         let into = &mut node.sparse_rows[*at];
                         self.module.sparse_gradient(ctx, *index, program, ends, into);
                     }

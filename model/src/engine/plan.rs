@@ -118,11 +118,11 @@ impl Readers {
         for stage in stages {
             let ends = stage.inputs.iter().enumerate();
             for (at, _) in ends.filter(|(_, input)| **input == Source::Features) {
-                let there = match &stage.operation {
-                    Operation::Module(module) => module.reads_on_device(at),
-                    _ => false,
+                let (here, there) = match &stage.operation {
+                    Operation::Module(module) => (module.reads_on_host(at), module.reads_on_device(at)),
+                    _ => (true, false),
                 };
-                (host, device) = (host | !there, device | there);
+                (host, device) = (host | here, device | there);
             }
         }
         Readers {

@@ -5,7 +5,7 @@
 //! starts at +0 never becomes -0, so adding the +0 of a leaf without the row changes nothing and can be left out.
 
 use super::counts;
-use super::table::{divide, maximum, number, padding_of, weight_of};
+use super::table::{RowTable, divide, index, maximum, number, padding_of, weight_of};
 use super::{BackwardInputs, BuiltLayer, Context, Family, Module, ParameterSpec};
 use crate::arguments::Arguments;
 use crate::kernels::{Leaf, Program, SimdLevel, add_into, level_of, simd_dispatch};
@@ -33,28 +33,12 @@ enum Mode {
 
 #[derive(Debug)]
 struct Lookup {
-    /// Name and path, for messages.
-    name: String,
-    /// Rows of the table.
-    entries: usize,
-    /// Size of a row.
-    width: usize,
-    padding: Option<usize>,
+    table: RowTable,
     mode: Mode,
     /// Indices of a bag; 1 where every index is by itself.
     bag: usize,
     /// Bags in a row of the batch.
     bags: usize,
-}
-
-/// The index that a value is; the check of all of a batch comes before.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked: a whole number in range"
-)]
-fn index(value: f32) -> usize {
-    value as u32 as usize
 }
 
 /// Gradient, what was saved, and size of a bag: where the gradient of an occurrence comes from.
@@ -117,23 +101,9 @@ simd_dispatch! {
 }
 
 impl Lookup {
-    fn check(&self, values: &[f32]) -> Result<(), Failure> {
-        let limit = number(self.entries);
-        let legal = |value: &f32| *value >= 0.0 && *value < limit && number(index(*value)) == *value;
-        match values.iter().find(|value| !legal(value)) {
-            None => Ok(()),
-            Some(value) => Err(Failure::data(format!(
-                "{}: {value} is not an index of its table: expected whole numbers from 0 to {} (num_embeddings={})",
-                self.name,
-                self.entries - 1,
-                self.entries
-            ))),
-        }
-    }
-
     fn row<'a>(&self, table: &'a [f32], value: f32) -> &'a [f32] {
-        let at = index(value) * self.width;
-        &table[at..at + self.width]
+        let at = index(value) * self.table.width;
+        &table[at..at + self.table.width]
     }
 
     /// One bag; returns its size.
@@ -149,7 +119,7 @@ impl Lookup {
         places.fill(-1.0);
         let mut count = 0;
         for (place, value) in values.iter().enumerate() {
-            if Some(index(*value)) == self.padding {
+            if Some(index(*value)) == self.table.padding {
                 continue;
             }
             count += 1;
@@ -171,7 +141,7 @@ impl Lookup {
         match self.mode {
             Mode::Each | Mode::Sum => 0,
             Mode::Mean => 1,
-            Mode::Max => self.width,
+            Mode::Max => self.table.width,
         }
     }
 
@@ -185,7 +155,7 @@ impl Lookup {
             keys.extend(
                 occurrences
                     .map(|(position, value)| (index(*value), position))
-                    .filter(|(index, _)| Some(*index) != self.padding)
+                    .filter(|(index, _)| Some(*index) != self.table.padding)
                     .map(|(index, position)| (index as u64) << 32 | position as u64),
             );
         }
@@ -194,9 +164,9 @@ impl Lookup {
 
     /// Sets the rows of the table that occur.
     fn rows_of(&self, level: SimdLevel, tree: &Program, from: Occurrences<'_>, part: &mut RowsPart<'_>) {
-        let mut stack = vec![0.0; tree.depth().saturating_sub(1) * self.width];
+        let mut stack = vec![0.0; tree.depth().saturating_sub(1) * self.table.width];
         let mut keys = part.keys;
-        for into in part.into.chunks_exact_mut(self.width) {
+        for into in part.into.chunks_exact_mut(self.table.width) {
             let count = occurrences(keys);
             let (own, rest) = keys.split_at(count);
             self.row_of(level, tree, from, own, (into, &mut stack));
@@ -227,7 +197,7 @@ impl Lookup {
                     let count = keys.partition_point(|key| position(*key) < (start + rows) * unit);
                     present[height] = count > 0;
                     if count > 0 {
-                        let (_, place) = level_of((into, stack), height, self.width);
+                        let (_, place) = level_of((into, stack), height, self.table.width);
                         sum(level, from, &keys[..count], place);
                         keys = &keys[count..];
                     }
@@ -236,7 +206,7 @@ impl Lookup {
                 Step::Add => {
                     height -= 1;
                     if present[height] {
-                        let (left, right) = level_of((into, stack), height, self.width);
+                        let (left, right) = level_of((into, stack), height, self.table.width);
                         match present[height - 1] {
                             true => add_into(level, left, right),
                             false => left.copy_from_slice(right),
@@ -298,26 +268,35 @@ fn parts<'a>(
 
 impl Module for Lookup {
     fn parameters(&self) -> Vec<ParameterSpec> {
-        vec![weight_of(self.entries, self.width, self.padding)]
+        vec![weight_of(
+            self.table.entries,
+            self.table.width,
+            self.table.padding,
+        )]
     }
 
     fn input_domain(&self) -> Option<FeatureDomain> {
-        Some(FeatureDomain::Index(self.entries))
+        Some(FeatureDomain::Index(self.table.entries))
     }
 
     fn saved(&self, rows: usize, _training: bool) -> usize {
         rows * self.bags * self.kept_of_bag()
     }
 
+    #[cfg(any(test, feature = "candle"))]
+    fn row_table(&self) -> Option<&RowTable> {
+        (self.mode == Mode::Each).then_some(&self.table)
+    }
+
     fn forward(&self, ctx: &mut Context<'_>, inputs: &[&[f32]], output: &mut [f32]) -> Result<(), Failure> {
         let (values, table) = (inputs[0], ctx.weights);
-        self.check(values)?;
+        self.table.check(values)?;
         let level = ctx.kernels.level();
         let workers = ctx.kernels.workers();
         if self.mode == Mode::Each {
-            workers.chunks(output, self.width, LEAST, |start, part| {
-                let values = &values[start / self.width..];
-                for (into, value) in part.chunks_exact_mut(self.width).zip(values) {
+            workers.chunks(output, self.table.width, LEAST, |start, part| {
+                let values = &values[start / self.table.width..];
+                for (into, value) in part.chunks_exact_mut(self.table.width).zip(values) {
                     into.copy_from_slice(self.row(table, *value));
                 }
             });
@@ -326,21 +305,21 @@ impl Module for Lookup {
         let size = self.kept_of_bag();
         let mut bags: Vec<(&mut [f32], &mut [f32])> = {
             let count = ctx.rows * self.bags;
-            let parts = (count * self.bag * self.width / LEAST).clamp(1, workers.threads());
+            let parts = (count * self.bag * self.table.width / LEAST).clamp(1, workers.threads());
             let each = count.div_ceil(parts).max(1);
             let mut saved = &mut *ctx.saved;
-            let cut = output.chunks_mut(each * self.width).map(|part| {
+            let cut = output.chunks_mut(each * self.table.width).map(|part| {
                 let here = std::mem::take(&mut saved);
-                let (own, rest) = here.split_at_mut(part.len() / self.width * size);
+                let (own, rest) = here.split_at_mut(part.len() / self.table.width * size);
                 saved = rest;
                 (part, own)
             });
             cut.collect()
         };
-        let each = bags.first().map_or(0, |(part, _)| part.len() / self.width);
+        let each = bags.first().map_or(0, |(part, _)| part.len() / self.table.width);
         workers.each(&mut bags, |index, (part, saved)| {
             let values = values[index * each * self.bag..].chunks_exact(self.bag);
-            for (at, (into, values)) in part.chunks_exact_mut(self.width).zip(values).enumerate() {
+            for (at, (into, values)) in part.chunks_exact_mut(self.table.width).zip(values).enumerate() {
                 let saved = &mut saved[at * size..(at + 1) * size];
                 if self.mode == Mode::Mean {
                     saved[0] = self.reduce(level, table, values, into, &mut []);
@@ -377,14 +356,14 @@ impl Module for Lookup {
         self.keys(tree, ends.inputs[0], &mut keys);
         let (level, workers) = (ctx.kernels.level(), ctx.kernels.workers());
         list(&keys, &mut into.indices);
-        into.values.resize(into.indices.len() * self.width, 0.0);
+        into.values.resize(into.indices.len() * self.table.width, 0.0);
         let from = Occurrences {
             gradient: ends.gradient,
             saved: ctx.saved,
             bag: self.bag,
         };
-        let count = (keys.len() * self.width / LEAST).clamp(1, workers.threads());
-        let mut parts = parts(&keys, (&into.indices, &mut into.values), self.width, count);
+        let count = (keys.len() * self.table.width / LEAST).clamp(1, workers.threads());
+        let mut parts = parts(&keys, (&into.indices, &mut into.values), self.table.width, count);
         workers.each(&mut parts, |_, part| self.rows_of(level, tree, from, part));
         ctx.kernels.give_keys(keys);
     }
@@ -396,7 +375,7 @@ pub(super) const LAYERS: Family = &[("Embedding", embedding), ("EmbeddingBag", b
 fn embedding(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLayer, LayerError> {
     let size = input.iter().product();
     let lookup = lookup(arguments, path, Mode::Each, size, 1)?;
-    let output = input.iter().copied().chain([lookup.width]).collect();
+    let output = input.iter().copied().chain([lookup.table.width]).collect();
     Ok(BuiltLayer::module(lookup, output))
 }
 
@@ -413,7 +392,7 @@ fn bag(arguments: &mut Arguments, input: &[usize], path: &str) -> Result<BuiltLa
         _ => Mode::Max,
     };
     let lookup = lookup(arguments, path, mode, before.iter().product(), last)?;
-    let output = before.iter().copied().chain([lookup.width]).collect();
+    let output = before.iter().copied().chain([lookup.table.width]).collect();
     Ok(BuiltLayer::module(lookup, output))
 }
 
@@ -427,10 +406,12 @@ fn lookup(
     let entries = arguments.size("num_embeddings").unwrap_or_default();
     let padding = padding_of(arguments, entries)?;
     Ok(Lookup {
-        name: format!("{} {path:?}", arguments.name()),
-        entries,
-        width: arguments.size("embedding_dim").unwrap_or_default(),
-        padding,
+        table: RowTable {
+            name: format!("{} {path:?}", arguments.name()),
+            entries,
+            width: arguments.size("embedding_dim").unwrap_or_default(),
+            padding,
+        },
         mode,
         bag,
         bags,

@@ -54,6 +54,8 @@ pub(crate) use sequence::check_padding;
 pub(crate) use shape::nearest;
 pub use step::{Alone, Exchange, Slice};
 pub(crate) use step::{RowKey, Training};
+#[cfg(any(test, feature = "candle"))]
+pub(crate) use table::{RowTable, index};
 
 /// How the layers of the catalogue are made, in its order.
 const FAMILIES: &[Family] = &[

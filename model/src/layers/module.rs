@@ -5,9 +5,11 @@ use super::error::LayerError;
 use super::normalization::{NormBackward, NormForward};
 use super::parameters::ParameterSpec;
 use super::step::{Exchange, RowKey, Training};
+#[cfg(any(test, feature = "candle"))]
+use super::table::RowTable;
 use crate::arguments::Arguments;
 use crate::kernels::{Arithmetic, ByInput, Kernels, PackedLinear, Program, SimdLevel, SparseInput};
-use crate::resident::{DeviceValues, DeviceVec};
+use crate::resident::{DeviceValues, DeviceVec, HeldRows};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::FeatureDomain;
 use candlewick_protocol::rows::SparseRows;
@@ -192,6 +194,11 @@ pub(crate) trait Module: Debug + Send + Sync {
         false
     }
 
+    /// Whether it takes that input from memory of the host; some take it from both.
+    fn reads_on_host(&self, input: usize) -> bool {
+        !self.reads_on_device(input)
+    }
+
     /// Whether it passes over zeros of dense rows too: sparse ones never take longer, whatever the precision. The first of its
     /// parameters is a table, a row for each value of its input.
     fn skips_zeros(&self) -> bool {
@@ -212,6 +219,12 @@ pub(crate) trait Module: Debug + Send + Sync {
     /// The module as what normalises over the rows of a step, where it is that.
     #[cfg(any(test, feature = "candle"))]
     fn step_norm(&self) -> Option<&dyn StepNorm> {
+        None
+    }
+
+    /// The table of which it puts out a row for every value of its input, where it is that.
+    #[cfg(any(test, feature = "candle"))]
+    fn row_table(&self) -> Option<&RowTable> {
         None
     }
 
@@ -263,6 +276,15 @@ pub(crate) trait Module: Debug + Send + Sync {
         _ends: BackwardInputs<'_>,
         _into: &mut SparseRows,
     ) {
+    }
+
+    /// The same, where the module has them on a device; [`Module::sparse_gradient`] is not called then. There are rows of the batch
+    /// under the node.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn held_rows(&self, _tree: &Program) -> Result<Option<HeldRows>, Failure> {
+        Ok(None)
     }
 
     /// Of what it saves in a step, so many values from the first on are all that [`Module::update_buffers`] reads; 0 where it

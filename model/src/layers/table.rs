@@ -4,10 +4,51 @@ use super::error::LayerError;
 use super::{Init, ParameterSpec};
 use crate::arguments::Arguments;
 use crate::kernels::simd_dispatch;
+use candlewick_protocol::Failure;
 
 #[expect(clippy::cast_precision_loss, reason = "at most 2^24")]
 pub(super) fn number(count: usize) -> f32 {
     count as f32
+}
+
+/// The index that a value is; the check of all of a batch comes before.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked: a whole number in range"
+)]
+pub(crate) fn index(value: f32) -> usize {
+    value as u32 as usize
+}
+
+/// A table whose rows are looked up by indices that come as values.
+#[derive(Debug)]
+pub(crate) struct RowTable {
+    /// Name and path of its layer, for messages.
+    pub name: String,
+    /// Rows.
+    pub entries: usize,
+    /// Size of a row.
+    pub width: usize,
+    /// The index whose row gets no gradient, or that bags pass over.
+    pub padding: Option<usize>,
+}
+
+impl RowTable {
+    /// Refuses values that are no index of it.
+    pub(crate) fn check(&self, values: &[f32]) -> Result<(), Failure> {
+        let limit = number(self.entries);
+        let legal = |value: &f32| *value >= 0.0 && *value < limit && number(index(*value)) == *value;
+        match values.iter().find(|value| !legal(value)) {
+            None => Ok(()),
+            Some(value) => Err(Failure::data(format!(
+                "{}: {value} is not an index of its table: expected whole numbers from 0 to {} (num_embeddings={})",
+                self.name,
+                self.entries - 1,
+                self.entries
+            ))),
+        }
+    }
 }
 
 simd_dispatch! {

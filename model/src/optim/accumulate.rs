@@ -96,6 +96,8 @@ impl Accumulator {
     ) -> Result<Option<f64>, Failure> {
         let over = self.count + 1 >= self.every;
         let held = gradient.held_mut();
+        // Which rows of a table were touched differs from step to step.
+        held.iter_mut().try_for_each(Run::fill)?;
         if over {
             self.finish_held(held, denominator)?;
         } else if denominator != 0.0 {

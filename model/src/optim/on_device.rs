@@ -6,6 +6,7 @@ use crate::engine::{Engine, Gradient, NodeGradient};
 use crate::network::Network;
 use crate::philox::{Key, uniform};
 use candlewick_protocol::job::{LabelKind, TrainSpec};
+use candlewick_protocol::rows::SparseRows;
 use serde_json::{Value, json};
 
 const STEPS: u64 = 7;
@@ -16,8 +17,15 @@ fn document() -> Value {
         {"type": "BatchNorm1d"}, {"type": "Linear", "out_features": 2}]})
 }
 
-/// Every rule with what it can do, and groups whose parameters are frozen or have settings of their own.
-fn optimizers() -> Vec<Value> {
+/// With a table, of whose gradient a step has some rows.
+fn with_table() -> Value {
+    json!({"format": "candlewick.network/1", "layers": [
+        {"type": "Embedding", "num_embeddings": 70, "embedding_dim": 3}, {"type": "Flatten"}, {"type": "Linear", "out_features": 5},
+        {"type": "Tanh"}, {"type": "Linear", "out_features": 2}]})
+}
+
+/// Every rule with what it can do, and groups whose parameters are frozen, as `frozen` is, or have settings of their own.
+fn optimizers(frozen: &str) -> Vec<Value> {
     let mut all = vec![
         json!({"type": "SGD", "lr": 0.1}),
         json!({"type": "SGD", "lr": 0.1, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01, "maximize": true}),
@@ -45,7 +53,7 @@ fn optimizers() -> Vec<Value> {
     ];
     for name in ["AdamW", "SGD", "LAMB"] {
         all.push(json!({"type": name, "groups": [
-            {"params": "0.bias", "frozen": true}, {"params": "2.weight", "lr": 0.3, "weight_decay": 0.2}]}));
+            {"params": frozen, "frozen": true}, {"params": "2.weight", "lr": 0.3, "weight_decay": 0.2}]}));
     }
     all
 }
@@ -88,7 +96,15 @@ fn run(network: &Network, train: &TrainSpec, on_device: bool) -> End {
     for step in 0..STEPS {
         let mut node = NodeGradient::new(0, 1);
         node.present = true;
-        node.values = numbers(&format!("gradient {step}"), network.num_parameters());
+        node.values = numbers(&format!("gradient {step}"), Gradient::node_len(network));
+        for table in network.sparse_parameters() {
+            let mut rows = SparseRows::new(table.entries, table.width);
+            rows.indices = (0..70)
+                .filter(|row| (u64::from(*row) * 3 + step) % 4 == 0)
+                .collect();
+            rows.values = numbers(&format!("rows {step}"), rows.indices.len() * table.width);
+            node.sparse_rows.push(rows);
+        }
         for buffer in network.parameters().iter().filter(|parameter| !parameter.trained) {
             node.values[buffer.offset..buffer.offset + buffer.len()].fill(0.0);
         }
@@ -120,9 +136,18 @@ fn run(network: &Network, train: &TrainSpec, on_device: bool) -> End {
 
 #[test]
 fn every_rule_gives_the_bits_of_the_host() {
-    let network = Network::from_document(&document(), &[4]).unwrap();
+    gives_the_bits_of_the_host(&document(), "0.bias");
+}
+
+#[test]
+fn every_rule_gives_the_bits_of_the_host_for_tables() {
+    gives_the_bits_of_the_host(&with_table(), "0.weight");
+}
+
+fn gives_the_bits_of_the_host(document: &Value, frozen: &str) {
+    let network = Network::from_document(document, &[4]).unwrap();
     let there = crate::device::on(&network, &candle_core::Device::Cpu).unwrap();
-    for optimizer in optimizers() {
+    for optimizer in optimizers(frozen) {
         for more in [
             json!({}),
             json!({"emaDecay": 0.3, "gradientAccumulationSteps": 3, "clipValue": 0.2}),

@@ -314,9 +314,15 @@ impl Optimizer {
                 let run = &values.runs()[span.state_run];
                 run.values.part(&span.state)
             });
+            let gradient = &gradient[span.run];
             Ok(DeviceSlice {
                 weights: weights[span.run].values.part(&span.weights)?,
-                gradient: gradient[span.run].values.part(&span.weights)?,
+                gradient: match gradient.rows {
+                    // A table is a run by itself.
+                    Some(_) => gradient.values.clone(),
+                    None => gradient.values.part(&span.weights)?,
+                },
+                rows: gradient.rows.clone(),
                 state: state.collect::<Result<_, Failure>>()?,
                 group: span.group,
                 ratio: 1.0,
@@ -331,14 +337,20 @@ impl Optimizer {
         steps: &[Step],
         mut slices: Vec<DeviceSlice>,
     ) -> Result<(), Failure> {
+        for slice in &mut slices {
+            let kept = self.groups[slice.group]
+                .rule
+                .keeps_untouched(&steps[slice.group], slice.state.len());
+            slice.settle(kept)?;
+        }
         let before: Vec<Vec<_>> = slices.iter().map(|slice| slice.state.clone()).collect();
         run::apply_on_device(&self.groups, steps, &mut slices)?;
         for ((span, slice), before) in self.layout.spans.iter().zip(slices).zip(before) {
-            weights[span.run].values.put(span.weights.start, &slice.weights)?;
+            slice.put(&mut weights[span.run].values, span.weights.start, &slice.weights)?;
             let state = self.state.iter_mut().zip(&slice.state).zip(before);
             for ((values, new), _) in state.filter(|((_, new), before)| **new != *before) {
                 let FlatMut { runs, .. } = values.view_mut();
-                runs[span.state_run].values.put(span.state.start, new)?;
+                slice.put(&mut runs[span.state_run].values, span.state.start, new)?;
             }
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! What an update is made of: the step that all weights share, and the slices of weights it is applied to.
 
 use crate::kernels::SimdLevel;
-use crate::resident::DeviceVec;
+use crate::resident::{DeviceVec, RowPlaces};
+use candlewick_protocol::Failure;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What the slices of a group have in common at an update.
 #[derive(Debug, Clone, Copy)]
@@ -48,12 +50,42 @@ pub(super) struct DeviceSlice {
     pub weights: DeviceVec,
     /// Its values are not needed after the update.
     pub gradient: DeviceVec,
+    /// Of a table: which of its rows the gradient is. [`super::optimizer::Optimizer`] makes the others those rows, or the gradient whole,
+    /// before a rule sees it.
+    pub rows: Option<Arc<RowPlaces>>,
     /// One for each of [`super::rules::slots`].
     pub state: Vec<DeviceVec>,
     /// Index of its group.
     pub group: usize,
     /// What [`super::rules::Rule::ratio`] gave.
     pub ratio: f32,
+}
+
+impl DeviceSlice {
+    /// Makes all of its vectors the same elements, where the gradient has some rows of a table: those rows, where the others are `kept`
+    /// as they are, else all.
+    pub(super) fn settle(&mut self, kept: bool) -> Result<(), Failure> {
+        let Some(rows) = self.rows.take() else {
+            return Ok(());
+        };
+        if !kept {
+            self.gradient = self.gradient.spread(&rows)?;
+            return Ok(());
+        }
+        for values in std::iter::once(&mut self.weights).chain(&mut self.state) {
+            *values = values.rows_at(&rows)?;
+        }
+        self.rows = Some(rows);
+        Ok(())
+    }
+
+    /// Writes elements of the slice, `new`, to where they belong in a vector that has its elements from `start` on.
+    pub(super) fn put(&self, into: &mut DeviceVec, start: usize, new: &DeviceVec) -> Result<(), Failure> {
+        match &self.rows {
+            Some(rows) => into.put_rows(rows, new),
+            None => into.put(start, new),
+        }
+    }
 }
 
 /// Elements of a slice.

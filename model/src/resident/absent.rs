@@ -1,5 +1,6 @@
 //! What stands for vectors on devices in a build that knows no device: there are none.
 
+use super::RowPlaces;
 use super::traffic::Traffic;
 use candlewick_protocol::Failure;
 use candlewick_protocol::features::DenseValues;
@@ -53,6 +54,8 @@ never! {
     bounded(f32);
     squares();
     flaw();
+    rows_at(&RowPlaces);
+    spread(&RowPlaces);
 }
 
 impl DeviceVec {
@@ -65,6 +68,10 @@ impl DeviceVec {
     }
 
     pub(crate) fn put(&mut self, _: usize, _: &DeviceVec) -> Result<(), Failure> {
+        match self.0 {}
+    }
+
+    pub(crate) fn put_rows(&mut self, _: &RowPlaces, _: &DeviceVec) -> Result<(), Failure> {
         match self.0 {}
     }
 

@@ -1,7 +1,7 @@
 //! A vector whose elements lie on the host, but for runs on a device.
 
 use super::traffic::Traffic;
-use super::{DeviceVec, Link};
+use super::{DeviceVec, Link, RowPlaces};
 use candlewick_protocol::Failure;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,6 +11,36 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Run {
     pub place: Range<usize>,
+    pub values: DeviceVec,
+    /// Of a table's gradient: which rows the values are. All others are 0.
+    pub rows: Option<Arc<RowPlaces>>,
+}
+
+impl Run {
+    /// All elements of the place.
+    pub(crate) fn whole(place: Range<usize>, values: DeviceVec) -> Self {
+        Run {
+            place,
+            values,
+            rows: None,
+        }
+    }
+
+    /// Takes in the zeros of rows that were left out.
+    pub(crate) fn fill(&mut self) -> Result<(), Failure> {
+        if let Some(rows) = self.rows.take() {
+            self.values = self.values.spread(&rows)?;
+        }
+        Ok(())
+    }
+}
+
+/// The gradient of a table over a node of the tree, on a device.
+#[derive(Debug)]
+pub(crate) struct HeldRows {
+    /// The rows that occur, ascending.
+    pub indices: Vec<u32>,
+    /// Their values, row after row; the zeros of one row where none occurs.
     pub values: DeviceVec,
 }
 
@@ -51,10 +81,8 @@ impl Residence {
             return Ok(Vec::new());
         };
         let held = places.iter().map(|place| {
-            Ok(Run {
-                place: place.clone(),
-                values: DeviceVec::up(link, &values[place.clone()])?,
-            })
+            let own = DeviceVec::up(link, &values[place.clone()])?;
+            Ok(Run::whole(place.clone(), own))
         });
         held.collect()
     }

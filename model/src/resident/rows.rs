@@ -67,7 +67,17 @@ impl DeviceRows {
     /// The features of some of them: `[rows, width]` of f32 that begin where their memory does, since kernels of GPUs add up in
     /// another order elsewhere.
     pub(crate) fn read(&self, rows: &Range<usize>) -> candle_core::Result<Tensor> {
+        self.of(self.values.narrow(0, rows.start, rows.len())?)
+    }
+
+    /// Some values of some of them, as indices one after another. That they are indices was checked.
+    pub(crate) fn indices(&self, rows: &Range<usize>, columns: &Range<usize>) -> candle_core::Result<Tensor> {
         let own = self.values.narrow(0, rows.start, rows.len())?;
+        let own = own.narrow(1, columns.start, columns.len())?;
+        self.of(own)?.flatten_all()?.to_dtype(DType::U32)
+    }
+
+    fn of(&self, own: Tensor) -> candle_core::Result<Tensor> {
         let Some(features) = &self.features else {
             return if own.layout().start_offset() == 0 {
                 own.contiguous()

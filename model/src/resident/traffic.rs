@@ -7,7 +7,7 @@ use std::ops::Sub;
 pub struct Amounts {
     /// Weights, gradients, states of optimisers, moving averages.
     pub weights: u64,
-    /// Rows: features, what layers put out, and gradients of that.
+    /// Rows: features, what layers put out, and gradients of that; of tables, which rows are meant.
     pub rows: u64,
     /// Random zeros, tables of indices, constants of layers.
     pub constants: u64,

@@ -54,6 +54,11 @@ impl DeviceVec {
         &self.tensor
     }
 
+    /// The way to where it is.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     fn len(&self) -> usize {
         self.tensor.elem_count()
     }

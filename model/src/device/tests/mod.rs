@@ -12,6 +12,7 @@ mod scoring;
 mod subjects;
 #[path = "../../../tests/support/mod.rs"]
 mod support;
+mod tables;
 
 use super::{DeviceName, open, partition};
 use crate::engine::{Alone, Engine, NodeGradient, Predictor};

@@ -12,10 +12,10 @@ use candlewick_protocol::tree;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const SHARDS: u32 = 4;
-const ROWS: [usize; SHARDS as usize] = [3, 0, 2, 4];
-const WIDTH: usize = 5;
-const STEPS: u64 = 6;
+pub(super) const SHARDS: u32 = 4;
+pub(super) const ROWS: [usize; SHARDS as usize] = [3, 0, 2, 4];
+pub(super) const WIDTH: usize = 5;
+pub(super) const STEPS: u64 = 6;
 
 fn numbers(what: &str, length: usize) -> Vec<f32> {
     let mut values = vec![0.0f32; length];
@@ -23,7 +23,7 @@ fn numbers(what: &str, length: usize) -> Vec<f32> {
     values
 }
 
-fn spec(layers: Value) -> TrainSpec {
+pub(super) fn spec(layers: Value) -> TrainSpec {
     serde_json::from_value(json!({
         "network": {"format": "candlewick.network/1", "layers": layers}, "loss": {"type": "MSELoss"},
         "optimizer": {"type": "AdamW", "lr": 0.01}, "emaDecay": 0.5, "epochs": 1, "batchSize": 9, "dropLast": false, "seed": 3,
@@ -35,7 +35,7 @@ fn dense() -> Value {
     json!([{"type": "Linear", "out_features": 7}, {"type": "Dropout", "p": 0.2}, {"type": "Tanh"}, {"type": "Linear", "out_features": 2}])
 }
 
-/// With layers that stay on the host between those that do not: a table first, then a normalisation.
+/// With layers that are no part of a segment: a table first, then a normalisation.
 fn mixed() -> Value {
     json!([
         {"type": "Embedding", "num_embeddings": 5, "embedding_dim": 3}, {"type": "Flatten"},
@@ -43,18 +43,20 @@ fn mixed() -> Value {
 }
 
 /// A trainer of the shards `lo..hi`.
-struct Trainer {
+pub(super) struct Trainer {
     engine: Engine,
     network: Network,
-    nodes: Vec<NodeGradient>,
-    weights: Flat,
+    pub(super) nodes: Vec<NodeGradient>,
+    pub(super) weights: Flat,
     updates: Updates,
     gradient: Gradient,
     shards: std::ops::Range<u32>,
+    /// Features are whole numbers from 0 on, below this.
+    pub(super) entries: f32,
 }
 
 impl Trainer {
-    fn new(network: &Network, train: &TrainSpec, shards: std::ops::Range<u32>) -> Self {
+    pub(super) fn new(network: &Network, train: &TrainSpec, shards: std::ops::Range<u32>) -> Self {
         Trainer::with_threads(network, train, shards, 1)
     }
 
@@ -84,13 +86,19 @@ impl Trainer {
             weights,
             updates,
             shards,
+            entries: 4.0,
         }
     }
 
-    fn compute(&mut self, step: u64) {
+    pub(super) fn compute(&mut self, step: u64) {
         let all: usize = ROWS.iter().sum();
         let features: Vec<f32> = numbers(&format!("features {step}"), all * WIDTH);
-        let features: Vec<f32> = features.iter().map(|value| (value + 2.0).floor()).collect();
+        let whole = |value: &f32| {
+            ((value + 2.0) / 4.0 * self.entries)
+                .floor()
+                .min(self.entries - 1.0)
+        };
+        let features: Vec<f32> = features.iter().map(whole).collect();
         let labels: Vec<f64> = numbers(&format!("labels {step}"), all * 2)
             .into_iter()
             .map(f64::from)
@@ -118,7 +126,7 @@ impl Trainer {
             .unwrap();
     }
 
-    fn apply(&mut self, root: Option<&NodeGradient>, step: u64) {
+    pub(super) fn apply(&mut self, root: Option<&NodeGradient>, step: u64) {
         self.gradient.set(root.unwrap_or(&self.nodes[0]));
         self.engine.update_buffers(self.weights.view_mut().host_mut());
         assert!(self.gradient.is_finite().unwrap());
@@ -127,11 +135,11 @@ impl Trainer {
             .unwrap();
     }
 
-    fn traffic(&self) -> Traffic {
+    pub(super) fn traffic(&self) -> Traffic {
         self.network.traffic().unwrap()
     }
 
-    fn hash(&self) -> String {
+    pub(super) fn hash(&self) -> String {
         self.updates.state_hash(&self.weights.all().unwrap()).unwrap()
     }
 }
@@ -140,7 +148,7 @@ impl Trainer {
 fn training_is_the_hosts_within_f32_and_moves_no_weights() {
     for (layers, held) in [
         (dense(), WIDTH * 7 + 7 + 7 * 2 + 2),
-        (mixed(), 15 * 6 + 6 * 2 + 2),
+        (mixed(), 5 * 3 + 15 * 6 + 6 * 2 + 2),
     ] {
         let train = spec(layers);
         let network = Network::from_document(&train.network, &[WIDTH]).unwrap();
@@ -252,7 +260,7 @@ fn bounding_keeps_what_is_no_number() {
     assert_eq!(read[1..], [1.0, -1.0, 1.0, -0.5]);
 }
 
-fn there_again(train: &TrainSpec) -> Network {
+pub(super) fn there_again(train: &TrainSpec) -> Network {
     Network::from_document(&train.network, &[WIDTH]).unwrap()
 }
 

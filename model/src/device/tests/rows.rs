@@ -140,7 +140,7 @@ fn scored(own: &Network, floats: &[f32], typed: TypedRows<'_>, bytes: u64) {
     assert_eq!(crossed.up.rows, (COUNT * WIDTH) as u64 * bytes);
 }
 
-/// A table of the host reads the features between two segments that do: the host has f32 of its own, and the device is given them
+/// A table reads the features between two segments that do: the host has f32 of its own to look at, and the device is given them
 /// once.
 #[test]
 fn features_go_up_once_for_all_that_read_them() {
@@ -170,8 +170,11 @@ fn features_go_up_once_for_all_that_read_them() {
         .filter(|node| node.inputs.contains(&ValueRef::Features));
     assert_eq!(reads.count(), 3);
     assert_eq!(wanted.crossed.up.rows - got.crossed.up.rows, (ALL * 9 * 3) as u64);
-    // The outputs of the table and the gradient of the outputs.
-    assert_eq!(got.crossed.up.rows, (ALL * 9 + (ALL * 18 + ALL * 2) * 4) as u64);
+    // The outputs of the table, whose weights do not stay here, and the gradient of the outputs; then places of its rows: those of each
+    // slice, those of two and of three that are merged, and all once more in their order.
+    let places = 9 * (ALL + 7 + ALL + ALL);
+    let others = ALL * 18 + ALL * 2;
+    assert_eq!(got.crossed.up.rows, (ALL * 9 + (others + places) * 4) as u64);
     // The host's own engine takes them too.
     let label = LabelKind::Real { width: 2 };
     let mut engine = Engine::new(&own, &json!({"type": "MSELoss"}), &label, 3, 1).unwrap();

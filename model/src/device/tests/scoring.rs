@@ -114,7 +114,7 @@ fn every_kind_of_model_scores_as_on_processors() {
     as_the_engine("pictures", &chain(pictures), &[1, 8, 8], &["2", "4"]);
     let words = json!([{"type": "Embedding", "num_embeddings": 11, "embedding_dim": 4}, {"type": "LSTM", "hidden_size": 5},
         {"type": "Flatten"}, linear(2)]);
-    as_the_engine("words by a table of the host", &chain(words), &[6], &["0", "2"]);
+    as_the_engine("words by a table", &chain(words), &[6], &["0", "2"]);
     let graph = json!({"format": "candlewick.network/1", "inputs": [{"name": "x", "shape": [6]}], "nodes": [
         {"name": "hidden", "layer": linear(8), "inputs": ["x"]},
         {"name": "bent", "layer": {"type": "ReLU"}, "inputs": ["hidden"]},
@@ -128,15 +128,13 @@ fn products_are_of_the_precision_that_is_asked_for_by_the_same_weights() {
     let pictures = json!([{"type": "Conv2d", "out_channels": 4, "kernel_size": 3}, {"type": "ReLU"}, {"type": "Flatten"}, linear(10)]);
     let words = json!([{"type": "Embedding", "num_embeddings": 11, "embedding_dim": 4}, {"type": "LSTM", "hidden_size": 5},
         {"type": "Flatten"}, linear(2)]);
-    // The table of words is read on the host.
-    let table = 11 * 4;
-    for (document, shape, on_host) in [(pictures, &[1, 8, 8][..], 0), (words, &[6], table)] {
+    for (document, shape) in [(pictures, &[1, 8, 8][..]), (words, &[6])] {
         let network = Network::from_document(&chain(document), shape).unwrap();
         let weights = network.initial_weights(2);
         let mut model = DeviceModel::open(&network, &weights, &place(None)).unwrap();
         let (exact, _) = scored(&mut model, &["1"]).unwrap();
         let (outputs, values) = scored_in(Precision::Bf16, &mut model, &["1"]).unwrap();
-        assert_eq!(model.traffic().up.weights, (weights.len() - on_host) as u64 * 4);
+        assert_eq!(model.traffic().up.weights, weights.len() as u64 * 4);
         let short = network.with_precision(Precision::Bf16);
         let mut engine = Predictor::with_inner(&short, 1, &["1"]).unwrap();
         let wanted = engine

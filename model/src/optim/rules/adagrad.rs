@@ -45,6 +45,10 @@ impl Rule for Adagrad {
         to_f32(self.initial)
     }
 
+    fn keeps_untouched(&self, step: &Step, _: usize) -> bool {
+        self.scalars(step).keeps_untouched()
+    }
+
     fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
         let s = self.scalars(step);
         let w = &slice.weights;

@@ -36,6 +36,12 @@ pub(in crate::optim) trait Rule: Debug + Send + Sync {
         0.0
     }
 
+    /// True where an update leaves a weight whose gradient is +0, and what the slice has of `vectors` of the state for it, as they are, to
+    /// the sign of a zero: rows of a table that were not touched need not be looked at then.
+    fn keeps_untouched(&self, _: &Step, _vectors: usize) -> bool {
+        false
+    }
+
     /// Updates a slice.
     fn apply(&self, step: &Step, slice: &mut ParamSlice<'_>);
 

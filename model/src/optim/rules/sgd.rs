@@ -47,6 +47,11 @@ impl Sgd {
 }
 
 impl Rule for Sgd {
+    fn keeps_untouched(&self, step: &Step, vectors: usize) -> bool {
+        let s = self.scalars(step, 1.0);
+        (vectors == 0 || s.ahead == 0.0) && s.keeps_untouched()
+    }
+
     fn apply_on_device(&self, step: &Step, slice: &mut DeviceSlice) -> Result<(), Failure> {
         self.on_device(step, slice)
     }
