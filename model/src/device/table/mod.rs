@@ -124,6 +124,10 @@ impl Looked {
         for rows in &slices {
             limits::check(&self.path, self.name, &batched(rows.len(), &self.output))?;
         }
+        if slices.is_empty() {
+            // Of a trainer that has no rows in this step.
+            return Ok(Vec::new());
+        }
         match ctx.held {
             Some(held) => self.gathered(ctx, held, &slices),
             None => self.brought(ctx, indices, &slices),

@@ -308,7 +308,8 @@ fn training_moves_no_weights_and_no_rows_of_tables() {
 fn any_number_of_trainers_comes_to_the_same_state() {
     for train in trainings() {
         let what = format!("{} {:?}", train.optimizer, train.clip_value);
-        for cut in [vec![0, 2, SHARDS], vec![0, 1, 3, SHARDS]] {
+        // The second shard has no rows.
+        for cut in [vec![0, 2, SHARDS], vec![0, 1, 3, SHARDS], vec![0, 1, 2, SHARDS]] {
             let mut all: Vec<Trainer> = cut
                 .windows(2)
                 .map(|ends| reading(&on_device(&there_again(&train)), &train, ends[0]..ends[1]))
