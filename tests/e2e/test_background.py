@@ -20,8 +20,8 @@ def data(local2: SparkSession) -> DataFrame:
 
 def test_it_runs_beside_and_gives_the_model_of_fit(data: DataFrame) -> None:
     gate, heard = Gate(), list[str]()
-    estimator = classifier(epochs=2, verbose=True, callbacks=[gate])
-    handle: FitHandle[NeuralClassificationModel] = estimator.startFit(data)
+    estimator = classifier(epochs=5, verbose=True, callbacks=[gate])
+    handle: FitHandle[NeuralClassificationModel] = estimator.startFit(data, {estimator.epochs: 2})
     handle.listenProgress(heard.append)
     assert gate.reached.wait(DEADLINE)
     assert not handle.awaitTermination(0) and repr(handle) == f"FitHandle({handle.id}, running)"
@@ -56,6 +56,8 @@ def test_what_is_wrong_is_raised_by_the_result(data: DataFrame) -> None:
     handle = classifier(featuresCol="nowhere").startFit(data)
     with pytest.raises(InvalidParameterError, match="nowhere"):
         handle.result()
+    with pytest.raises(TypeError, match="listenProgress takes a function"):
+        handle.listenProgress(3)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="startFit needs a DataFrame of Spark"):
         classifier().startFit([1, 2])  # type: ignore[arg-type]
 

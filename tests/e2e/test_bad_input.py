@@ -305,3 +305,13 @@ def test_none_takes_the_initial_model_away(data: DataFrame) -> None:
         assert stage.fit(data).weightsHash == expected.weightsHash
     stage.setParams(initialModel=None, initialWeights=expected.weightsSafetensors)
     assert stage.isSet("initialWeights") and stage.fit(data).weightsHash != expected.weightsHash
+
+
+def test_a_first_row_of_another_length_is_skipped_like_any_other(local2: SparkSession) -> None:
+    lengths = [5, *[3] * 60]
+    rows = [([float(at % 5)] * length, float(at % 3)) for at, length in enumerate(lengths)]
+    frame = local2.createDataFrame(rows, ["features", "label"]).coalesce(1)
+    model = classifier(handleInvalid="skip").fit(frame)
+    assert model.numFeatures == 3 and model.summary.ledger["rowsSkipped"] == 1
+    with pytest.raises(InvalidDataError, match="as many as the first row of the DataFrame has: if that is the wrong one"):
+        classifier().fit(frame)

@@ -14,6 +14,7 @@ import numpy as np
 from pyspark.ml.base import PredictionModel
 from pyspark.ml.classification import ProbabilisticClassificationModel, ProbabilisticClassifier
 from pyspark.ml.linalg import Vector
+from pyspark.ml.param import Param
 from pyspark.ml.regression import RegressionModel, Regressor
 from pyspark.ml.util import HasTrainingSummary
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
@@ -122,13 +123,14 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             return self._followed(handle, lambda: display_for(self.getOrDefault("verbose")), interrupt)
 
     @classic_only("run fit in a thread: each has a call of its own")
-    def startFit(self, dataset: DataFrame) -> FitHandle[M]:
+    def startFit(self, dataset: DataFrame, params: dict[Param[Any], Any] | None = None) -> FitHandle[M]:
         """Starts a fit in the background.
 
         Parameters that are set from now on are those of later fits. Callbacks are called from a thread of its own.
 
         Args:
             dataset: What `fit` would get.
+            params: Parameters of this fit alone, as `fit` takes them.
 
         Returns:
             Its handle: to wait, to read progress, to cancel.
@@ -139,7 +141,7 @@ class _NeuralEstimator(NotPickled, Shown, RestoredDefaults, JavaEstimator[M]):
             >>> model = handle.result()  # doctest: +SKIP
         """
         _require_dataframe("startFit", dataset)
-        frozen = self.copy()
+        frozen = self.copy(params)
         with DeferredInterrupt():
             handle = frozen._start(dataset)
 

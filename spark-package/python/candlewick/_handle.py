@@ -111,7 +111,7 @@ class FitHandle(Generic[M]):
         assert self._model is not None
         return self._model
 
-    def cancel(self, reason: str) -> None:
+    def cancel(self, reason: str = "FitHandle.cancel") -> None:
         """Cancels the fit: its Spark jobs and its trainers end. No effect on one that is over.
 
         Args:
@@ -125,7 +125,13 @@ class FitHandle(Generic[M]):
         return self._kept.take()
 
     def listenProgress(self, listener: Callable[[str], object]) -> None:
-        """Calls a function with every such line from now on, in the thread that looks after the fit."""
+        """Calls a function with every such line from now on, in the thread that looks after the fit.
+
+        Raises:
+            TypeError: It is no function.
+        """
+        if not callable(listener):
+            raise TypeError(f"listenProgress takes a function of a line, such as print, not {listener!r}")
         self._kept.listen(listener)
 
     def __repr__(self) -> str:

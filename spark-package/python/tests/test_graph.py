@@ -235,8 +235,13 @@ def test_a_table_is_a_graph_over_its_columns() -> None:
     assert document["nodes"][4]["inputs"] == ["age", "flatten_1", "flatten_2"] and document["outputs"] == ["out"]
     # By fastai's rule, and as asked for.
     assert [document["nodes"][at]["layer"]["embedding_dim"] for at in (0, 2)] == [85, 3]
-    alone = tabular(["age"]).head(nn.Linear(1)).to_dict()
-    assert alone["nodes"][0]["inputs"] == ["age"]
+    alone = tabular(np.array(["age"]), widths={"age": 6}).head(nn.Linear(1)).to_dict()
+    assert alone["nodes"][0]["inputs"] == ["age"] and alone["inputs"] == [{"name": "age", "shape": [6]}]
+    # Names that columns have already are made longer.
+    taken = tabular(["out", "city_embedding"], {"city": 3}).head(nn.Linear(1)).to_dict()
+    assert taken["outputs"] == ["out_"] and taken["nodes"][0]["name"] == "city_embedding_"
+    with pytest.raises(TypeError, match="head takes layers one by one"):
+        tabular(["age"]).head([nn.Linear(2)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -248,6 +253,11 @@ def test_a_table_is_a_graph_over_its_columns() -> None:
         (([], {"city": 0}), InvalidParameterError, "num_embeddings = 0 is not legal"),
         (([], {"city": "three"}), InvalidParameterError, 'num_embeddings = "three" is not legal'),
         (([], {"city": 3}, {"city": 0}), InvalidParameterError, "embedding_dim = 0 is not legal"),
+        ((["a.b"],), ValueError, "'a.b' cannot be the name of a node: .*; rename the column before"),
+        (([], ["city"]), TypeError, 'categorical must be a number for each column, such as {"city": 12}, not'),
+        (([], {"city": 3}, 4), TypeError, "embedding_dim must be a number for each column"),
+        ((["age"], None, None, {"size": 2}), ValueError, "widths names 'size', which is not among the numeric columns"),
+        ((["age"], None, None, {"age": 0}), ValueError, "shape must be a list of whole numbers of at least 1"),
     ],
 )
 def test_a_table_that_is_none_is_refused(arguments: Any, kind: type[Exception], message: str) -> None:

@@ -37,16 +37,20 @@ package object candlewick {
     * }}}
     *
     * @param numeric
-    *   columns of numbers, which are taken as they are: scale them before (StandardScaler)
+    *   columns of numbers, Vectors or arrays, which are taken as they are: scale them before (StandardScaler), or begin the
+    *   head with `nn.BatchNorm1d`
     * @param categorical
     *   columns of categories, with the number of these
     * @param embedding_dim
     *   how many numbers stand for a category of a column; of columns that are left out round(1.6 * categories^0.56^), at most
     *   600, as in fastai
+    * @param widths
+    *   how many numbers a numeric column has in a row; 1 where it is left out
     */
   def tabular(
       numeric: Seq[String] = Nil,
       categorical: Seq[(String, Int)] = Nil,
-      embedding_dim: Map[String, Int] = Map.empty
-  ): Tabular = Tabular.of(numeric, categorical, embedding_dim)
+      embedding_dim: Map[String, Int] = Map.empty,
+      widths: Map[String, Int] = Map.empty
+  ): Tabular = Tabular.of(numeric, categorical, embedding_dim, widths)
 }

@@ -117,10 +117,16 @@ class GraphSuite extends SparkSuite {
     val joined = nn.Concat()(age +: codes: _*)
     val wanted = nn.Graph(Seq(age, city, plan), "out" -> nn.Linear(2)(nn.ReLU()(nn.Linear(8)(joined))))
     assert(table.head(nn.Linear(8), nn.ReLU(), nn.Linear(2)) == wanted)
+    val scaled = candlewick.tabular(Seq("scaled", "out"), widths = Map("scaled" -> 6)).head(nn.Linear(2))
+    val six = nn.Input("scaled", Seq(6))
+    val out = nn.Input("out")
+    assert(scaled == nn.Graph(Seq(six, out), "out_" -> nn.Linear(2)(nn.Concat()(six, out))))
     for (
       (wrong, message) <- Seq[(() => Any, String)](
         (() => candlewick.tabular(), "at least one column"),
         (() => candlewick.tabular(Seq("age"), embedding_dim = Map("age" -> 2)), "embedding_dim names 'age'"),
+        (() => candlewick.tabular(Seq("age"), widths = Map("city" -> 2)), "widths names 'city'"),
+        (() => candlewick.tabular(Seq("a.b")), "rename the column before"),
         (() => candlewick.tabular(Seq("age")).head(), "head needs at least one layer")
       )
     ) assert(intercept[IllegalArgumentException](wrong()).getMessage.contains(message))

@@ -96,7 +96,8 @@ private[candlewick] final class TrainingColumns private (
   /** Whether [[widths]] has to look at a row, which is a Spark job. */
   def asksFirstRow: Boolean = unknown.nonEmpty
 
-  /** Widths of features and label: from the schema where it tells, else from the first row that has them.
+  /** Widths of features and label: from the schema where it tells, else from the first row that has them; of some first rows
+    * what most have, where invalid ones are skipped.
     *
     * @param dear
     *   whether it costs much to look at a row: then that is done for widths only
@@ -108,12 +109,11 @@ private[candlewick] final class TrainingColumns private (
     val ofLabels = read.map(labelWidth)
     val looks = unknown.nonEmpty || (vectors.nonEmpty && !dear)
     val asked = (unknown ++ vectors).distinct
-    val most = if (vectors.isEmpty) 1 else TrainingColumns.Looked
+    val most = if (vectors.isEmpty && !choice.skipInvalid) 1 else TrainingColumns.Looked
     val first = if (looks) FirstRow.look(selected, asked, most)(check).map(asked.zip(_).toMap) else Nil
     // Vectors of known width need no row.
     if (first.isEmpty && unknown.nonEmpty) throw nothingToRead(selected)
-    val sizes =
-      first.headOption.fold(Map.empty[Int, Seq[Int]])(row => unknown.map(at => at -> row(at).sizes).toMap)
+    val sizes = usual(first.map(row => unknown.map(at => at -> row(at).sizes).toMap))
     val found = sizes.map { case (at, each) => at -> each.product }
     val width =
       if (askFeatures) known.indices.map(at => known(at).getOrElse(found(at))).sum
@@ -125,6 +125,14 @@ private[candlewick] final class TrainingColumns private (
       if (features.length == 1 && choice.inputShape.isEmpty) sizes.get(0).filter(_.length > 1) else None
     Widths(width, widths, DataContract.lengths(each, width), shape, nonzeros(first, each))
   }
+
+  /** The sizes that most of some first rows have, the earlier of those that are as many: where invalid rows are skipped the first
+    * may be one of them.
+    */
+  private def usual(all: Seq[Map[Int, Seq[Int]]]): Map[Int, Seq[Int]] =
+    if (all.isEmpty) Map.empty
+    else if (choice.skipInvalid) all.maxBy(sizes => all.count(_ == sizes))
+    else all.head
 
   /** Features that are not zero in a row, about. Where no row was looked at, vectors that are wider than any that people fill
     * count as sparse.
