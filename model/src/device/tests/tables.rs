@@ -103,6 +103,14 @@ fn tables_that_the_device_reads_are_there() {
             vec!["Embedding", "Segment"],
         ),
         (
+            // The third slice has one row, and in it the padding.
+            "nothing but padding in a slice",
+            chain(json!([padded(2, 3, 0), {"type": "Flatten"}, linear(2)])),
+            vec![1],
+            2,
+            vec!["Embedding", "Segment"],
+        ),
+        (
             "a sequence",
             chain(sequence),
             vec![6],
