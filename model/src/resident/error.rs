@@ -37,7 +37,7 @@ impl Advice {
                 "it holds the weights of this model ({:.1} MB) and what its layers put out of a batch, whose rows are halved as long as \
                  they do not fit; other models and trainers on the same GPU have the rest. Lower spark.candlewick.modelCache.maxSize, so \
                  that fewer models stay there, score while no trainer is on this GPU, or set scoreDevice to \"cpu\"",
-                weights as f64 * 4e-6
+                crate::numbers::real(weights as u64) * 4e-6
             ),
         }
     }
