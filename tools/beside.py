@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -19,7 +20,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 #: Seconds between looks at a log that may grow; its writer's end is heard of at once.
 LOOK = 0.2
@@ -89,9 +89,8 @@ def follow(command: Sequence[str]) -> tuple[int, Failures]:
     """Runs a command whose output goes to standard output as it comes. Its status, and what failed."""
     failures = Failures()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
         try:
-            for line in lines(process.stdout):
+            for line in lines(process):
                 failures.read(line)
         except BaseException:
             process.kill()
@@ -99,10 +98,19 @@ def follow(command: Sequence[str]) -> tuple[int, Failures]:
     return process.returncode, failures
 
 
-def lines(source: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a stream, which goes to standard output meanwhile: pytest writes a dot at a time."""
-    rest = b""
-    while block := os.read(source.fileno(), 1 << 16):
+def lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """The lines that a process writes, which go to standard output meanwhile: pytest writes a dot at a time.
+
+    They end with the process, though one that it left behind may hold the pipe.
+    """
+    assert process.stdout is not None
+    source, rest = process.stdout.fileno(), b""
+    while True:
+        over = process.poll() is not None
+        ready, _, _ = select.select([source], [], [], 0 if over else LOOK)
+        block = os.read(source, 1 << 16) if ready else b""
+        if not block and (over or ready):
+            break
         sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
         *whole, rest = (rest + block).split(b"\n")

@@ -98,6 +98,21 @@ def test_what_failed_before_is_told_last_of_all(tmp_path: Path) -> None:
     assert after[1:] == [f"beside: {line}" for line in found[:6] + named[:12]]
 
 
+def test_a_process_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    os.mkfifo(held)
+    # It has the pipe as its output, and ends when the test lets it.
+    child = f"open({str(held)!r}).read()"
+    before = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); print('said')"
+    process = beside_of(tmp_path / "log", "", before)
+    try:
+        assert process.stdout is not None
+        words = [line.strip() for line in iter(process.stdout.readline, "")]
+        assert process.wait(timeout=DEADLINE) == 0 and "said" in words
+    finally:
+        held.write_text("")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_early_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     begun = tmp_path / "begun"
