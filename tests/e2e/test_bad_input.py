@@ -313,5 +313,7 @@ def test_a_first_row_of_another_length_is_skipped_like_any_other(local2: SparkSe
     frame = local2.createDataFrame(rows, ["features", "label"]).coalesce(1)
     model = classifier(handleInvalid="skip").fit(frame)
     assert model.numFeatures == 3 and model.summary.ledger["rowsSkipped"] == 1
-    with pytest.raises(InvalidDataError, match="as many as the first row of the DataFrame has: if that is the wrong one"):
+    with pytest.raises(
+        InvalidDataError, match="as many as the first row of the DataFrame has: if that is the wrong one"
+    ):
         classifier().fit(frame)
