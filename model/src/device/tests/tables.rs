@@ -73,34 +73,35 @@ fn columns() -> Value {
 fn tables_that_the_device_reads_are_there() {
     let sequence = json!([table(20, 4), {"type": "LSTM", "hidden_size": 3, "output": "last"}, linear(2)]);
     let deep = json!([{"type": "Flatten"}, table(13, 2), {"type": "Flatten"}, linear(2)]);
+    let both = || vec!["Embedding", "Segment"];
     for (name, document, shape, entries, wanted) in [
         (
             "a chain",
             chain(json!([table(20, 4), {"type": "Flatten"}, linear(2)])),
             vec![5],
             20,
-            vec!["Embedding", "Segment"],
+            both(),
         ),
         (
             "padding",
             chain(json!([padded(20, 4, 3), {"type": "Flatten"}, linear(2)])),
             vec![5],
             20,
-            vec!["Embedding", "Segment"],
+            both(),
         ),
         (
             "one row",
             chain(json!([table(1, 3), {"type": "Flatten"}, linear(2)])),
             vec![7],
             1,
-            vec!["Embedding", "Segment"],
+            both(),
         ),
         (
             "nothing but padding",
             chain(json!([padded(1, 3, 0), {"type": "Flatten"}, linear(2)])),
             vec![2],
             1,
-            vec!["Embedding", "Segment"],
+            both(),
         ),
         (
             // The third slice has one row, and in it the padding.
@@ -108,15 +109,9 @@ fn tables_that_the_device_reads_are_there() {
             chain(json!([padded(2, 3, 0), {"type": "Flatten"}, linear(2)])),
             vec![1],
             2,
-            vec!["Embedding", "Segment"],
+            both(),
         ),
-        (
-            "a sequence",
-            chain(sequence),
-            vec![6],
-            20,
-            vec!["Embedding", "Segment"],
-        ),
+        ("a sequence", chain(sequence), vec![6], 20, both()),
         (
             "behind a view",
             chain(deep),
@@ -127,13 +122,8 @@ fn tables_that_the_device_reads_are_there() {
     ] {
         let (host, twin) = twins(case(name, &document, &shape, entries));
         assert_eq!(names(&twin.network), wanted, "{name}");
-        let held: usize = twin
-            .network
-            .residence()
-            .places()
-            .iter()
-            .map(std::ops::Range::len)
-            .sum();
+        let places = twin.network.residence().places().iter();
+        let held: usize = places.map(std::ops::Range::len).sum();
         assert_eq!(held, twin.network.num_parameters(), "{name}");
         same_numbers(&host, &twin, 1e-5);
         same_bits(&twin);
