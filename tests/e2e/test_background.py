@@ -74,6 +74,11 @@ def test_a_listener_that_fails_is_left_out() -> None:
         kept.line(text)
     kept.epoch({"text": "an epoch"})
     assert heard == ["one", "two"] == kept.take()
+    # Where nobody takes them the latest stay.
+    for at in range(10_001):
+        kept.line(str(at))
+    lines = kept.take()
+    assert (len(lines), lines[0], lines[-1]) == (10_000, "1", "10000")
     every = Kept(epochs=True)
     every.epoch({"text": "an epoch"})
     assert every.take() == ["an epoch"] and every.take() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +14,9 @@ from candlewick.errors import translated
 _log = logging.getLogger("candlewick")
 
 M = TypeVar("M")
+
+#: Lines that are kept until somebody takes them: the latest, as many as the JVM keeps.
+_MOST = 10_000
 
 
 class Kept(Display):
@@ -25,7 +29,7 @@ class Kept(Display):
     def __init__(self, epochs: bool) -> None:
         self._epochs = epochs
         self._lock = threading.Lock()
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque(maxlen=_MOST)
         self._listeners: list[Callable[[str], object]] = []
 
     def epoch(self, event: Mapping[str, Any]) -> None:
@@ -50,7 +54,8 @@ class Kept(Display):
     def take(self) -> list[str]:
         """The lines since the last call."""
         with self._lock:
-            taken, self._lines = self._lines, []
+            taken = list(self._lines)
+            self._lines.clear()
         return taken
 
     def listen(self, listener: Callable[[str], object]) -> None:
@@ -121,7 +126,7 @@ class FitHandle(Generic[M]):
             self._java.cancel(reason)
 
     def progressLines(self) -> list[str]:
-        """The lines since the last call: epochs with ``verbose=True``, warnings, what the fit waits for."""
+        """The lines since the last call, the latest thousands: epochs with ``verbose=True``, warnings, what the fit waits for."""
         return self._kept.take()
 
     def listenProgress(self, listener: Callable[[str], object]) -> None:

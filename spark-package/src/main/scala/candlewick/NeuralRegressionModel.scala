@@ -51,7 +51,7 @@ final class NeuralRegressionModel private[candlewick] (
     state.labelWidth.filter(_ != numOutputs).foreach { width =>
       throw Failures.parameter(
         s"evaluate compares every output with a value of the label, but the network has $numOutputs outputs for a label of $width " +
-          "value(s), as its loss wants; val_loss in the summary is the loss of the validation rows, and what transform appends " +
+          "value(s), as its loss needs; val_loss in the summary is the loss of the validation rows, and what transform appends " +
           "can be measured"
       )
     }
