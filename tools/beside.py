@@ -27,8 +27,17 @@ LOOK = 0.2
 FAILED = re.compile(rb"\*\*\* |\[ERROR\]|^(FAILED|ERROR) |^bench-guard: | of the committed ")
 #: What pytest found instead of what it expected.
 FOUND = re.compile(rb"^E  ")
+#: What Maven says after every failure.
+COMMON = re.compile(
+    rb"^\[ERROR\] *$|re-run Maven|Re-run Maven|For more information about the errors|^\[ERROR\] \[Help 1\]"
+)
+#: A test of ScalaTest that failed: what it found stands in the lines below, set off by two blanks. So many are told of each.
+SCALATEST = re.compile(rb"^- .* \*\*\* FAILED \*\*\*")
+BELOW = 3
+#: Characters of a line that are told.
+WIDTH = 600
 #: The most of each that are told: the first, since the later ones are often of the same cause.
-TOLD = {FOUND: 6, FAILED: 12}
+TOLD = {FOUND: 6, FAILED: 16}
 USAGE = "usage: python -m tools.beside --log FILE --behind COMMAND... --before COMMAND..."
 
 
@@ -72,12 +81,21 @@ class Failures:
 
     def __init__(self) -> None:
         self.lines: dict[re.Pattern[bytes], list[str]] = {pattern: [] for pattern in TOLD}
+        self.below = 0
 
     def read(self, line: bytes) -> None:
         """Takes the line if it is one of them."""
+        if COMMON.search(line):
+            return
+        self.below = self.below - 1 if self.below and line.startswith(b"  ") else 0
         for pattern, kept in self.lines.items():
-            if len(kept) < TOLD[pattern] and pattern.search(line):
-                kept.append(line.decode(errors="replace").rstrip())
+            found = pattern.search(line) or (pattern is FAILED and self.below)
+            text = line.decode(errors="replace").rstrip()[:WIDTH]
+            # ScalaTest tells of each failure twice.
+            if found and len(kept) < TOLD[pattern] and text not in kept:
+                kept.append(text)
+        if SCALATEST.search(line):
+            self.below = BELOW + 1
 
     def tell(self) -> None:
         """Writes them to standard output."""

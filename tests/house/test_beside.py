@@ -71,7 +71,14 @@ def test_what_failed_behind_is_told_once_more_at_the_end(tmp_path: Path) -> None
         "- holds what it was given (3 seconds)",
         "- gives it back *** FAILED ***",
         "  1 was not 2 (HoldSuite.scala:9)",
+        "  The flight record is in f.json (HoldSuite.scala:9)",
+        "- holds what comes after it",
+        "  of which nothing is told",
+        "- gives it back *** FAILED ***",
+        "  1 was not 2 (HoldSuite.scala:9)",
         "[ERROR] There are test failures.",
+        "[ERROR] ",
+        "[ERROR] To see the full stack trace of the errors, re-run Maven with the -e switch.",
         "step                                  1,031,000 instructions   +3.10%",
         "bench-guard: step: +3.1% of the committed 1,000,000 instructions",
         "make[2]: *** [Makefile:1: run-jvm] Error 1",
@@ -80,9 +87,9 @@ def test_what_failed_behind_is_told_once_more_at_the_end(tmp_path: Path) -> None
     ]
     process = beside_of(tmp_path / "log", f"print({chr(10).join(said)!r}); raise SystemExit(2)", "")
     told, _ = process.communicate(timeout=DEADLINE)
-    after = told.splitlines()[-6:]
+    after = told.splitlines()[-8:]
     assert after[0].startswith("beside: ") and after[0].endswith(" ended with 2")
-    assert after[1:] == [f"beside: {said[line]}" for line in (1, 3, 5, 6, 7)]
+    assert after[1:] == [f"beside: {said[line]}" for line in (1, 2, 3, 8, 12, 13, 14)]
 
 
 def test_what_failed_before_is_told_last_of_all(tmp_path: Path) -> None:
@@ -93,9 +100,9 @@ def test_what_failed_before_is_told_last_of_all(tmp_path: Path) -> None:
     process = beside_of(tmp_path / "log", "print('639 passed')", before)
     told, _ = process.communicate(timeout=DEADLINE)
     assert "\n".join(said) in told
-    after = told.splitlines()[-19:]
+    after = told.splitlines()[-23:]
     assert after[0].startswith("beside: ") and after[0].endswith(" ended with 1")
-    assert after[1:] == [f"beside: {line}" for line in found[:6] + named[:12]]
+    assert after[1:] == [f"beside: {line}" for line in found[:6] + named[:16]]
 
 
 def test_a_process_that_is_left_behind_is_not_waited_for(tmp_path: Path) -> None:
