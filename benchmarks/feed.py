@@ -131,12 +131,14 @@ def main() -> None:
     seconds, size = feeds(df, rounds)
     warm = statistics.median(seconds[1:])
     unshuffled, _ = feeds(df, rounds, dataShuffle="none")
+    encrypted, _ = feeds(df, rounds, transportSecurity="tls")
     fixed, _ = feeds(kept(df.limit(1_000).repartition(4)), rounds)
     numbers: dict[str, Any] = {
         "rows": rows,
         "first_gb_per_s": round(size / seconds[0] / 1e9, 2),
         "warm_gb_per_s": spread([size / second / 1e9 for second in seconds[1:]], 2),
         "warm_unshuffled_gb_per_s": spread([size / second / 1e9 for second in unshuffled[1:]], 2),
+        "warm_encrypted_gb_per_s": spread([size / second / 1e9 for second in encrypted[1:]], 2),
         "fixed_s": spread(fixed[1:]),
     }
     if "--dense" not in sys.argv:

@@ -1,4 +1,4 @@
-//! The time of an allreduce through shared memory and over TCP, and of a large table whole and by the rows that were touched.
+//! The time of an allreduce through shared memory, over TCP and over TLS, and of a large table whole and by the rows that were touched.
 //!
 //! `allreduce` alone prints a table, trainers as threads of one process over loopback; `benchmarks/allreduce.py` starts it as
 //! one process for each trainer, next to peers. Bandwidth is bus bandwidth, 2 (n - 1) / n x bytes / time, as gloo and NCCL
@@ -17,7 +17,7 @@ use candlewick_protocol::plan::ownership;
 use candlewick_protocol::rows::SparseRows;
 use candlewick_protocol::tree::cover;
 use std::time::Instant;
-use support::{LONG, config, gang_over, listener, members};
+use support::{LONG, config, encrypted, gang_over, listener, members};
 
 const SHARDS: u32 = 8;
 
@@ -146,14 +146,14 @@ fn main() {
         ["model", ..] => return scaling::model(),
         _ => {}
     }
-    for (ranks, shared) in [2, 4, 8]
+    for (ranks, way) in [2, 4, 8]
         .into_iter()
-        .flat_map(|ranks| [(ranks, true), (ranks, false)])
+        .flat_map(|ranks| ["memory", "TCP", "TLS"].map(|way| (ranks, way)))
     {
-        let way = if shared { "memory" } else { "TCP" };
         print!("{ranks} ranks, {way}:");
         for (bytes, rounds) in SIZES {
-            let seconds = measure((ranks, shared), bytes, (0, 0), rounds);
+            let one = || measure((ranks, way == "memory"), bytes, (0, 0), rounds);
+            let seconds = if way == "TLS" { encrypted(one) } else { one() };
             let rate = 2.0 * (ranks as f64 - 1.0) / ranks as f64 * bytes as f64 / 1e9 / seconds;
             print!(" {bytes} bytes in {:.3} ms = {rate:.2} GB/s;", seconds * 1e3);
         }

@@ -3,7 +3,7 @@
 use crate::config::{CollectiveError, Config, Credentials, HaltToken, POLL_INTERVAL, seconds};
 use crate::handshake::dial;
 use crate::io::is_later;
-use crate::link::{Link, Shared, answer, keep_alive, offer};
+use crate::link::{Link, Shared, Stream, answer, keep_alive, offer};
 use crate::listener::Listener;
 use crate::peer::{Peer, name_of};
 use candlewick_protocol::auth::HANDSHAKE_TIMEOUT_MS;
@@ -46,7 +46,8 @@ pub(crate) fn connect_all(
             rank,
             id,
             name,
-            summed: shared.is_none() && (away || !same_host(config, rank)),
+            // TLS has a code of its own over every byte.
+            summed: shared.is_none() && !stream.is_tls() && (away || !same_host(config, rank)),
             link: Link::new(stream, shared),
         });
     }
@@ -59,7 +60,7 @@ fn same_host(config: &Config, rank: usize) -> bool {
 }
 
 /// A connection, and memory beside it.
-type Connected = (TcpStream, Option<Shared>);
+type Connected = (Stream, Option<Shared>);
 
 type Dial = mpsc::Receiver<Result<Connected, CollectiveError>>;
 
@@ -111,7 +112,7 @@ fn await_arrival(
     let name = name_of(rank, member);
     let mut why = String::new();
     loop {
-        let Some(mut stream) = listener.take(&member.trainer.id, config.generation, deadline, halt) else {
+        let Some(stream) = listener.take(&member.trainer.id, config.generation, deadline, halt) else {
             if halt.is_cancelled() {
                 return Err(CollectiveError::halted(&what));
             }
@@ -125,7 +126,7 @@ fn await_arrival(
         if !config.shared_memory || !same_host(config, rank) {
             return Ok((stream, None));
         }
-        let answered = await_bytes(&stream, deadline, halt).and_then(|()| answer(&mut stream, deadline));
+        let answered = await_bytes(stream.tcp(), deadline, halt).and_then(|()| answer(&stream, deadline));
         match answered {
             Ok(shared) => return Ok((stream, shared)),
             // It may have given this connection up and dial again.
@@ -159,14 +160,12 @@ fn what(config: &Config) -> String {
 
 /// Sets the stream up, whose other host is to answer within `timeout`; true where its two ends have different addresses. A proxy may give both ends one: hosts count as one
 /// only where their names are the same too.
-fn prepare(stream: &TcpStream, timeout: Duration) -> io::Result<bool> {
-    stream.set_read_timeout(None)?;
-    stream.set_write_timeout(None)?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
+fn prepare(stream: &Stream, timeout: Duration) -> io::Result<bool> {
+    stream.set_up()?;
+    let tcp = stream.tcp();
     // A system that does not take it finds out later.
-    let _ = keep_alive(stream, timeout);
-    Ok(stream.peer_addr()?.ip() != stream.local_addr()?.ip())
+    let _ = keep_alive(tcp, timeout);
+    Ok(tcp.peer_addr()?.ip() != tcp.local_addr()?.ip())
 }
 
 /// Why a dial failed whose look-up met the deadline.
@@ -236,12 +235,13 @@ fn dial_once(
             .saturating_duration_since(Instant::now())
             .max(Duration::from_millis(1));
         match TcpStream::connect_timeout(&address, left) {
-            Ok(mut stream) => {
-                let _ = stream.set_nodelay(true);
-                dial(&mut stream, credentials, &trainer.id, config.generation, step)?;
+            Ok(tcp) => {
+                let _ = tcp.set_nodelay(true);
+                let stream = Stream::client(tcp, credentials.key.is_tls(), step)?;
+                dial(&stream, credentials, &trainer.id, config.generation, step)?;
                 let shares = config.shared_memory && same_host(config, rank);
                 let shared = shares
-                    .then(|| offer(&mut stream, &trainer.id, deadline))
+                    .then(|| offer(&stream, &trainer.id, deadline))
                     .transpose()?;
                 return Ok((stream, shared.flatten()));
             }

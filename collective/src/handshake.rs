@@ -1,15 +1,15 @@
 //! The mutual proof of the secret on a fresh connection: short frames, `u32 length` and JSON, under one deadline.
 
 use crate::config::Credentials;
+use crate::link::Stream;
 use candlewick_protocol::auth::{Call, ClientHello, ClientProof, Initiator, Responder, ServerHello, short};
 use candlewick_protocol::keys::Purpose;
 use candlewick_protocol::message::MAX_UNAUTHENTICATED_FRAME;
 use candlewick_protocol::{ErrorKind, Failure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Instant;
 
 /// What the answering side says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) struct AuthenticatedPeer {
 
 /// Dialling side. `Unauthenticated` = never try again; `Unavailable` = the connection broke or was late.
 pub(crate) fn dial(
-    stream: &mut TcpStream,
+    stream: &Stream,
     credentials: &Credentials,
     peer: &str,
     generation: u64,
@@ -42,7 +42,7 @@ pub(crate) fn dial(
         server: peer,
         generation,
     };
-    let initiator = Initiator::new(credentials.key.clone(), &call)?;
+    let initiator = Initiator::new(credentials.key.clone(), &call, stream.binding()?)?;
     send(stream, initiator.hello(), deadline)?;
     let hello = match receive(stream, deadline)? {
         Answer::Hello(hello) => hello,
@@ -70,7 +70,7 @@ pub(crate) fn dial(
 /// Answering side. The failure's message says why the other side is refused; it is told the same. `proven` is called once
 /// the other side has proved itself and before it is told so: false where its connection made room for another.
 pub(crate) fn answer(
-    stream: &mut TcpStream,
+    stream: &Stream,
     credentials: &Credentials,
     deadline: Instant,
     proven: impl FnOnce() -> bool,
@@ -86,7 +86,7 @@ pub(crate) fn answer(
 }
 
 fn talk(
-    stream: &mut TcpStream,
+    stream: &Stream,
     credentials: &Credentials,
     deadline: Instant,
     proven: impl FnOnce() -> bool,
@@ -105,7 +105,8 @@ fn talk(
             short(&hello.purpose)
         )));
     }
-    let (responder, answer) = Responder::new(credentials.key.clone(), &credentials.trainer, hello)
+    let (key, binding) = (credentials.key.clone(), stream.binding()?);
+    let (responder, answer) = Responder::new(key, &credentials.trainer, hello, binding)
         .map_err(|failure| refusal(failure.message))?;
     send(stream, &Answer::Hello(answer), deadline)?;
     let proof: ClientProof = receive(stream, deadline)?;
@@ -134,15 +135,6 @@ fn short_reason(reason: &str) -> String {
         .collect()
 }
 
-fn remaining(deadline: Instant) -> Result<Duration, Failure> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        Err(Failure::unavailable("the handshake took too long"))
-    } else {
-        Ok(left)
-    }
-}
-
 fn broken(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -153,24 +145,17 @@ fn broken(error: &io::Error) -> Failure {
     }
 }
 
-pub(crate) fn send<T: Serialize>(
-    stream: &mut TcpStream,
-    message: &T,
-    deadline: Instant,
-) -> Result<(), Failure> {
+pub(crate) fn send<T: Serialize>(stream: &Stream, message: &T, deadline: Instant) -> Result<(), Failure> {
     let body = serde_json::to_vec(message).map_err(|error| Failure::internal(error.to_string()))?;
     let mut frame = u32::try_from(body.len())
         .unwrap_or(u32::MAX)
         .to_le_bytes()
         .to_vec();
     frame.extend(body);
-    stream
-        .set_write_timeout(Some(remaining(deadline)?))
-        .map_err(|error| broken(&error))?;
-    stream.write_all(&frame).map_err(|error| broken(&error))
+    stream.send(&frame, deadline).map_err(|error| broken(&error))
 }
 
-pub(crate) fn receive<T: DeserializeOwned>(stream: &mut TcpStream, deadline: Instant) -> Result<T, Failure> {
+pub(crate) fn receive<T: DeserializeOwned>(stream: &Stream, deadline: Instant) -> Result<T, Failure> {
     let mut length = [0; 4];
     fill(stream, &mut length, deadline)?;
     let length = u32::from_le_bytes(length) as usize;
@@ -185,13 +170,10 @@ pub(crate) fn receive<T: DeserializeOwned>(stream: &mut TcpStream, deadline: Ins
 }
 
 /// Reads all of `buffer` before the deadline, however slowly the bytes drip.
-fn fill(stream: &mut TcpStream, buffer: &mut [u8], deadline: Instant) -> Result<(), Failure> {
+fn fill(stream: &Stream, buffer: &mut [u8], deadline: Instant) -> Result<(), Failure> {
     let mut filled = 0;
     while filled < buffer.len() {
-        stream
-            .set_read_timeout(Some(remaining(deadline)?))
-            .map_err(|error| broken(&error))?;
-        match stream.read(&mut buffer[filled..]) {
+        match stream.receive(&mut buffer[filled..], deadline) {
             Ok(0) => return Err(broken(&io::ErrorKind::UnexpectedEof.into())),
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -379,7 +379,7 @@ pub(crate) fn drive(
                 moved = true;
                 heard[at] = Instant::now();
             }
-            done &= incoming[at].is_done() && (!wait.flush || outgoing[at].is_done());
+            done &= incoming[at].is_done() && (!wait.flush || all_sent(peer, &outgoing[at]));
         }
         if done {
             return Ok(());
@@ -398,6 +398,20 @@ pub(crate) fn drive(
         }
         check_silence(peers, outgoing, incoming, wait, &heard)?;
         sleep_until_ready(peers, outgoing, incoming);
+    }
+}
+
+/// Whether all that goes to a peer is on its way.
+fn all_sent(peer: &Peer, outgoing: &Outgoing<'_>) -> bool {
+    outgoing.is_done() && !peer.link.is_behind()
+}
+
+/// Sends once, of what is left or of what the link has taken and not sent.
+fn advance(peer: &Peer, outgoing: &mut Outgoing<'_>) -> io::Result<usize> {
+    if outgoing.is_done() {
+        peer.link.flush()
+    } else {
+        outgoing.advance(&peer.link)
     }
 }
 
@@ -431,8 +445,8 @@ fn step(
             return Err(abort_notice(peer, &incoming.meta, wait));
         }
     }
-    if !outgoing.is_done() {
-        match outgoing.advance(&peer.link) {
+    if !all_sent(peer, outgoing) {
+        match advance(peer, outgoing) {
             Ok(bytes) => moved |= bytes > 0,
             Err(error) if is_later(&error) => {}
             // What it said before it went is still to be read.
@@ -488,12 +502,12 @@ pub(crate) fn send_abort(
 
 /// One turn with a peer that is being left; false once it has closed its side.
 fn drain(peer: &Peer, parts: &mut Outgoing<'_>, sink: &mut [u8]) -> bool {
-    if !parts.is_done() {
-        match parts.advance(&peer.link) {
+    if !all_sent(peer, parts) {
+        match advance(peer, parts) {
             Err(error) if !is_later(&error) => return false,
             _ => {}
         }
-        if parts.is_done() && peer.link.finish_writing().is_err() {
+        if all_sent(peer, parts) && peer.link.finish_writing().is_err() {
             return false;
         }
     }
@@ -519,7 +533,7 @@ fn check_silence(
 ) -> Result<(), CollectiveError> {
     let now = Instant::now();
     let silent = (0..peers.len())
-        .filter(|at| !incoming[*at].is_done() || (wait.flush && !outgoing[*at].is_done()))
+        .filter(|at| !incoming[*at].is_done() || (wait.flush && !all_sent(peers[*at], &outgoing[*at])))
         .map(|at| (now.saturating_duration_since(heard[at]), at))
         .filter(|(silence, at)| {
             *silence >= wait.timeout && (*silence >= wait.patience || !peers[*at].link.stands(wait.timeout))
@@ -543,7 +557,7 @@ fn sleep_until_ready(peers: &[&Peer], outgoing: &[Outgoing<'_>], incoming: &[Inc
     let mut waited: Vec<&Peer> = Vec::with_capacity(peers.len());
     let mut sleeps = true;
     for (at, peer) in peers.iter().enumerate() {
-        let (reads, writes) = (!incoming[at].is_done(), !outgoing[at].is_done());
+        let (reads, writes) = (!incoming[at].is_done(), !all_sent(peer, &outgoing[at]));
         if !reads && !writes {
             continue;
         }

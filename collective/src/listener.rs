@@ -2,6 +2,7 @@
 
 use crate::config::{Credentials, HaltToken, POLL_INTERVAL};
 use crate::handshake::{AuthenticatedPeer, answer};
+use crate::link::Stream;
 use candlewick_protocol::auth::{HANDSHAKE_TIMEOUT_MS, MAX_PENDING};
 use candlewick_protocol::pending::Pending;
 use candlewick_protocol::throttle::Throttle;
@@ -18,7 +19,7 @@ const MAX_ARRIVALS: usize = 1024;
 /// A connection that proved itself and waits for its generation.
 struct Arrival {
     peer: AuthenticatedPeer,
-    stream: TcpStream,
+    stream: Stream,
 }
 
 #[derive(Default)]
@@ -93,7 +94,7 @@ impl Listener {
         generation: u64,
         deadline: Instant,
         halt: &HaltToken,
-    ) -> Option<TcpStream> {
+    ) -> Option<Stream> {
         let mut state = self.shared.lock();
         loop {
             state
@@ -198,12 +199,17 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn welcome(mut stream: TcpStream, address: SocketAddr, place: &Place) {
+fn welcome(stream: TcpStream, address: SocketAddr, place: &Place) {
     let shared = &place.0;
     let deadline = Instant::now() + Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
     let proven = || shared.lock().pending.remove(place.1).is_some();
-    match answer(&mut stream, &shared.credentials, deadline, proven) {
-        Ok(peer) => {
+    let credentials = &shared.credentials;
+    let outcome = Stream::server(stream, credentials.key.is_tls(), deadline).and_then(|stream| {
+        let peer = answer(&stream, credentials, deadline, proven)?;
+        Ok((peer, stream))
+    });
+    match outcome {
+        Ok((peer, stream)) => {
             let mut state = shared.lock();
             if state.arrivals.len() >= MAX_ARRIVALS {
                 state.arrivals.remove(0);

@@ -8,7 +8,7 @@ use candlewick_collective::{Node, Reduced};
 use candlewick_protocol::order::mix;
 use candlewick_protocol::plan::ownership;
 use candlewick_protocol::tree::{NodeValue, assemble, cover};
-use support::{LONG, gang, gang_via, proxy};
+use support::{LONG, encrypted, gang, gang_via, proxy};
 
 /// What one step of a random job has: by shard, gradient and scalars; `None` without rows.
 struct Job {
@@ -136,6 +136,18 @@ fn trainers_on_several_hosts_give_the_bits_of_one() {
         let jobs: Vec<Job> = (0..3).map(|step| Job::new(9, length, step * 2, step)).collect();
         run_at(&hosts, &jobs);
     }
+}
+
+/// Between hosts, within one, and by way of a proxy.
+#[test]
+fn trainers_whose_connections_are_encrypted_give_the_bits_of_one() {
+    encrypted(|| {
+        for length in [1, 5_000, 1 << 20] {
+            let jobs: Vec<Job> = (0..3).map(|step| Job::new(9, length, step * 2, step)).collect();
+            run_at(&["127.0.0.1", "127.0.0.2", "127.0.0.2"], &jobs);
+            run_via(&["127.0.0.2", "127.0.0.3"], proxy, &jobs);
+        }
+    });
 }
 
 /// Who dials sees one host, who listens behind the proxy two: the one sends checksums, the other none.

@@ -148,7 +148,7 @@ fn a_feed_key_does_not_join_the_collective() {
     let first = listener(0, "07");
     let feed = JobSecret::from_hex(&secret("07"))
         .unwrap()
-        .ring(JOB, &[Purpose::Feed]);
+        .ring(JOB, &[Purpose::Feed], false);
     let credentials = Credentials {
         job: JOB.into(),
         trainer: "id-1".into(),

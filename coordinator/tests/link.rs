@@ -84,7 +84,7 @@ fn config() -> CoordinatorConfig {
 }
 
 fn ring(secret: &JobSecret) -> KeyRing {
-    secret.ring("job", &[Purpose::Control])
+    secret.ring("job", &[Purpose::Control], false)
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -105,7 +105,7 @@ async fn connect(
         job: "job".into(),
         client: id.into(),
         server: "coordinator".into(),
-        key: secret.derive("job", purpose),
+        key: secret.derive("job", purpose, false),
         purpose,
     };
     Client::connect(&host, port, &identity, WAIT)
@@ -390,7 +390,7 @@ fn a_feed_key_does_not_call_control() {
     let secret = JobSecret::random().unwrap();
     let coordinator = Coordinator::start(config(), &ring(&secret)).unwrap();
     let (host, port) = coordinator.address();
-    let held = secret.ring("job", &[Purpose::Feed]);
+    let held = secret.ring("job", &[Purpose::Feed], false);
     let feeder = Identity {
         job: "job".into(),
         client: "t".into(),

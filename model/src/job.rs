@@ -12,7 +12,6 @@ mod low_rank;
 mod named;
 mod plateau;
 mod precision;
-mod security;
 mod stale;
 mod states;
 
@@ -184,7 +183,11 @@ fn launch_spec(gang: GangSize, params: &Complete) -> Result<LaunchSpec, Failure>
         feed_memory_bytes: params.bytes("feedMemory")?,
         trainer_memory_bytes: memory::limit(params)?,
         spool_dirs: memory::folders(params),
-        warn_unencrypted: security::warns(params)?,
+        transport_security: params
+            .value("transportSecurity")
+            .as_str()
+            .unwrap_or("auto")
+            .to_owned(),
         strict_weights: params.flag("strictWeights"),
         verbose: params.switch("verbose"),
         checkpoint: None,

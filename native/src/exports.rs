@@ -236,14 +236,14 @@ exports! {
         string(env, JobSecret::random()?.to_hex())
     }
 
-    fn deriveKeys<'l>(env, secret: JString<'l>, job: JString<'l>, purposes: JString<'l>) -> JObject<'l> {
+    fn deriveKeys<'l>(env, secret: JString<'l>, job: JString<'l>, purposes: JString<'l>, tls: jboolean) -> JObject<'l> {
         let secret = JobSecret::from_hex(&secret.try_to_string(env)?)?;
         let named = purposes.try_to_string(env)?;
         let purposes: Option<Vec<Purpose>> = named.split(',').map(|name| Purpose::of(name.trim())).collect();
         let purposes = purposes.ok_or_else(|| {
             Failure::parameter(format!("there are keys for feed, peer and control, got \"{named}\""))
         })?;
-        string(env, to_json(&secret.ring(&job.try_to_string(env)?, &purposes))?)
+        string(env, to_json(&secret.ring(&job.try_to_string(env)?, &purposes, tls))?)
     }
 
     fn panic<'l>(env, message: JString<'l>) {

@@ -97,7 +97,7 @@ struct Gang {
 impl Gang {
     fn new(shards: &[Range<u32>]) -> Result<Self, Failure> {
         let job = "probe".to_owned();
-        let key: Key = JobSecret::random()?.derive(&job, Purpose::Peer);
+        let key: Key = JobSecret::random()?.derive(&job, Purpose::Peer, false);
         let bind = |rank: usize| {
             let credentials = Credentials {
                 job: job.clone(),

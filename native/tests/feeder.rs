@@ -34,7 +34,7 @@ fn job() -> (String, JobSecret) {
 
 /// What a feed task is given.
 fn ring(job: &str, secret: &JobSecret) -> KeyRing {
-    secret.ring(job, &[Purpose::Feed])
+    secret.ring(job, &[Purpose::Feed], false)
 }
 
 fn task(job: &str, owners: Vec<Owner>, partition: u32) -> FeedTask {
@@ -454,7 +454,7 @@ fn an_owner_whose_host_is_not_known_is_named() {
 fn a_ring_without_the_key_for_feeding_is_named() {
     let (job, secret) = job();
     let trainer = Trainer::start(&job, &secret, Manner::Honest);
-    let keys = secret.ring(&job, &[Purpose::Peer]);
+    let keys = secret.ring(&job, &[Purpose::Peer], false);
     let mut feeder = Feeder::new(task(&job, vec![trainer.owner(0, SHARDS)], 0), keys).unwrap();
     let failure = feed(&mut feeder, &data(20).0).unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Unauthenticated);

@@ -7,7 +7,8 @@
 //! 3. client -> server [`ClientProof`].
 //!
 //! A proof is an HMAC over the role, the job, the purpose, both ids, the generation and both nonces, under the key of
-//! that purpose: it fits one connection of one job and cannot be played back.
+//! that purpose: it fits one connection of one job and cannot be played back. Under TLS it is over the connection's
+//! [`Binding`] too, so that it fits nobody who stands between the two ends.
 
 use crate::error::{ErrorKind, Failure};
 use crate::keys::{Key, Purpose, hex};
@@ -21,6 +22,9 @@ pub const HANDSHAKE_TIMEOUT_MS: u64 = 5_000;
 pub const MAX_PENDING: usize = 64;
 /// Id under which a coordinator proves itself.
 pub const COORDINATOR: &str = "coordinator";
+
+/// What only the two ends of one TLS connection have (RFC 9266).
+pub type Binding = [u8; 32];
 
 /// 32 random bytes in hexadecimal digits, used once.
 ///
@@ -77,6 +81,7 @@ pub struct ClientProof {
 pub struct Initiator {
     key: Key,
     hello: ClientHello,
+    binding: Option<Binding>,
 }
 
 /// The connection's side that answers.
@@ -86,6 +91,7 @@ pub struct Responder {
     hello: ClientHello,
     server: String,
     nonce: String,
+    binding: Option<Binding>,
 }
 
 /// Whom a client calls, for what, and as whom.
@@ -104,11 +110,12 @@ pub struct Call<'a> {
 }
 
 impl Initiator {
-    /// Begins a handshake; [`Initiator::hello`] is the message to send.
+    /// Begins a handshake; [`Initiator::hello`] is the message to send. `binding` is that of the TLS connection, where it is one.
     ///
     /// # Errors
-    /// `Internal` where there are no random bytes.
-    pub fn new(key: Key, call: &Call<'_>) -> Result<Self, Failure> {
+    /// `Internal` where there are no random bytes, `Unauthenticated` where the key is for the other kind of connection.
+    pub fn new(key: Key, call: &Call<'_>, binding: Option<Binding>) -> Result<Self, Failure> {
+        check_kind(&key, binding)?;
         let hello = ClientHello {
             version: VERSION,
             job: call.job.to_owned(),
@@ -118,7 +125,7 @@ impl Initiator {
             generation: call.generation,
             nonce: nonce()?,
         };
-        Ok(Initiator { key, hello })
+        Ok(Initiator { key, hello, binding })
     }
 
     /// The first message.
@@ -144,6 +151,7 @@ impl Initiator {
             hello: &self.hello,
             server: &answer.server,
             nonce: &answer.nonce,
+            binding: self.binding.as_ref(),
         };
         if !transcript.verify(&self.key, "server", &answer.proof) {
             return Err(unauthenticated("it did not prove that it knows the job's secret"));
@@ -156,12 +164,19 @@ impl Initiator {
 }
 
 impl Responder {
-    /// Answers a hello under `key`, which the caller chose by the hello's job and purpose.
+    /// Answers a hello under `key`, which the caller chose by the hello's job and purpose. `binding` is that of the TLS connection,
+    /// where it is one.
     ///
     /// # Errors
-    /// `Unauthenticated` where the hello's version is another, `Unavailable` where it means another server (which was
+    /// `Unauthenticated` where the hello's version is another or the key for the other kind of connection, `Unavailable` where it means another server (which was
     /// there before), `Internal` where there are no random bytes.
-    pub fn new(key: Key, server: &str, hello: ClientHello) -> Result<(Self, ServerHello), Failure> {
+    pub fn new(
+        key: Key,
+        server: &str,
+        hello: ClientHello,
+        binding: Option<Binding>,
+    ) -> Result<(Self, ServerHello), Failure> {
+        check_kind(&key, binding)?;
         if hello.version != VERSION {
             return Err(unauthenticated(format!(
                 "it speaks version {} of the handshake, expected {VERSION}: both sides must run one version of Candlewick",
@@ -180,6 +195,7 @@ impl Responder {
             hello,
             server: server.to_owned(),
             nonce: nonce()?,
+            binding,
         };
         let answer = ServerHello {
             server: responder.server.clone(),
@@ -216,6 +232,7 @@ impl Responder {
             hello: &self.hello,
             server: &self.server,
             nonce: &self.nonce,
+            binding: self.binding.as_ref(),
         }
     }
 }
@@ -225,22 +242,28 @@ struct Transcript<'a> {
     hello: &'a ClientHello,
     server: &'a str,
     nonce: &'a str,
+    binding: Option<&'a Binding>,
 }
 
 impl Transcript<'_> {
     fn with_parts<R>(&self, role: &str, body: impl FnOnce(&[&[u8]]) -> R) -> R {
         let hello = self.hello;
-        body(&[
+        let generation = hello.generation.to_le_bytes();
+        let mut parts: Vec<&[u8]> = vec![
             b"candlewick/1",
             role.as_bytes(),
             hello.job.as_bytes(),
             hello.purpose.as_bytes(),
             hello.client.as_bytes(),
             self.server.as_bytes(),
-            &hello.generation.to_le_bytes(),
+            &generation,
             hello.nonce.as_bytes(),
             self.nonce.as_bytes(),
-        ])
+        ];
+        if let Some(binding) = self.binding {
+            parts.push(binding);
+        }
+        body(&parts)
     }
 
     fn proof(&self, key: &Key, role: &str) -> String {
@@ -253,6 +276,20 @@ impl Transcript<'_> {
 
     fn session(&self, key: &Key) -> Key {
         self.with_parts("session", |parts| key.session(parts))
+    }
+}
+
+/// A key of a job whose connections are TLS proves nothing on one that is not, and the other way round: a connection is never weaker
+/// than the job asks for.
+fn check_kind(key: &Key, binding: Option<Binding>) -> Result<(), Failure> {
+    match (key.is_tls(), binding.is_some()) {
+        (true, false) => Err(unauthenticated(
+            "connections of this job are encrypted, and this one is not",
+        )),
+        (false, true) => Err(unauthenticated(
+            "connections of this job are not encrypted, and this one is",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -285,17 +322,18 @@ mod tests {
     fn key(secret: &str) -> Key {
         JobSecret::from_hex(&secret.repeat(32))
             .unwrap()
-            .derive("job", Purpose::Feed)
+            .derive("job", Purpose::Feed, false)
     }
 
     fn initiator(secret: &str) -> Initiator {
-        Initiator::new(key(secret), &CALL).unwrap()
+        Initiator::new(key(secret), &CALL, None).unwrap()
     }
 
     #[test]
     fn both_sides_agree_on_a_session_key() {
         let initiator = initiator("07");
-        let (responder, answer) = Responder::new(key("07"), "trainer", initiator.hello().clone()).unwrap();
+        let (responder, answer) =
+            Responder::new(key("07"), "trainer", initiator.hello().clone(), None).unwrap();
         let (proof, client_key) = initiator.prove(&answer).unwrap();
         let server_key = responder.accept(&proof).unwrap();
         assert_eq!(client_key.mac(&[b"x"]), server_key.mac(&[b"x"]));
@@ -305,7 +343,7 @@ mod tests {
     #[test]
     fn each_side_detects_a_stranger() {
         let client = initiator("07");
-        let (_, answer) = Responder::new(key("08"), "trainer", client.hello().clone()).unwrap();
+        let (_, answer) = Responder::new(key("08"), "trainer", client.hello().clone(), None).unwrap();
         let failure = client.prove(&answer).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Unauthenticated);
         assert!(
@@ -314,7 +352,8 @@ mod tests {
                 .contains("did not prove that it knows the job's secret")
         );
 
-        let (responder, _) = Responder::new(key("07"), "trainer", initiator("08").hello().clone()).unwrap();
+        let (responder, _) =
+            Responder::new(key("07"), "trainer", initiator("08").hello().clone(), None).unwrap();
         assert!(
             responder
                 .accept(&ClientProof {
@@ -334,9 +373,9 @@ mod tests {
     #[test]
     fn a_proof_fits_one_connection_and_one_role() {
         let first = initiator("07");
-        let (_, answer) = Responder::new(key("07"), "trainer", first.hello().clone()).unwrap();
+        let (_, answer) = Responder::new(key("07"), "trainer", first.hello().clone(), None).unwrap();
         let second = initiator("07");
-        let (responder, _) = Responder::new(key("07"), "trainer", second.hello().clone()).unwrap();
+        let (responder, _) = Responder::new(key("07"), "trainer", second.hello().clone(), None).unwrap();
         assert!(second.prove(&answer).is_err(), "an answer to another nonce");
         let (proof, _) = first.prove(&answer).unwrap();
         assert!(responder.accept(&proof).is_err(), "a proof of another connection");
@@ -358,7 +397,7 @@ mod tests {
             let client = initiator("07");
             let mut hello = client.hello().clone();
             change(&mut hello);
-            let (_, answer) = Responder::new(key("07"), "trainer", hello).unwrap();
+            let (_, answer) = Responder::new(key("07"), "trainer", hello, None).unwrap();
             assert!(client.prove(&answer).is_err());
         }
     }
@@ -366,7 +405,7 @@ mod tests {
     #[test]
     fn another_server_or_version_is_refused() {
         let client = initiator("07");
-        let failure = Responder::new(key("07"), "someone", client.hello().clone()).unwrap_err();
+        let failure = Responder::new(key("07"), "someone", client.hello().clone(), None).unwrap_err();
         assert_eq!(
             failure.kind,
             ErrorKind::Unavailable,
@@ -374,8 +413,44 @@ mod tests {
         );
         let mut hello = client.hello().clone();
         hello.version = 2;
-        let failure = Responder::new(key("07"), "trainer", hello).unwrap_err();
+        let failure = Responder::new(key("07"), "trainer", hello, None).unwrap_err();
         assert!(failure.message.contains("version 2"));
+    }
+
+    #[test]
+    fn a_proof_fits_one_tls_connection() {
+        let key = || {
+            let secret = JobSecret::from_hex(&"07".repeat(32)).unwrap();
+            secret.derive("job", Purpose::Feed, true)
+        };
+        let begin = |binding| Initiator::new(key(), &CALL, Some(binding)).unwrap();
+        let answer = |client: &Initiator, binding| {
+            Responder::new(key(), "trainer", client.hello().clone(), Some(binding)).unwrap()
+        };
+        let (client, other) = (begin([1; 32]), begin([1; 32]));
+        let (responder, right) = answer(&client, [1; 32]);
+        let (proof, _) = client.prove(&right).unwrap();
+        responder.accept(&proof).unwrap();
+        // Whoever stands between has another connection with each of them.
+        let (_, relayed) = answer(&other, [2; 32]);
+        assert_eq!(
+            other.prove(&relayed).unwrap_err().kind,
+            ErrorKind::Unauthenticated
+        );
+    }
+
+    #[test]
+    fn a_key_is_for_connections_that_are_encrypted_or_for_those_that_are_not() {
+        let secret = JobSecret::from_hex(&"07".repeat(32)).unwrap();
+        for tls in [true, false] {
+            let key = || secret.derive("job", Purpose::Feed, tls);
+            let (right, wrong) = (tls.then_some([1; 32]), (!tls).then_some([1; 32]));
+            let told = Initiator::new(key(), &CALL, wrong).unwrap_err();
+            assert_eq!(told.kind, ErrorKind::Unauthenticated);
+            let client = Initiator::new(key(), &CALL, right).unwrap();
+            let told = Responder::new(key(), "trainer", client.hello().clone(), wrong).unwrap_err();
+            assert!(told.message.contains("encrypted, and this one is"), "{told}");
+        }
     }
 
     #[test]

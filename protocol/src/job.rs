@@ -370,8 +370,8 @@ pub struct LaunchSpec {
     pub trainer_memory_bytes: u64,
     /// Folders on the executors for rows that do not fit; none: those of Spark.
     pub spool_dirs: Vec<String>,
-    /// Where Spark encrypts its connections the user hears that those of the fit are not.
-    pub warn_unencrypted: bool,
+    /// Whether connections are encrypted: "auto", as Spark's are, "none" or "tls".
+    pub transport_security: String,
     /// Initial weights have to be exactly the network's.
     pub strict_weights: bool,
     /// What the driver shows: "auto", "true" or "false".

@@ -44,13 +44,19 @@ impl Purpose {
     }
 }
 
-/// A key for one purpose. Debug does not show it.
+/// Beside the keys of a ring: whether connections are encrypted.
+const TLS: &str = "tls";
+
+/// A key for one purpose, and whether the connections that are proven by it are TLS. Debug does not show it.
 #[derive(Clone)]
-pub struct Key([u8; 32]);
+pub struct Key {
+    bytes: [u8; 32],
+    tls: bool,
+}
 
 /// The keys of a job that a process holds: only those that it needs. Its JSON is
-/// `{"feed": digits, "peer": digits, "control": digits}` without those that it lacks; for task closures and a child's
-/// stdin only.
+/// `{"feed": digits, "peer": digits, "control": digits}` without those that it lacks, and with `"tls": true` where connections of
+/// the job are encrypted; for task closures and a child's stdin only.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct KeyRing {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,9 +65,17 @@ pub struct KeyRing {
     peer: Option<Key>,
     #[serde(skip_serializing_if = "Option::is_none")]
     control: Option<Key>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls: bool,
 }
 
 impl KeyRing {
+    /// Whether connections of the job are encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// The key for a purpose.
     ///
     /// # Errors
@@ -92,7 +106,10 @@ impl KeyRing {
     /// # Errors
     /// `Unauthenticated` where it lacks one of them.
     pub fn only(&self, purposes: &[Purpose]) -> Result<KeyRing, Failure> {
-        let mut ring = KeyRing::default();
+        let mut ring = KeyRing {
+            tls: self.tls,
+            ..KeyRing::default()
+        };
         for purpose in purposes {
             ring.put(*purpose, self.key(*purpose)?.clone());
         }
@@ -111,7 +128,7 @@ impl KeyRing {
 
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex(&self.0))
+        serializer.serialize_str(&hex(&self.bytes))
     }
 }
 
@@ -124,15 +141,23 @@ impl<'de> Deserialize<'de> for KeyRing {
         let keys = value
             .as_object()
             .ok_or_else(|| wrong("the keys of a job are an object: feed, peer, control"))?;
-        let mut ring = KeyRing::default();
-        for (name, digits) in keys {
+        let tls = match keys.get(TLS) {
+            None => false,
+            Some(serde_json::Value::Bool(tls)) => *tls,
+            Some(_) => return Err(wrong("tls is true or false")),
+        };
+        let mut ring = KeyRing {
+            tls,
+            ..KeyRing::default()
+        };
+        for (name, digits) in keys.iter().filter(|(name, _)| *name != TLS) {
             let purpose = Purpose::of(name)
                 .ok_or_else(|| wrong("there are keys for feed, peer and control, and no other"))?;
-            let key = digits
+            let bytes = digits
                 .as_str()
                 .and_then(bytes_of)
                 .ok_or_else(|| wrong("a key is 64 hexadecimal digits"))?;
-            ring.put(purpose, Key(key));
+            ring.put(purpose, Key { bytes, tls });
         }
         Ok(ring)
     }
@@ -178,32 +203,45 @@ impl JobSecret {
         hex(&self.0)
     }
 
-    /// The keys of job `job` for some purposes.
+    /// The keys of job `job` for some purposes, whose connections are TLS or are not.
     #[must_use]
-    pub fn ring(&self, job: &str, purposes: &[Purpose]) -> KeyRing {
-        let mut ring = KeyRing::default();
+    pub fn ring(&self, job: &str, purposes: &[Purpose], tls: bool) -> KeyRing {
+        let mut ring = KeyRing {
+            tls,
+            ..KeyRing::default()
+        };
         for purpose in purposes {
-            ring.put(*purpose, self.derive(job, *purpose));
+            ring.put(*purpose, self.derive(job, *purpose, tls));
         }
         ring
     }
 
-    /// The key for `purpose` in job `job` (HKDF-SHA256, RFC 5869).
+    /// The key for `purpose` in job `job` (HKDF-SHA256, RFC 5869), another one for TLS: nobody takes a connection for what it is not.
     #[must_use]
-    pub fn derive(&self, job: &str, purpose: Purpose) -> Key {
-        let mut key = [0; 32];
+    pub fn derive(&self, job: &str, purpose: Purpose, tls: bool) -> Key {
+        let mut bytes = [0; 32];
         let source = Hkdf::<Sha256>::new(Some(job.as_bytes()), &self.0);
+        let kind = if tls { " tls" } else { "" };
         // 32 bytes are always within HKDF's limit of 255 blocks; a zero key would only make every proof fail.
-        let _ = source.expand(format!("candlewick/1 {}", purpose.name()).as_bytes(), &mut key);
-        Key(key)
+        let _ = source.expand(
+            format!("candlewick/1 {}{kind}", purpose.name()).as_bytes(),
+            &mut bytes,
+        );
+        Key { bytes, tls }
     }
 }
 
 impl Key {
+    /// Whether the connections that are proven by it are TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// HMAC-SHA256 over `parts`, each preceded by its length so that no two lists of parts agree.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.bytes) else {
             return [0; 32];
         };
         for part in parts {
@@ -222,7 +260,10 @@ impl Key {
     /// A key made of this one and `parts` (the nonces of a session).
     #[must_use]
     pub fn session(&self, parts: &[&[u8]]) -> Key {
-        Key(self.mac(parts))
+        Key {
+            bytes: self.mac(parts),
+            tls: self.tls,
+        }
     }
 }
 
@@ -251,17 +292,21 @@ mod tests {
     #[test]
     fn keys_differ_by_purpose_and_job() {
         let secret = JobSecret::from_hex(&"07".repeat(32)).unwrap();
-        let proof = secret.derive("a", Purpose::Feed).mac(&[b"x"]);
-        assert!(secret.derive("a", Purpose::Feed).verify(&[b"x"], &proof));
-        assert!(!secret.derive("a", Purpose::Peer).verify(&[b"x"], &proof));
-        assert!(!secret.derive("b", Purpose::Feed).verify(&[b"x"], &proof));
-        assert!(!secret.derive("a", Purpose::Feed).verify(&[b"", b"x"], &proof));
+        let proof = secret.derive("a", Purpose::Feed, false).mac(&[b"x"]);
+        assert!(secret.derive("a", Purpose::Feed, false).verify(&[b"x"], &proof));
+        assert!(!secret.derive("a", Purpose::Peer, false).verify(&[b"x"], &proof));
+        assert!(!secret.derive("b", Purpose::Feed, false).verify(&[b"x"], &proof));
+        assert!(
+            !secret
+                .derive("a", Purpose::Feed, false)
+                .verify(&[b"", b"x"], &proof)
+        );
     }
 
     #[test]
     fn a_ring_holds_what_was_asked_for_and_nothing_else() {
         let secret = JobSecret::from_hex(&"07".repeat(32)).unwrap();
-        let ring = secret.ring("a", &[Purpose::Feed]);
+        let ring = secret.ring("a", &[Purpose::Feed], false);
         assert_eq!(ring.purposes(), [Purpose::Feed]);
         assert!(ring.key(Purpose::Feed).is_ok());
         for other in [Purpose::Peer, Purpose::Control] {
@@ -273,7 +318,7 @@ mod tests {
             );
             assert!(ring.only(&[other]).is_err());
         }
-        let all = secret.ring("a", &Purpose::ALL);
+        let all = secret.ring("a", &Purpose::ALL, false);
         assert_eq!(all.purposes(), Purpose::ALL);
         assert_eq!(all.only(&[Purpose::Peer]).unwrap().purposes(), [Purpose::Peer]);
 
@@ -284,7 +329,7 @@ mod tests {
         assert_eq!(mac(&again), mac(&ring));
         assert_eq!(
             format!("{ring:?}"),
-            "KeyRing { feed: Some(Key(..)), peer: None, control: None }"
+            "KeyRing { feed: Some(Key(..)), peer: None, control: None, tls: false }"
         );
         let key = "5a".repeat(32);
         for wrong in [
@@ -297,6 +342,27 @@ mod tests {
             let error = serde_json::from_str::<KeyRing>(&wrong).unwrap_err().to_string();
             assert!(!error.contains("5a"), "{error}");
         }
+    }
+
+    #[test]
+    fn keys_of_encrypted_connections_are_others_and_say_so() {
+        let secret = JobSecret::from_hex(&"07".repeat(32)).unwrap();
+        let (plain, tls) = (
+            secret.ring("a", &Purpose::ALL, false),
+            secret.ring("a", &Purpose::ALL, true),
+        );
+        let json = serde_json::to_string(&tls).unwrap();
+        assert!(json.ends_with(r#""tls":true}"#), "{json}");
+        assert!(!serde_json::to_string(&plain).unwrap().contains("tls"));
+        let again: KeyRing = serde_json::from_str(&json).unwrap();
+        for purpose in Purpose::ALL {
+            let mac = |ring: &KeyRing| ring.key(purpose).unwrap().mac(&[b"x"]);
+            assert_eq!(mac(&again), mac(&tls));
+            assert_ne!(mac(&tls), mac(&plain));
+            assert!(again.key(purpose).unwrap().is_tls() && !plain.key(purpose).unwrap().is_tls());
+        }
+        assert!(again.is_tls() && again.only(&[Purpose::Feed]).unwrap().is_tls() && !plain.is_tls());
+        assert!(serde_json::from_str::<KeyRing>(r#"{"tls": 1}"#).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The server's side: who may call.
 
 use crate::AUTH_HEADER;
-use crate::connection::{Connection, Liveness, remote_of};
+use crate::connection::{Connection, remote_of};
 use crate::session::{Accepted, Caller, Full, Sessions};
 use crate::status::to_status;
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
@@ -88,6 +88,11 @@ impl ServerAuth {
         }))
     }
 
+    /// Whether connections are encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(&self.0.mode, AuthMode::Job { keys, .. } if keys.is_tls())
+    }
+
     /// Answers Flight's `Handshake` call: one a connection, within 5 s; refusals are logged. `ResourceExhausted` where
     /// trying again helps. Refusals after the first message come as the stream's last item.
     pub(crate) async fn handshake(
@@ -115,8 +120,7 @@ impl ServerAuth {
         let auth = self.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let liveness = connection.as_ref().map(Connection::liveness);
-            let talk = auth.converse(request.into_inner(), &answers, liveness);
+            let talk = auth.converse(request.into_inner(), &answers, connection.as_ref());
             let outcome = match tokio::time::timeout(Duration::from_millis(HANDSHAKE_TIMEOUT_MS), talk).await
             {
                 Ok(outcome) => outcome,
@@ -191,11 +195,12 @@ impl ServerAuth {
         &self,
         mut messages: Streaming<HandshakeRequest>,
         answers: &mpsc::Sender<Result<HandshakeResponse, Status>>,
-        connection: Option<Liveness>,
+        connection: Option<&Connection>,
     ) -> Result<HandshakeResponse, Turned> {
         let hello: ClientHello = next_message(&mut messages).await?;
         let (key, server, purpose) = self.key_for(&hello)?;
-        let (responder, answer) = Responder::new(key, &server, hello)?;
+        let (responder, answer) =
+            Responder::new(key, &server, hello, connection.and_then(Connection::binding))?;
         answers
             .send(Ok(response(&answer)?))
             .await
@@ -208,8 +213,9 @@ impl ServerAuth {
         };
         let mut session = nonce()?;
         session.truncate(32);
+        let liveness = connection.map(Connection::liveness);
         self.sessions()
-            .add(session.clone(), (session_key, caller), connection)?;
+            .add(session.clone(), (session_key, caller), liveness)?;
         Ok(response(&Accepted { session })?)
     }
 

@@ -1,12 +1,13 @@
 //! The client's side: connect, prove, authorise every call.
 
+use crate::secure::Dial;
 use crate::session::{Accepted, call_token};
 use crate::status::{from_status, root_cause};
 use crate::windows::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::{AUTH_HEADER, HEADER_LIST, HTTP_FRAME};
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{HandshakeRequest, HandshakeResponse};
-use candlewick_protocol::auth::{Call, ClientProof, Initiator, ServerHello};
+use candlewick_protocol::auth::{Binding, Call, ClientProof, Initiator, ServerHello};
 use candlewick_protocol::keys::{Key, Purpose};
 use candlewick_protocol::message::MAX_FLIGHT_MESSAGE;
 use candlewick_protocol::ports::unbracketed;
@@ -151,12 +152,8 @@ async fn proven(host: &str, port: u16, identity: &Identity, timeout: Duration) -
     let deadline = Instant::now() + timeout;
     let mut pause = FIRST_PAUSE;
     loop {
-        let channel = open(host, port, timeout).await?;
-        match shake_hands(&channel, host, port, identity).await {
-            Ok(credentials) => {
-                let credentials = Arc::new(credentials);
-                return Ok(Client { channel, credentials });
-            }
+        match attempt(host, port, identity, timeout).await {
+            Ok(client) => return Ok(client),
             Err(Setback::Fatal(failure)) => return Err(failure),
             Err(Setback::Busy(failure)) if Instant::now() + pause >= deadline => {
                 return Err(failure);
@@ -165,6 +162,17 @@ async fn proven(host: &str, port: u16, identity: &Identity, timeout: Duration) -
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+async fn attempt(host: &str, port: u16, identity: &Identity, timeout: Duration) -> Result<Client, Setback> {
+    let (channel, binding) = if identity.key.is_tls() {
+        open_tls(host, port, timeout).await?
+    } else {
+        (open(host, port, timeout).await?, None)
+    };
+    let credentials = shake_hands(&channel, (host, port), identity, binding).await?;
+    let credentials = Arc::new(credentials);
+    Ok(Client { channel, credentials })
 }
 
 async fn within<T>(
@@ -182,7 +190,7 @@ async fn within<T>(
     }
 }
 
-async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failure> {
+fn endpoint(host: &str, port: u16, timeout: Duration) -> Result<Endpoint, Failure> {
     let plain = unbracketed(host);
     let authority = if plain.contains(':') {
         format!("[{plain}]:{port}")
@@ -190,17 +198,42 @@ async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failu
         format!("{host}:{port}")
     };
     let endpoint = Endpoint::from_shared(format!("http://{authority}"))
-        .map_err(|_| Failure::parameter(format!("{authority} is no address")))?
+        .map_err(|_| Failure::parameter(format!("{authority} is no address")))?;
+    Ok(endpoint
         .connect_timeout(timeout)
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(HTTP_FRAME)
-        .http2_max_header_list_size(HEADER_LIST);
-    endpoint.connect().await.map_err(|error| {
-        let (kind, cause) = why_not(io_error(&error), &root_cause(&error));
-        Failure::new(kind, format!("cannot connect to {host}:{port}: {cause}"))
-    })
+        .http2_max_header_list_size(HEADER_LIST))
+}
+
+async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failure> {
+    let channel = endpoint(host, port, timeout)?.connect().await;
+    channel.map_err(|error| not_open(host, port, &error))
+}
+
+/// The same, inside of TLS, and what a proof over it is bound to.
+async fn open_tls(host: &str, port: u16, timeout: Duration) -> Result<(Channel, Option<Binding>), Setback> {
+    let dial = Dial::new(unbracketed(host), port);
+    let bound = dial.bound();
+    let channel = endpoint(host, port, timeout)?.connect_with_connector(dial).await;
+    let channel = channel.map_err(|error| {
+        let failure = not_open(host, port, &error);
+        // As in `setback`: a connection that was made and ended.
+        match io_error(&error).map(io::Error::kind) {
+            Some(
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe,
+            ) => Setback::Busy(failure),
+            _ => Setback::Fatal(failure),
+        }
+    })?;
+    Ok((channel, bound.get().copied()))
+}
+
+fn not_open(host: &str, port: u16, error: &tonic::transport::Error) -> Failure {
+    let (kind, cause) = why_not(io_error(error), &root_cause(error));
+    Failure::new(kind, format!("cannot connect to {host}:{port}: {cause}"))
 }
 
 /// Why there is no connection: the other side's doing, or trouble of this process, for which nobody else is to be given up.
@@ -267,9 +300,9 @@ fn setback(status: &Status, context: &str) -> Setback {
 
 async fn shake_hands(
     channel: &Channel,
-    host: &str,
-    port: u16,
+    (host, port): (&str, u16),
     identity: &Identity,
+    binding: Option<Binding>,
 ) -> Result<Credentials, Setback> {
     let context = format!("handshake with {host}:{port}");
     let call = Call {
@@ -279,7 +312,7 @@ async fn shake_hands(
         server: &identity.server,
         generation: 0,
     };
-    let initiator = Initiator::new(identity.key.clone(), &call)?;
+    let initiator = Initiator::new(identity.key.clone(), &call, binding)?;
     let (sender, receiver) = mpsc::channel(2);
     send(&sender, initiator.hello()).await?;
     let mut answers = FlightServiceClient::new(channel.clone())

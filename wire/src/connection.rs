@@ -1,7 +1,7 @@
 //! A server's connections: how much is read of one before it has proved itself, and which one makes room where too many
 //! have not.
 
-use candlewick_protocol::auth::{HANDSHAKE_TIMEOUT_MS, MAX_PENDING};
+use candlewick_protocol::auth::{Binding, HANDSHAKE_TIMEOUT_MS, MAX_PENDING};
 use candlewick_protocol::pending::Pending;
 use candlewick_protocol::throttle::Throttle;
 use std::io;
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Shutdown};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -52,6 +52,8 @@ struct Link {
     /// A second handle of the socket, to close it from outside.
     handle: std::net::TcpStream,
     liveness: Liveness,
+    /// What belongs to it alone, once it has made a handshake of TLS.
+    binding: OnceLock<Binding>,
     proven: AtomicBool,
     /// It has begun its one handshake.
     shaken: AtomicBool,
@@ -110,6 +112,25 @@ impl Connection {
         self.0.liveness.clone()
     }
 
+    /// It has made its handshake of TLS.
+    pub(crate) fn bind(&self, binding: Binding) {
+        // It makes one.
+        let _ = self.0.binding.set(binding);
+    }
+
+    /// What a proof over it is bound to; none where it is not encrypted.
+    pub(crate) fn binding(&self) -> Option<Binding> {
+        self.0.binding.get().copied()
+    }
+
+    /// Says why it is of no use.
+    pub(crate) fn has_no_tls(&self, error: &io::Error) {
+        if let Some(suppressed) = self.0.connections.complaints.admit(Instant::now()) {
+            let remote = remote_of(Some(&self.0.info));
+            tracing::warn!(%remote, suppressed, "refused a connection: connections of this job are encrypted, and it made no handshake of TLS: {error}");
+        }
+    }
+
     pub(crate) fn info(&self) -> TcpConnectInfo {
         self.0.info.clone()
     }
@@ -164,6 +185,7 @@ impl Connections {
             },
             handle,
             liveness: Liveness::new(),
+            binding: OnceLock::new(),
             proven: AtomicBool::new(false),
             shaken: AtomicBool::new(false),
             allowance: Mutex::new(Allowance {

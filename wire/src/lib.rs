@@ -4,6 +4,8 @@
 //! gives both sides the key of a session. Every later call carries a token over its method and a counter, so nothing
 //! that can be used twice crosses the link. [`serve`] lets no other call through, and reads nothing of its body.
 //!
+//! Where the keys of a job say so, all of it is inside of TLS, and the proofs are bound to it (`candlewick_tls`).
+//!
 //! In `serve` mode of the trainer a bearer token takes the place of the handshake.
 
 // A cast that loses something says why; tests cast at will.
@@ -26,6 +28,7 @@ mod flight;
 mod frames;
 mod put;
 mod recent;
+mod secure;
 mod server;
 mod session;
 mod spare;

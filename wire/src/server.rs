@@ -2,8 +2,9 @@
 //! itself in time is closed.
 
 use crate::auth::{Checked, ServerAuth};
-use crate::connection::{Connection, Connections, Io};
+use crate::connection::{Connection, Connections};
 use crate::flight::{PartialFlight, Whole};
+use crate::secure::{Accepted, Acceptor};
 use crate::status::to_status;
 use crate::windows::Windows;
 use crate::{HEADER_LIST, HTTP_FRAME};
@@ -71,6 +72,7 @@ async fn run(
 ) -> Result<(), Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::unavailable(format!("cannot serve Flight: {error}"));
+    let acceptor = Acceptor::new(service.auth.is_tls())?;
     listener.set_nonblocking(true).map_err(|error| failed(&error))?;
     let listener = TcpListener::from_std(listener).map_err(|error| failed(&error))?;
     let connections = Arc::new(Connections::default());
@@ -81,9 +83,13 @@ async fn run(
         .max_frame_size(HTTP_FRAME)
         .http2_max_header_list_size(HEADER_LIST)
         .max_concurrent_streams(MAX_STREAMS)
-        .serve_with_incoming_shutdown(service, incoming(listener, Arc::clone(&connections)), async {
-            let _ = stopped.await;
-        });
+        .serve_with_incoming_shutdown(
+            service,
+            incoming(listener, Arc::clone(&connections), acceptor),
+            async {
+                let _ = stopped.await;
+            },
+        );
     let end = async {
         shutdown.await;
         let _ = stop.send(());
@@ -99,15 +105,21 @@ async fn run(
 }
 
 /// The connections as they are accepted.
-fn incoming(listener: TcpListener, connections: Arc<Connections>) -> impl Stream<Item = io::Result<Io>> {
-    futures::stream::unfold((listener, connections), async |(listener, connections)| {
+fn incoming(
+    listener: TcpListener,
+    connections: Arc<Connections>,
+    acceptor: Acceptor,
+) -> impl Stream<Item = io::Result<Accepted>> {
+    let state = (listener, connections, acceptor);
+    futures::stream::unfold(state, async |(listener, connections, acceptor)| {
         let item = connections.accept(&listener).await;
         if let Err(error) = &item {
             connections.cannot_accept(error);
             // Out of file descriptors, for instance: give others time to close theirs.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Some((item, (listener, connections)))
+        let item = item.map(|io| acceptor.over(io));
+        Some((item, (listener, connections, acceptor)))
     })
 }
 

@@ -188,7 +188,7 @@ mod tests {
     fn key() -> Key {
         JobSecret::from_hex(&"07".repeat(32))
             .unwrap()
-            .derive("job", Purpose::Feed)
+            .derive("job", Purpose::Feed, false)
     }
 
     fn caller(name: &str) -> Caller {

@@ -96,7 +96,7 @@ fn job_mode() -> AuthMode {
     AuthMode::Job {
         job: JOB.into(),
         server: "trainer 1".into(),
-        keys: secret("07").ring(JOB, &[Purpose::Feed]),
+        keys: secret("07").ring(JOB, &[Purpose::Feed], false),
     }
 }
 
@@ -105,7 +105,7 @@ fn identity() -> Identity {
         job: JOB.into(),
         client: "executor 1".into(),
         server: "trainer 1".into(),
-        key: secret("07").derive(JOB, Purpose::Feed),
+        key: secret("07").derive(JOB, Purpose::Feed, false),
         purpose: Purpose::Feed,
     }
 }
@@ -202,7 +202,7 @@ async fn many_large_frames_of_several_clones_arrive() {
 async fn a_wrong_secret_is_refused_by_the_client_and_logged_by_the_server() {
     let server = start(job_mode());
     let wrong = Identity {
-        key: secret("66").derive(JOB, Purpose::Feed),
+        key: secret("66").derive(JOB, Purpose::Feed, false),
         client: "executor 66".into(),
         ..identity()
     };
@@ -234,7 +234,7 @@ async fn a_forged_proof_is_refused() {
         server: "",
         generation: 0,
     };
-    let initiator = Initiator::new(secret("66").derive(JOB, Purpose::Feed), &call).unwrap();
+    let initiator = Initiator::new(secret("66").derive(JOB, Purpose::Feed, false), &call, None).unwrap();
     let proof = ClientProof {
         proof: "00".repeat(32),
     };
@@ -360,7 +360,7 @@ async fn a_feed_key_does_not_open_control() {
     let server = start(AuthMode::Job {
         job: JOB.into(),
         server: "coordinator".into(),
-        keys: secret("07").ring(JOB, &[Purpose::Control]),
+        keys: secret("07").ring(JOB, &[Purpose::Control], false),
     });
     let feeder = Identity {
         server: "coordinator".into(),
@@ -370,7 +370,7 @@ async fn a_feed_key_does_not_open_control() {
     let failure = connect(server.port, &feeder).await.unwrap_err();
     assert_eq!(failure.kind, ErrorKind::Unauthenticated, "{failure}");
     let control = Identity {
-        key: secret("07").derive(JOB, Purpose::Control),
+        key: secret("07").derive(JOB, Purpose::Control, false),
         ..feeder
     };
     assert!(connect(server.port, &control).await.is_ok());

@@ -9,17 +9,19 @@ mod offer;
 mod ring;
 mod segment;
 mod shared;
+mod stream;
 mod tcp;
 
 pub(crate) use offer::{answer, offer};
 pub(crate) use shared::Shared;
+pub(crate) use stream::Stream;
 pub(crate) use tcp::keep_alive;
 
 /// Bytes of memory that two trainers of one host share (docs/adr/0035-shared-memory.md).
 pub const SHARED_BYTES: usize = shared::BYTES;
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -34,7 +36,7 @@ const CUT: i32 = -2;
 /// See the module. Nothing here waits.
 #[derive(Debug)]
 pub(crate) struct Link {
-    stream: TcpStream,
+    stream: Stream,
     shared: Option<Shared>,
     /// How the connection ended, where bytes go through memory.
     ended: AtomicI32,
@@ -42,9 +44,9 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link over a connection that does not block, and through memory where there is some.
-    pub(crate) fn new(stream: TcpStream, shared: Option<Shared>) -> Self {
+    pub(crate) fn new(stream: impl Into<Stream>, shared: Option<Shared>) -> Self {
         Link {
-            stream,
+            stream: stream.into(),
             shared,
             ended: AtomicI32::new(OPEN),
         }
@@ -57,13 +59,13 @@ impl Link {
 
     /// Whether the other side's host answers, by what the system knows of the connection; false where it does not say.
     pub(crate) fn stands(&self, within: Duration) -> bool {
-        tcp::answers(&self.stream, within)
+        tcp::answers(self.stream.tcp(), within)
     }
 
     /// Writes once; `WouldBlock` where there is no room.
     pub(crate) fn write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(shared) = &self.shared else {
-            return (&self.stream).write_vectored(parts);
+            return self.stream.write(parts);
         };
         if self.is_cut() {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -77,16 +79,13 @@ impl Link {
 
     /// Reads once; `WouldBlock` where nothing is there, 0 where nothing will be.
     pub(crate) fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        match &self.shared {
-            None => (&self.stream).read(into),
-            Some(_) => self.read_vectored(&mut [IoSliceMut::new(into)]),
-        }
+        self.read_vectored(&mut [IoSliceMut::new(into)])
     }
 
     /// As [`Link::read`], into two places one after the other.
     pub(crate) fn read_vectored(&self, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let Some(shared) = &self.shared else {
-            return (&self.stream).read_vectored(into);
+            return self.stream.read(into);
         };
         // Before the look into the memory: what was written before the connection ended is there then.
         let ended = self.ended.load(Ordering::Acquire);
@@ -103,7 +102,7 @@ impl Link {
 
     /// Wakes the other side. Where the connection takes no byte it has some already, or is at its end.
     fn ring_bell(&self) {
-        let _ = (&self.stream).write(&[0]);
+        let _ = self.stream.write(&[IoSlice::new(&[0])]);
     }
 
     /// What poll(2) is to wait for where this side wants to read or write; `None` where it need not wait. After it
@@ -113,11 +112,13 @@ impl Link {
             Some(shared) if !shared.sleeps(reads, writes) || self.ended.load(Ordering::Relaxed) != OPEN => {
                 return None;
             }
+            // What is here already, poll(2) does not see.
+            shared if (shared.is_some() || reads) && self.stream.is_ahead() => return None,
             Some(_) => libc::POLLIN,
             None => (if reads { libc::POLLIN } else { 0 }) | (if writes { libc::POLLOUT } else { 0 }),
         };
         Some(libc::pollfd {
-            fd: self.stream.as_raw_fd(),
+            fd: self.stream.tcp().as_raw_fd(),
             events,
             revents: 0,
         })
@@ -127,7 +128,7 @@ impl Link {
     pub(crate) fn woke(&self, ready: bool) {
         if let Some(shared) = &self.shared {
             shared.woke();
-            if ready {
+            if ready || self.stream.is_ahead() {
                 self.look();
             }
         }
@@ -139,7 +140,7 @@ impl Link {
             return;
         }
         let mut calls = [0; 64];
-        match (&self.stream).read(&mut calls) {
+        match self.stream.read(&mut [IoSliceMut::new(&mut calls)]) {
             Ok(0) => self.ended.store(CLOSED, Ordering::Release),
             Ok(_) => {}
             Err(error)
@@ -156,7 +157,17 @@ impl Link {
 
     /// Says that this side has written all it will.
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
+        self.stream.finish_writing()
+    }
+
+    /// Whether bytes wait here that were taken and that the connection has not: [`Link::flush`] sends them.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.shared.is_none() && self.stream.is_behind()
+    }
+
+    /// Sends what waits here, as far as there is room; `WouldBlock` where there is none.
+    pub(crate) fn flush(&self) -> io::Result<usize> {
+        self.stream.flush()
     }
 
     fn is_cut(&self) -> bool {
@@ -167,7 +178,7 @@ impl Link {
     pub(crate) fn disconnect(&self) {
         self.ended.store(CUT, Ordering::Release);
         // It may be closed already.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.stream.tcp().shutdown(Shutdown::Both);
     }
 }
 

@@ -1,15 +1,14 @@
 //! Finding out whether two trainers can share memory. Names and addresses prove nothing: containers and proxies share them. So
 //! the one that dialled makes memory with a nonce in it and says where it is; the other one says what it read there.
 
-use super::Shared;
 use super::shared::{NONCE, place};
+use super::{Shared, Stream};
 use crate::handshake::{receive, send};
 use candlewick_protocol::Failure;
 use candlewick_protocol::auth::nonce;
 use rustix::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::net::TcpStream;
 use std::time::Instant;
 
 /// Where memory is: an open file of a process.
@@ -36,17 +35,13 @@ struct Verdict {
 ///
 /// # Errors
 /// `Unavailable` where the connection breaks or the other side does not answer in time.
-pub(crate) fn offer(
-    stream: &mut TcpStream,
-    peer: &str,
-    deadline: Instant,
-) -> Result<Option<Shared>, Failure> {
+pub(crate) fn offer(stream: &Stream, peer: &str, deadline: Instant) -> Result<Option<Shared>, Failure> {
     offer_of(stream, peer, deadline, Shared::create)
 }
 
 /// As [`offer`], of memory that `make` makes.
 pub(super) fn offer_of(
-    stream: &mut TcpStream,
+    stream: &Stream,
     peer: &str,
     deadline: Instant,
     make: impl FnOnce(&[u8; NONCE]) -> io::Result<(Shared, OwnedFd)>,
@@ -88,7 +83,7 @@ pub(super) fn offer_of(
 ///
 /// # Errors
 /// As [`offer`].
-pub(crate) fn answer(stream: &mut TcpStream, deadline: Instant) -> Result<Option<Shared>, Failure> {
+pub(crate) fn answer(stream: &Stream, deadline: Instant) -> Result<Option<Shared>, Failure> {
     let offer: Offer = receive(stream, deadline)?;
     let opened = match offer.memory {
         None => Err("none was offered".to_owned()),

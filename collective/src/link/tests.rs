@@ -4,7 +4,8 @@ use super::base::CAPACITY;
 use super::offer::offer_of;
 use super::*;
 use candlewick_protocol::order::mix;
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +16,26 @@ fn streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let left = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (left, listener.accept().unwrap().0)
+}
+
+fn sides() -> (Stream, Stream) {
+    let (left, right) = streams();
+    (left.into(), right.into())
+}
+
+/// The two ends of a connection with TLS, of which nothing waits.
+fn encrypted() -> (Link, Link) {
+    let (left, right) = streams();
+    thread::scope(|scope| {
+        let dialling = scope.spawn(|| Stream::client(left, true, soon()).unwrap());
+        let right = Stream::server(right, true, soon()).unwrap();
+        let left = dialling.join().unwrap();
+        assert_eq!(left.binding().unwrap(), right.binding().unwrap());
+        assert!(left.binding().unwrap().is_some());
+        left.set_up().unwrap();
+        right.set_up().unwrap();
+        (Link::new(left, None), Link::new(right, None))
+    })
 }
 
 /// Two ends that share memory.
@@ -48,7 +69,12 @@ fn sleep(link: &Link, reads: bool, writes: bool) {
 
 #[test]
 fn bytes_of_any_length_come_through_in_order_and_wake_who_sleeps() {
-    let (from, to) = links();
+    for (from, to) in [links(), encrypted()] {
+        pass_bytes(&from, &to);
+    }
+}
+
+fn pass_bytes(from: &Link, to: &Link) {
     let data: Vec<u8> = (0..3_000_000u64)
         .map(|at| mix(at, 1, 1).to_le_bytes()[0])
         .collect();
@@ -64,9 +90,15 @@ fn bytes_of_any_length_come_through_in_order_and_wake_who_sleeps() {
                     Ok(written) => left = &left[written..],
                     Err(error) if first.len() + second.len() > 0 => {
                         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-                        sleep(&from, false, true);
+                        sleep(from, false, true);
                     }
                     Err(_) => {}
+                }
+            }
+            // What TLS has taken and the socket has not.
+            while from.is_behind() {
+                if is_later(&from.flush()) {
+                    sleep(from, false, true);
                 }
             }
         });
@@ -78,7 +110,7 @@ fn bytes_of_any_length_come_through_in_order_and_wake_who_sleeps() {
             let into = &mut [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
             match to.read_vectored(into) {
                 Ok(read) => got.extend(first.iter().chain(&second).take(read)),
-                Err(_) => sleep(&to, true, false),
+                Err(_) => sleep(to, true, false),
             }
         }
         assert!(got == data);
@@ -177,10 +209,10 @@ fn soon() -> Instant {
 
 /// Whether each side shares memory where the dialling one makes its own by `make`.
 fn agree(make: impl FnOnce(&[u8; 64]) -> io::Result<(Shared, OwnedFd)> + Send) -> [bool; 2] {
-    let (mut left, mut right) = streams();
+    let (left, right) = sides();
     thread::scope(|scope| {
-        let dialling = scope.spawn(move || offer_of(&mut left, "trainer 0", soon(), make).unwrap());
-        let answered = answer(&mut right, soon()).unwrap();
+        let dialling = scope.spawn(move || offer_of(&left, "trainer 0", soon(), make).unwrap());
+        let answered = answer(&right, soon()).unwrap();
         [dialling.join().unwrap().is_some(), answered.is_some()]
     })
 }
@@ -216,16 +248,49 @@ fn what_is_not_our_memory_is_not_used() {
 /// A peer that answers what it has not read is not believed.
 #[test]
 fn a_peer_that_did_not_read_the_nonce_does_not_share_memory() {
-    let (mut left, mut right) = streams();
+    let (left, right) = sides();
     thread::scope(|scope| {
-        let dialling = scope.spawn(move || offer(&mut left, "trainer 0", soon()).unwrap());
-        let _offer: serde_json::Value = crate::handshake::receive(&mut right, soon()).unwrap();
+        let dialling = scope.spawn(move || offer(&left, "trainer 0", soon()).unwrap());
+        let _offer: serde_json::Value = crate::handshake::receive(&right, soon()).unwrap();
         let forged = serde_json::json!({"nonce": "0".repeat(64), "why": ""});
-        crate::handshake::send(&mut right, &forged, soon()).unwrap();
-        let verdict: serde_json::Value = crate::handshake::receive(&mut right, soon()).unwrap();
+        crate::handshake::send(&right, &forged, soon()).unwrap();
+        let verdict: serde_json::Value = crate::handshake::receive(&right, soon()).unwrap();
         assert_eq!(verdict["shared"], false);
         assert!(dialling.join().unwrap().is_none());
     });
+}
+
+/// Who is killed says nothing, who has said all says so; a byte that is changed on its way is noticed.
+#[test]
+fn an_encrypted_connection_ends_as_any_other_and_takes_no_changed_byte() {
+    for finishes in [true, false] {
+        let (from, to) = encrypted();
+        from.write_vectored(&[IoSlice::new(&[1, 2])]).unwrap();
+        if finishes {
+            from.finish_writing().unwrap();
+        } else {
+            from.disconnect();
+        }
+        let mut got = [0; 4];
+        let mut read = || loop {
+            match to.read(&mut got) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(&to, true, false),
+                read => break read.unwrap(),
+            }
+        };
+        assert_eq!((read(), read()), (2, 0));
+    }
+    let (from, to) = encrypted();
+    // A record of TLS 1.3 that nobody has sealed.
+    from.stream.tcp().write_all(&[23, 3, 3, 0, 20]).unwrap();
+    from.stream.tcp().write_all(&[7; 20]).unwrap();
+    let error = loop {
+        match to.read(&mut [0; 4]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(&to, true, false),
+            read => break read.unwrap_err(),
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }
 
 #[test]

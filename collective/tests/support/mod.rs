@@ -6,6 +6,7 @@ use candlewick_collective::{Algorithm, Collective, CollectiveError, Config, Cred
 use candlewick_protocol::keys::{JobSecret, Key, Purpose};
 use candlewick_protocol::message::{Member, TrainerInfo};
 use candlewick_protocol::plan::ownership;
+use std::cell::Cell;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,10 +22,22 @@ pub fn secret(byte: &str) -> String {
     byte.repeat(32)
 }
 
+thread_local! {
+    static TLS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `body` with gangs, formed on this thread, whose connections are encrypted.
+pub fn encrypted<R>(body: impl FnOnce() -> R) -> R {
+    TLS.set(true);
+    let result = body();
+    TLS.set(false);
+    result
+}
+
 pub fn key(byte: &str) -> Key {
     JobSecret::from_hex(&secret(byte))
         .unwrap()
-        .derive(JOB, Purpose::Peer)
+        .derive(JOB, Purpose::Peer, TLS.get())
 }
 
 pub fn credentials(rank: usize, byte: &str) -> Credentials {

@@ -182,7 +182,7 @@ pub async fn connect(owner: &Owner, job: &str, secret: &JobSecret) -> Result<Cli
         job: job.into(),
         client: "executor-0".into(),
         server: owner.trainer.clone(),
-        key: secret.derive(job, Purpose::Feed),
+        key: secret.derive(job, Purpose::Feed, false),
         purpose: Purpose::Feed,
     };
     Client::connect(&owner.host, owner.port, &identity, super::WAIT).await

@@ -272,7 +272,7 @@ fn trainer_config(
         "trainer": format!("trainer-{index}"),
         "executor": index.to_string(),
         "index": 0,
-        "keys": secret.ring(&job.job, &Purpose::ALL),
+        "keys": secret.ring(&job.job, &Purpose::ALL, false),
         "coordinatorHost": host,
         "coordinatorPort": port,
         "bindHost": elsewhere(index).map_or("127.0.0.1", |elsewhere| elsewhere.host.as_str()),
@@ -330,7 +330,8 @@ impl Gang {
         held: &dyn Fn(usize) -> Option<(&'g Gates, String)>,
     ) -> Self {
         let (secret, job) = (JobSecret::random().unwrap(), config.job.clone());
-        let coordinator = Coordinator::start(config, &secret.ring(&job.job, &[Purpose::Control])).unwrap();
+        let coordinator =
+            Coordinator::start(config, &secret.ring(&job.job, &[Purpose::Control], false)).unwrap();
         let trainers: Vec<Trainer> = (0..trainers)
             .map(|index| {
                 let held = held(index);

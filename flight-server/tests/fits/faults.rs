@@ -159,7 +159,7 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
     let credentials = Credentials {
         job: gang.job.job.clone(),
         trainer: "stranger".into(),
-        key: gang.secret.derive(&gang.job.job, Purpose::Feed),
+        key: gang.secret.derive(&gang.job.job, Purpose::Feed, false),
     };
     let listener = Listener::bind("127.0.0.1", "0", credentials).unwrap();
     let member = |id: &str, port: u16, lo: u32| Member {
@@ -200,7 +200,7 @@ fn a_wrong_secret_is_refused_on_both_ports_and_not_logged() {
     let log = gang.trainers[0].log();
     assert!(log.contains("refused"), "{log}");
     for secret in [&gang.secret, &wrong] {
-        let keys = serde_json::to_value(secret.ring(&gang.job.job, &Purpose::ALL)).unwrap();
+        let keys = serde_json::to_value(secret.ring(&gang.job.job, &Purpose::ALL, false)).unwrap();
         let keys: Vec<&str> = keys
             .as_object()
             .unwrap()

@@ -160,7 +160,7 @@ async fn register_unreachable(gang: &Gang, secret: &JobSecret) -> mpsc::Sender<F
         job: gang.job.job.clone(),
         client: "unreachable".into(),
         server: COORDINATOR.into(),
-        key: secret.derive(&gang.job.job, Purpose::Control),
+        key: secret.derive(&gang.job.job, Purpose::Control, false),
         purpose: Purpose::Control,
     };
     let client = Client::connect(&host, port, &identity, WAIT).await.unwrap();
@@ -269,7 +269,7 @@ fn a_trainer_whose_coordinator_has_an_unknown_host_says_so_and_ends() {
     let host = unknown_host();
     let secret = JobSecret::random().unwrap();
     let config = json!({
-        "job": "j", "trainer": "t", "executor": "0", "index": 0, "keys": secret.ring("j", &Purpose::ALL),
+        "job": "j", "trainer": "t", "executor": "0", "index": 0, "keys": secret.ring("j", &Purpose::ALL, false),
         "coordinatorHost": host, "coordinatorPort": 1, "bindHost": "127.0.0.1", "portRange": "0", "threads": 1,
     });
     let mut trainer = common::Trainer::start(&config, None);

@@ -67,7 +67,7 @@ impl Trainer {
         let auth = ServerAuth::new(AuthMode::Job {
             job: job.to_owned(),
             server: id.to_owned(),
-            keys: secret.ring(job, &[Purpose::Feed]),
+            keys: secret.ring(job, &[Purpose::Feed], false),
         });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let service = Service {

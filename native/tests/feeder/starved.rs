@@ -20,7 +20,7 @@ fn greet(trainer: &Trainer, job: &str, secret: &JobSecret) -> (tokio::runtime::R
         job: job.to_owned(),
         client: "a test".to_owned(),
         server: "t0".to_owned(),
-        key: secret.derive(job, Purpose::Feed),
+        key: secret.derive(job, Purpose::Feed, false),
         purpose: Purpose::Feed,
     };
     let timeout = Duration::from_millis(LONG_MS);

@@ -108,6 +108,8 @@ class TrainingSummary:
     device: str = "cpu"
     #: Why there, where `device` of the estimator was "auto" among others; empty in models of before there was a choice.
     deviceReason: str = ""
+    #: Whether connections of the fit were encrypted: "tls" or "none".
+    transportSecurity: str = "none"
     #: Steps of the checkpoint or of the model that the training went on from; None where it began at the beginning. The
     #: history is that of the whole training.
     resumedFromStep: int | None = None

@@ -1,6 +1,7 @@
 //! A server whose table of sessions is full.
 
 use super::*;
+use crate::connection::Liveness;
 use crate::session::MAX_SESSIONS;
 use crate::{Client, Identity, PartialFlight};
 use arrow_flight::flight_service_client::FlightServiceClient;
@@ -22,7 +23,7 @@ impl PartialFlight for Nothing {
 fn key() -> Key {
     JobSecret::from_hex(&"07".repeat(32))
         .unwrap()
-        .derive(JOB, Purpose::Feed)
+        .derive(JOB, Purpose::Feed, false)
 }
 
 /// The status that ends a handshake.
@@ -36,7 +37,7 @@ async fn turned_away(port: u16) -> Status {
         server: "trainer 1",
         generation: 0,
     };
-    let initiator = Initiator::new(key(), &call).unwrap();
+    let initiator = Initiator::new(key(), &call, None).unwrap();
     let message = |payload: Vec<u8>| HandshakeRequest {
         protocol_version: 0,
         payload: payload.into(),
@@ -83,7 +84,7 @@ async fn a_full_table_of_sessions_is_told_as_exhausted_and_a_client_waits_for_a_
     let auth = ServerAuth::new(AuthMode::Job {
         job: JOB.into(),
         server: "trainer 1".into(),
-        keys: secret.ring(JOB, &[Purpose::Feed]),
+        keys: secret.ring(JOB, &[Purpose::Feed], false),
     });
     let live = Liveness::new();
     let caller = Caller {

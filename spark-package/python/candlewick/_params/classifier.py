@@ -280,10 +280,12 @@ class NeuralClassifierBase(NeuralClassifierEstimatorParams, NeuralEstimatorParam
                 "15s", "500ms" or "2min"; a bare number is seconds)
             launchTimeout: Longest wait for all trainers to start. (duration such as "15s", "500ms" or
                 "2min"; a bare number is seconds)
-            transportSecurity: What protects connections between executors, trainers and driver, beside the
-                proof that both ends belong to the fit. "auto" and "none": nothing, rows and gradients cross
-                the network in the clear; "auto" warns of it where Spark encrypts its own. "tls" is not
-                there yet and is refused. ("auto" or "none" or "tls")
+            transportSecurity: Whether connections between executors, trainers and driver are encrypted,
+                beside the proof that both ends belong to the fit. "tls": by TLS 1.3. "none": rows and
+                gradients cross the network in the clear. "auto": as Spark does with its own
+                (spark.network.crypto.enabled, spark.authenticate.enableSaslEncryption, spark.ssl.enabled,
+                spark.ssl.rpc.enabled, spark.io.encryption.enabled), where anything leaves the machine.
+                ("auto" or "none" or "tls")
             feedMemory: Memory of an executor for rows on their way to the trainers. (size such as "64m" or
                 "1g")
             trainerMemory: Memory of a trainer in all: network, optimiser, batches and rows. Rows beyond it

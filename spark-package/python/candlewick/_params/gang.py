@@ -176,7 +176,7 @@ class GangParams(Params):
     transportSecurity: Param[str] = Param(
         Params._dummy(),
         "transportSecurity",
-        'What protects connections between executors, trainers and driver, beside the proof that both ends belong to the fit. "auto" and "none": nothing, rows and gradients cross the network in the clear; "auto" warns of it where Spark encrypts its own. "tls" is not there yet and is refused. ("auto" or "none" or "tls")',
+        'Whether connections between executors, trainers and driver are encrypted, beside the proof that both ends belong to the fit. "tls": by TLS 1.3. "none": rows and gradients cross the network in the clear. "auto": as Spark does with its own (spark.network.crypto.enabled, spark.authenticate.enableSaslEncryption, spark.ssl.enabled, spark.ssl.rpc.enabled, spark.io.encryption.enabled), where anything leaves the machine. ("auto" or "none" or "tls")',
         typeConverter=Legal(
             "transportSecurity",
             to_text,
@@ -402,10 +402,11 @@ class GangSetters(GangParams):
         return self._set(launchTimeout=value)
 
     def setTransportSecurity(self, value: str) -> Self:
-        """What protects connections between executors, trainers and driver, beside the proof that both ends
-        belong to the fit. "auto" and "none": nothing, rows and gradients cross the network in the clear;
-        "auto" warns of it where Spark encrypts its own. "tls" is not there yet and is refused. ("auto" or
-        "none" or "tls")
+        """Whether connections between executors, trainers and driver are encrypted, beside the proof that
+        both ends belong to the fit. "tls": by TLS 1.3. "none": rows and gradients cross the network in the
+        clear. "auto": as Spark does with its own (spark.network.crypto.enabled,
+        spark.authenticate.enableSaslEncryption, spark.ssl.enabled, spark.ssl.rpc.enabled,
+        spark.io.encryption.enabled), where anything leaves the machine. ("auto" or "none" or "tls")
         """
         return self._set(transportSecurity=value)
 

@@ -108,6 +108,9 @@ final class TrainingSummary private[candlewick] (val json: String)
   /** Why there, where `device` of the estimator was "auto" among others; empty in models of before there was a choice. */
   def deviceReason: String = Option(node.get("deviceReason")).fold("")(_.asText)
 
+  /** Whether connections of the fit were encrypted: "tls" or "none". */
+  def transportSecurity: String = Option(node.get("transportSecurity")).fold("none")(_.asText)
+
   /** Seconds of each phase: prepare (checks, and the first row where nothing else tells a width), queue (until slots
     * for all trainers are free), launch, feed, hold (on GPUs: until the trainers' tasks hold them), resume (where checkpointDir or resumeOptimizer is set), train; and in total.
     */

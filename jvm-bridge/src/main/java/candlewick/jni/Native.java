@@ -129,12 +129,14 @@ public final class Native {
    * @param job id of the job
    * @param purposes a list with commas of feed (rows to trainers), peer (between trainers) and
    *     control (to the coordinator)
+   * @param tls whether the connections that are proven by them are encrypted; the keys are others
+   *     then
    * @return the key ring, JSON
    * @throws InvalidParameterException if a purpose is not known
    */
-  public static String deriveKeys(String secretHex, String job, String purposes) {
+  public static String deriveKeys(String secretHex, String job, String purposes, boolean tls) {
     NativeLibrary.load();
-    return NativeMethods.deriveKeys(secretHex, job, purposes);
+    return NativeMethods.deriveKeys(secretHex, job, purposes, tls);
   }
 
   /**

@@ -34,7 +34,7 @@ final class NativeMethods {
 
   static native String newSecret();
 
-  static native String deriveKeys(String secretHex, String job, String purposes);
+  static native String deriveKeys(String secretHex, String job, String purposes, boolean tls);
 
   static native void panic(String message);
 

@@ -71,18 +71,20 @@ class NativeTest {
   @Test
   void aKeyRingHasTheKeysThatWereAskedForAndNotTheSecret() {
     String secret = Native.newSecret();
-    String feed = Native.deriveKeys(secret, "job", "feed");
+    String feed = Native.deriveKeys(secret, "job", "feed", false);
     assertTrue(feed.matches("\\{\"feed\":\"[0-9a-f]{64}\"}"), feed);
     assertFalse(feed.contains(secret));
-    assertEquals(feed, Native.deriveKeys(secret, "job", "feed"));
-    assertNotEquals(feed, Native.deriveKeys(secret, "another", "feed"));
-    String trainer = Native.deriveKeys(secret, "job", "feed, peer,control");
+    assertEquals(feed, Native.deriveKeys(secret, "job", "feed", false));
+    assertNotEquals(feed, Native.deriveKeys(secret, "another", "feed", false));
+    String trainer = Native.deriveKeys(secret, "job", "feed, peer,control", false);
     assertTrue(trainer.contains("\"peer\":") && trainer.contains("\"control\":"), trainer);
     InvalidParameterException e =
         assertThrows(
-            InvalidParameterException.class, () -> Native.deriveKeys(secret, "job", "root"));
+            InvalidParameterException.class, () -> Native.deriveKeys(secret, "job", "root", false));
     assertTrue(e.getMessage().contains("feed, peer and control"), e.getMessage());
-    e = assertThrows(InvalidParameterException.class, () -> Native.deriveKeys("5a", "job", "feed"));
+    e =
+        assertThrows(
+            InvalidParameterException.class, () -> Native.deriveKeys("5a", "job", "feed", false));
     assertFalse(e.getMessage().contains("5a"), e.getMessage());
   }
 

@@ -58,7 +58,7 @@ class OwnersTest {
   void aCoordinatorAnswersAndClosesTwice() {
     String config = "{\"bindHost\":\"127.0.0.1\",\"port\":\"0\",\"job\":" + job() + "}";
     Coordinator coordinator =
-        Coordinator.start(config, Native.deriveKeys(Native.newSecret(), JOB, "control"));
+        Coordinator.start(config, Native.deriveKeys(Native.newSecret(), JOB, "control", false));
     assertTrue(coordinator.address().startsWith("{\"host\":\"127.0.0.1\",\"port\":"));
     assertEquals("{\"trainers\":[]}", coordinator.command("{\"cmd\":\"registered\"}"));
     coordinator.command("{\"cmd\":\"tick\"}");
@@ -172,7 +172,7 @@ class OwnersTest {
             + ",\"streamBytes\":65536,\"timeoutMs\":20000}";
     return Feeder.open(
         "{\"feed\":" + feed + ",\"partition\":0,\"attempt\":1,\"executor\":\"0\"}",
-        Native.deriveKeys(Native.newSecret(), JOB, "feed"));
+        Native.deriveKeys(Native.newSecret(), JOB, "feed", false));
   }
 
   @Test

@@ -1,22 +1,50 @@
 package candlewick.fit
 
-import org.apache.spark.{SparkConf, SparkContext}
+import org.apache.spark.SparkConf
 
-/** What Spark encrypts on the network, beside which connections of a fit are in the clear. */
+/** Whether connections of a fit are encrypted.
+  *
+  * @param tls
+  *   they are, by TLS 1.3
+  * @param reason
+  *   why, for the log
+  */
+private[fit] final case class Encryption(tls: Boolean, reason: String) {
+
+  /** Its name in summaries. */
+  def name: String = if (tls) "tls" else "none"
+
+  /** How to tell it. */
+  def told: String =
+    if (tls) s"connections are encrypted by TLS 1.3: $reason" else s"connections are not encrypted: $reason"
+}
+
 private[fit] object Encryption {
 
-  /** Settings that ask for it: for AES, for SASL before it, and for TLS since Spark 4. */
-  private val Settings =
-    Seq("spark.network.crypto.enabled", "spark.authenticate.enableSaslEncryption", "spark.ssl.rpc.enabled")
+  /** Settings by which Spark encrypts: by AES, by SASL before it, by TLS, and files that leave a host in shuffles. */
+  private val Settings = Seq(
+    "spark.network.crypto.enabled",
+    "spark.authenticate.enableSaslEncryption",
+    "spark.ssl.enabled",
+    "spark.ssl.rpc.enabled",
+    "spark.io.encryption.enabled"
+  )
 
-  /** What to tell where Spark's connections leave the machine encrypted. */
-  def unmatched(sc: SparkContext): Option[String] = unmatched(sc.getConf, Hosts.loopback(sc))
+  /** What a fit has. */
+  def of(prepared: Prepared): Encryption = {
+    val sc = prepared.session.sparkContext
+    of(prepared.launch.transportSecurity, sc.getConf, Hosts.loopback(sc))
+  }
 
-  /** The same of a configuration, and whether all is on one machine. */
-  def unmatched(conf: SparkConf, loopback: Boolean): Option[String] =
-    Settings.filterNot(_ => loopback).find(conf.getBoolean(_, defaultValue = false)).map { name =>
-      s"warning: $name encrypts Spark's connections, but rows and gradients of a fit cross the network in the clear: both " +
-        "ends of its connections only prove that they belong to it. Where the network is not private, have it encrypt; set " +
-        "transportSecurity to \"none\" to hear of it no more"
-    }
+  /** What `transportSecurity` asks for under a configuration, and whether all is on one machine. */
+  def of(asked: String, conf: SparkConf, loopback: Boolean): Encryption = asked match {
+    case "tls" => Encryption(tls = true, "transportSecurity = tls")
+    case "none" => Encryption(tls = false, "transportSecurity = none")
+    case _ =>
+      Settings.find(conf.getBoolean(_, defaultValue = false)) match {
+        case None => Encryption(tls = false, "Spark does not encrypt its own")
+        case Some(_) if loopback => Encryption(tls = false, "nothing leaves this machine")
+        case Some(name) => Encryption(tls = true, s"$name is set")
+      }
+  }
 }

@@ -90,7 +90,9 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val prepared = found.settled(places.map(_.trainers).sum)
     val needs = MemoryCheck.of(sc, prepared, places)
     MemoryCheck.run(sc, prepared, places, needs)(control.warn)
-    val secret = new JobSecret(control.id)
+    val encryption = Encryption.of(prepared)
+    control.note(encryption.told)
+    val secret = new JobSecret(control.id, encryption.tls)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)
     val states = new TrainingStates(prepared, link, control)
@@ -422,6 +424,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
       "numTrainers" -> trainers,
       "device" -> prepared.device.name,
       "deviceReason" -> prepared.device.reason,
+      "transportSecurity" -> Encryption.of(prepared).name,
       "phases" -> phases.json(total.seconds),
       "initialWeights" -> prepared.initial.map(_.report),
       "recoveryLog" -> link.recoveries,

@@ -45,8 +45,8 @@ private[candlewick] final case class FitSpec(
   *   0: what its executor has for it
   * @param spoolDirs
   *   folders on the executors for rows that do not fit, none: those of Spark
-  * @param warnUnencrypted
-  *   where Spark encrypts its connections the user hears that those of the fit are not
+  * @param transportSecurity
+  *   whether connections are encrypted: "auto", "none" or "tls", see [[Encryption]]
   * @param strictWeights
   *   initial weights have to be exactly the network's
   * @param checkpoint
@@ -70,7 +70,7 @@ private[candlewick] final case class LaunchSpec(
     feedMemoryBytes: Long,
     trainerMemoryBytes: Long,
     spoolDirs: Seq[String],
-    warnUnencrypted: Boolean,
+    transportSecurity: String,
     strictWeights: Boolean,
     verbose: String,
     checkpoint: Option[CheckpointSpec],
@@ -94,7 +94,7 @@ private[fit] object LaunchSpec {
     Json.field(node, "feedMemoryBytes").asLong,
     Json.field(node, "trainerMemoryBytes").asLong,
     Json.items(Json.field(node, "spoolDirs")).map(_.asText),
-    Json.field(node, "warnUnencrypted").asBoolean,
+    Json.field(node, "transportSecurity").asText,
     Json.field(node, "strictWeights").asBoolean,
     Json.field(node, "verbose").asText,
     Option(node.get("checkpoint")).filterNot(_.isNull).map { spec =>

@@ -16,8 +16,12 @@ private[candlewick] final class JobKeys(val json: String) extends Serializable {
   def document: JsonNode = Json.parse(json)
 }
 
-/** The secret of a job and the keys that are derived from it. Lives in the driver only: it cannot be serialised. */
-private[fit] final class JobSecret(job: String) {
+/** The secret of a job and the keys that are derived from it. Lives in the driver only: it cannot be serialised.
+  *
+  * @param tls
+  *   connections that are proven by its keys are encrypted
+  */
+private[fit] final class JobSecret(job: String, tls: Boolean) {
   private val secret = Native.newSecret()
 
   /** For a task that feeds: it can neither join the collective nor call the coordinator. */
@@ -29,7 +33,7 @@ private[fit] final class JobSecret(job: String) {
   /** For the coordinator. */
   def coordinator: JobKeys = keys("control")
 
-  private def keys(purposes: String): JobKeys = new JobKeys(Native.deriveKeys(secret, job, purposes))
+  private def keys(purposes: String): JobKeys = new JobKeys(Native.deriveKeys(secret, job, purposes, tls))
 
   override def toString: String = "JobSecret(..)"
 }

@@ -125,7 +125,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
         val round =
           Json.obj("round" -> 1, "owners" -> Seq.empty[Any], "streamBytes" -> prepared.launch.feedMemoryBytes)
         feed.put("dataShuffle", "hash").setAll[ObjectNode](round): Unit
-        val task = new FeedSample(feed.toString, new JobSecret(control.id).feeder, types)
+        val task = new FeedSample(feed.toString, new JobSecret(control.id, tls = false).feeder, types)
         val clock = new Clock
         val tried = FedRows.of(sc.runJob(rows, task.run _, Seq(0)).head)
         val ofJob = math.max(0.0, clock.seconds - tried.taskNanos / 1e9)

@@ -109,7 +109,6 @@ private[candlewick] object Preparation {
     warnIfUnstable(source, control)
     val device = Device.of(session.sparkContext, first.device, first.deviceRefusals)
     if (enters) tellDevice(first.device, device, control)
-    if (enters && first.warnUnencrypted) Encryption.unmatched(session.sparkContext).foreach(control.warn)
     val place = Some(device).filter(_.gpus.isDefined)
     val (job, launch, _) = if (place.isEmpty) (asked, first, limits) else complete(place, None)
     val conf = CandlewickShim.hadoopConf(session)

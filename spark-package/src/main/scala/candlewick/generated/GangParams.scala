@@ -212,16 +212,17 @@ trait GangParams extends Params {
   /** @group getParam */
   final def getLaunchTimeout: String = $(launchTimeout)
 
-  /** What protects connections between executors, trainers and driver, beside the proof that both
-    * ends belong to the fit. "auto" and "none": nothing, rows and gradients cross the network in
-    * the clear; "auto" warns of it where Spark encrypts its own. "tls" is not there yet and is
-    * refused. ("auto" or "none" or "tls")
+  /** Whether connections between executors, trainers and driver are encrypted, beside the proof
+    * that both ends belong to the fit. "tls": by TLS 1.3. "none": rows and gradients cross the
+    * network in the clear. "auto": as Spark does with its own (spark.network.crypto.enabled,
+    * spark.authenticate.enableSaslEncryption, spark.ssl.enabled, spark.ssl.rpc.enabled,
+    * spark.io.encryption.enabled), where anything leaves the machine. ("auto" or "none" or "tls")
     * @group param
     */
   final val transportSecurity: Param[String] = new Param[String](
     this,
     "transportSecurity",
-    "What protects connections between executors, trainers and driver, beside the proof that both ends belong to the fit. \"auto\" and \"none\": nothing, rows and gradients cross the network in the clear; \"auto\" warns of it where Spark encrypts its own. \"tls\" is not there yet and is refused. (\"auto\" or \"none\" or \"tls\")",
+    "Whether connections between executors, trainers and driver are encrypted, beside the proof that both ends belong to the fit. \"tls\": by TLS 1.3. \"none\": rows and gradients cross the network in the clear. \"auto\": as Spark does with its own (spark.network.crypto.enabled, spark.authenticate.enableSaslEncryption, spark.ssl.enabled, spark.ssl.rpc.enabled, spark.io.encryption.enabled), where anything leaves the machine. (\"auto\" or \"none\" or \"tls\")",
     Legal[String]("transportSecurity", "\"auto\" or \"none\" or \"tls\"", ParamValidators.inArray(Array("auto", "none", "tls")))
   )
   setDefault(transportSecurity, "auto")

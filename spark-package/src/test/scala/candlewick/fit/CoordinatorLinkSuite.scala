@@ -14,7 +14,7 @@ class CoordinatorLinkSuite extends AnyFunSuite {
     NativeLibrary.load()
     val resolved = Json.field(Json.parse(Native.resolve(request)), "job")
     val config = Json.obj("bindHost" -> "127.0.0.1", "port" -> "0", "job" -> resolved).toString
-    val coordinator = Coordinator.start(config, Native.deriveKeys(Native.newSecret(), job, "control"))
+    val coordinator = Coordinator.start(config, Native.deriveKeys(Native.newSecret(), job, "control", false))
     val link = new CoordinatorLink(coordinator, new FitControl(job), () => ())
     try body(coordinator, link)
     finally link.close()

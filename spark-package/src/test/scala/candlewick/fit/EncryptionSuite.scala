@@ -5,21 +5,32 @@ import org.scalatest.funsuite.AnyFunSuite
 
 final class EncryptionSuite extends AnyFunSuite {
 
-  private def told(loopback: Boolean, settings: (String, String)*): Option[String] =
-    Encryption.unmatched(new SparkConf(loadDefaults = false).setAll(settings), loopback)
+  private def found(asked: String, loopback: Boolean, settings: (String, String)*): Encryption =
+    Encryption.of(asked, new SparkConf(loadDefaults = false).setAll(settings), loopback)
 
-  test("what Spark encrypts between hosts and a fit does not is told, with what to set") {
-    for (name <- Seq("spark.network.crypto.enabled", "spark.ssl.rpc.enabled")) {
-      val line = told(loopback = false, name -> "true").get
-      assert(line.contains(name) && line.contains("transportSecurity"))
+  test("a fit encrypts where Spark does") {
+    for (
+      name <- Seq(
+        "spark.network.crypto.enabled",
+        "spark.authenticate.enableSaslEncryption",
+        "spark.ssl.enabled",
+        "spark.ssl.rpc.enabled",
+        "spark.io.encryption.enabled"
+      )
+    ) {
+      val auto = found("auto", loopback = false, name -> "true")
+      assert(auto.tls && auto.told.contains(s"TLS 1.3: $name is set"))
     }
   }
 
-  test("nothing is told where Spark does not encrypt, or nothing leaves the machine") {
-    assert(told(loopback = false).isEmpty)
-    assert(told(loopback = false, "spark.network.crypto.enabled" -> "false").isEmpty)
-    // Files on disk, which trainers encrypt too.
-    assert(told(loopback = false, "spark.io.encryption.enabled" -> "true").isEmpty)
-    assert(told(loopback = true, "spark.network.crypto.enabled" -> "true").isEmpty)
+  test("it does not where Spark does not, or nothing leaves the machine") {
+    assert(!found("auto", loopback = false).tls)
+    assert(!found("auto", loopback = false, "spark.network.crypto.enabled" -> "false").tls)
+    assert(!found("auto", loopback = true, "spark.network.crypto.enabled" -> "true").tls)
+  }
+
+  test("what is asked for goes before what Spark does") {
+    assert(!found("none", loopback = false, "spark.network.crypto.enabled" -> "true").tls)
+    assert(found("tls", loopback = true).tls)
   }
 }

@@ -18,7 +18,7 @@ class JobKeysSuite extends AnyFunSuite {
   private def digits(text: String): Set[String] = "[0-9a-f]{64}".r.findAllIn(text).toSet
 
   test("a FEED order holds the key for feeding, and neither the secret nor another key") {
-    val secret = new JobSecret("job")
+    val secret = new JobSecret("job", tls = false)
     val spec = new FeedTaskSpec("{}", secret.feeder, 1L, "fit job, round 0")
     val all = digits(secret.trainer.json)
     assert(all.size == 3)
@@ -27,11 +27,19 @@ class JobKeysSuite extends AnyFunSuite {
     assert(spec.toString == "fit job, round 0" && digits(spec.keys.toString).isEmpty)
   }
 
+  private def feed(job: String, tls: Boolean) = Native.deriveKeys("07" * 32, job, "feed", tls)
+
+  test("keys say whether connections are encrypted, and are others then") {
+    val (plain, tls) = (feed("a", tls = false), feed("a", tls = true))
+    assert(!plain.contains("tls") && tls.endsWith("\"tls\":true}") && digits(plain) != digits(tls))
+    assert(new JobSecret("job", tls = true).trainer.document.get("tls").asBoolean)
+  }
+
   test("the secret cannot be serialised and derives the same keys each time") {
-    val secret = new JobSecret("job")
+    val secret = new JobSecret("job", tls = false)
     assertThrows[NotSerializableException](serialised(secret))
     assert(secret.feeder.json == secret.feeder.json)
-    assert(secret.feeder.json != new JobSecret("job").feeder.json)
-    assert(Native.deriveKeys("07" * 32, "a", "feed") != Native.deriveKeys("07" * 32, "b", "feed"))
+    assert(secret.feeder.json != new JobSecret("job", tls = false).feeder.json)
+    assert(feed("a", tls = false) != feed("b", tls = false))
   }
 }

@@ -70,6 +70,15 @@ class RecoverySuite extends ClusterSuite {
     }
   }
 
+  test("trainers and rows of an encrypted fit are recovered over connections of the same kind") {
+    start("local-cluster[2,1,1024]")
+    val encrypted = gang.setTransportSecurity("tls")
+    val expected = gang.fit(points())
+    val model = struck(points(), "train.step=13", encrypted)(hits => kill(hits.head.process))
+    wentOn(model, expected)
+    assert(model.summary.transportSecurity == "tls" && expected.summary.transportSecurity == "none")
+  }
+
   test("with dataReplicas=2 nothing is read again, whatever the source would give then") {
     start("local-cluster[2,1,1024]")
     val expected = gang.fit(points())
