@@ -293,6 +293,30 @@ fn an_encrypted_connection_ends_as_any_other_and_takes_no_changed_byte() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }
 
+/// A call that TLS has decrypted with what was before it is none that poll(2) sees.
+#[test]
+fn a_call_that_came_with_the_handshakes_last_message_keeps_nobody_awake() {
+    let (from, to) = encrypted();
+    let (shared, file) = Shared::create(&NONCE).unwrap();
+    let (pid, fd) = shared::place(&file);
+    let (other, _) = Shared::open(pid, fd).unwrap();
+    let (from, to) = (
+        Link::new(from.stream, Some(shared)),
+        Link::new(to.stream, Some(other)),
+    );
+    from.stream.write(&[IoSlice::new(&[7, 8])]).unwrap();
+    let mut last = [0];
+    while is_later(&to.stream.read(&mut [IoSliceMut::new(&mut last)])) {
+        thread::yield_now();
+    }
+    assert_eq!(last, [7]);
+    assert!(to.waits_for(true, false).is_none());
+    to.woke(false);
+    assert!(to.waits_for(true, false).is_some());
+    to.woke(false);
+    drop(from);
+}
+
 #[test]
 fn a_file_that_is_not_there_is_no_memory() {
     assert!(Shared::open(u32::MAX, 0).is_err());
