@@ -1,6 +1,8 @@
 //! A small Flight service over loopback: who gets in, who does not, and what they are told.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod support;
+
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{Action, Criteria, FlightData, HandshakeRequest, PutResult};
 use candlewick_protocol::auth::{Call, ClientProof, Initiator};
@@ -11,9 +13,9 @@ use candlewick_wire::{
     from_status, serve, to_status,
 };
 use futures::stream::{self, StreamExt};
-use std::io::{Read, Write};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::io::Read;
 use std::time::Duration;
+use support::log;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
@@ -125,34 +127,6 @@ async fn call(client: &Client, request: Request<Action>) -> Result<String, Statu
     let mut items = client.flight().do_action(request).await?.into_inner();
     let item = items.message().await?.unwrap();
     Ok(String::from_utf8(item.body.to_vec()).unwrap())
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// All that this process has logged.
-fn log() -> String {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    let log = LOG.get_or_init(|| {
-        let log = Log::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    });
-    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
 }
 
 async fn await_log(text: &str) -> String {

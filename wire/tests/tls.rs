@@ -1,6 +1,8 @@
 //! Flight inside of TLS over loopback: what arrives, and who does not get in.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod support;
+
 use arrow_flight::{FlightData, PutResult};
 use candlewick_protocol::keys::{JobSecret, Purpose};
 use candlewick_protocol::{ErrorKind, Failure};
@@ -11,9 +13,9 @@ use candlewick_wire::{
 use futures::stream::{self, StreamExt};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
+use support::log;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status, Streaming};
@@ -93,34 +95,6 @@ async fn put(client: &Client, frames: usize, bytes: usize) -> Result<String, Sta
     let mut answers = client.flight().do_put(request).await?.into_inner();
     let answer = answers.message().await?;
     Ok(String::from_utf8(answer.unwrap().app_metadata.to_vec()).unwrap())
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// All that this process has logged.
-fn log() -> String {
-    static LOG: OnceLock<Log> = OnceLock::new();
-    let log = LOG.get_or_init(|| {
-        let log = Log::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    });
-    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
