@@ -168,8 +168,8 @@ impl Responder {
     /// where it is one.
     ///
     /// # Errors
-    /// `Unauthenticated` where the hello's version is another or the key for the other kind of connection, `Unavailable` where it means another server (which was
-    /// there before), `Internal` where there are no random bytes.
+    /// `Unauthenticated` where the hello's version is another or the key for the other kind of connection, `Unavailable` where
+    /// it means another server (which was there before), `Internal` where there are no random bytes.
     pub fn new(
         key: Key,
         server: &str,
