@@ -32,6 +32,8 @@ pub(crate) struct Outlook<'a> {
     pub(crate) codec: f64,
     /// Bytes of rows of tables that a trainer sends in a step to other machines.
     pub(crate) rows: f64,
+    /// Seconds in which a byte is encrypted and decrypted; 0 where it is not.
+    pub(crate) cipher: f64,
     pub(crate) tried: &'a Tried,
     /// What the links between them take.
     pub(crate) speeds: Option<Speeds>,
@@ -153,7 +155,8 @@ impl Outlook<'_> {
         let near = self.hosts.iter().copied().max().unwrap_or(1);
         Speed {
             latency: LATENCY,
-            per_byte: near as f64 / BYTES_PER_SECOND,
+            // A trainer encrypts what it sends and decrypts as much on one thread, which does nothing else meanwhile.
+            per_byte: near as f64 / BYTES_PER_SECOND + self.cipher,
         }
     }
 
@@ -237,6 +240,7 @@ mod tests {
             together: hosts[0],
             codec: 0.001,
             rows: 0.0,
+            cipher: 0.0,
             tried: &tried,
             speeds: (hosts[0] > 1).then_some(Speeds {
                 near: Some(near),

@@ -1,7 +1,7 @@
 //! What a job will need and how long a step will take: for the driver, before it starts any trainer.
 
 use crate::forecasting::{BYTES_PER_SECOND, Found, Outlook};
-use crate::handing::seconds_per_byte;
+use crate::handing::{cipher_seconds_per_byte, seconds_per_byte};
 use crate::probing::Trial;
 use candlewick_collective::SHARED_BYTES;
 use candlewick_model::compression::{LowRank, packing_seconds};
@@ -47,6 +47,9 @@ pub(crate) struct PlanRequest {
     feeders: u32,
     #[serde(default)]
     streams: u64,
+    /// Connections are encrypted.
+    #[serde(default)]
+    tls: bool,
 }
 
 impl PlanRequest {
@@ -116,12 +119,19 @@ impl PlanRequest {
         } else {
             None
         };
+        // Trainers of one machine exchange through memory.
+        let cipher = if self.tls && self.hosts().len() > 1 {
+            cipher_seconds_per_byte()?
+        } else {
+            0.0
+        };
         let outlook = Outlook {
             job: &self.job,
             hosts: self.hosts(),
             together,
             codec: self.codec(own.len(), shards.len() < 2)?,
             rows: self.row_bytes(shards)?,
+            cipher,
             tried: &step,
             speeds,
         };
@@ -141,7 +151,7 @@ impl PlanRequest {
             "epoch": step.epoch,
             "judged": step.judged,
             "stepAlone": alone,
-            "secondsPerByte": seconds_per_byte(self.tasks, row),
+            "secondsPerByte": seconds_per_byte(self.tasks, row, self.tls),
         }))
     }
 
@@ -269,6 +279,7 @@ mod tests {
             tasks: 2,
             feeders: 1,
             streams: 2,
+            tls: false,
         }
     }
 
@@ -391,6 +402,27 @@ mod tests {
         let seconds = tried["exchange"].as_f64().unwrap();
         assert!((200e-6..201e-6).contains(&seconds), "{tried}");
         assert_eq!(tried["way"]["algorithm"], "direct", "{tried}");
+    }
+
+    #[test]
+    fn what_is_encrypted_takes_longer_between_machines() {
+        let input = json!({"job": "00", "task": "classifier", "featureWidth": 1_000, "params": {
+            "network": {"format": "candlewick.network/1", "layers": [{"type": "Linear", "out_features": 300}]}}});
+        let job = complete(&serde_json::from_value(input).unwrap()).unwrap().job;
+        let exchange = |side_by_side, tls| {
+            let request = PlanRequest {
+                job: job.clone(),
+                side_by_side,
+                tls,
+                ..request(2, 1)
+            };
+            let plan = request.plan().unwrap();
+            assert!(plan["tried"]["secondsPerByte"].as_f64().unwrap() > 0.0);
+            plan["tried"]["exchange"].as_f64().unwrap()
+        };
+        // In the clear it is computed and not measured: the same each time.
+        let plain = exchange(1, false);
+        assert!(plain == exchange(1, false) && exchange(1, true) > plain);
     }
 
     #[test]

@@ -46,6 +46,15 @@ def test_a_plan_is_there_before_the_fit_and_the_fit_is_as_it_says(rows: DataFram
     assert " of " in repr(summary).partition("memory=")[2]
 
 
+def test_a_plan_counts_what_encryption_takes(rows: DataFrame) -> None:
+    plan = classifier(numTrainers=2, transportSecurity="tls").plan(rows)
+    assert plan.transportSecurity == plan.to_dict()["transportSecurity"] == "tls"
+    told = [line.split(maxsplit=1) for line in repr(plan).splitlines()]
+    assert ["encrypted", "by TLS 1.3"] in told and plan.seconds["feed"] > 0
+    plain = classifier(numTrainers=2).plan(rows)
+    assert plain.transportSecurity == "none" and "encrypted" not in repr(plain)
+
+
 def test_a_plan_knows_how_gradients_will_go(rows: DataFrame) -> None:
     plan = classifier(numTrainers=2).plan(rows)
     assert plan.exchange is not None and plan.seconds["exchange"] > 0

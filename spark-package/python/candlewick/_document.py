@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Union, cast, overload
 
 from candlewick import _html
 from candlewick._domains import Domain
-from candlewick._elsewhere import of_network, of_torch
+from candlewick._elsewhere import no_argument, of_network, of_torch, of_value
 from candlewick._formats import NETWORK_FORMAT
 from candlewick._legal import arguments_by_name
 from candlewick._masks import in_order
@@ -69,7 +69,7 @@ class Document:
                 try:
                     self._domains[name].check(type(self).__name__, name, _plain(value, finite=False))
                 except InvalidParameterError as error:
-                    raise InvalidParameterError(f"{error}{of_torch(value, BUILDERS)}") from None
+                    raise InvalidParameterError(f"{error}{of_value(self, name, value, BUILDERS)}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The document as a dictionary."""
@@ -459,7 +459,7 @@ def bind(kind: type[Document], positional: tuple[Any, ...], named: Mapping[str, 
     values = dict(zip(order, positional, strict=False))
     for name, value in named.items():
         if name not in every:
-            raise TypeError(f"{owner} has no argument '{name}'; it has {', '.join(every)}")
+            raise TypeError(no_argument(owner, name, every))
         if name in values:
             raise TypeError(f"{owner} got '{name}' twice, by position and by name")
         values[name] = value

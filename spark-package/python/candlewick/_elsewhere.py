@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 #: How alike two names must be for one to be meant by the other: "batch" and "batchSize" are, "thresholds" and "featuresCols" are not.
@@ -172,6 +172,47 @@ _NOTHING = {
     "syncstats": "BatchNorm normalises over all rows of a step, on all trainers",
 }  # fmt: skip
 
+#: Arguments of PyTorch's and Keras' layers, losses, optimisers, schedules and callbacks that are called otherwise here, or nothing.
+_PLACE = "where a fit computes, and how precisely, is said of the estimator: device, precision"
+_FAST = "the update is always made for all parameters at once"
+_BY_REDUCTION = "reduction says both"
+_ARGUMENTS = {
+    **dict.fromkeys(("device", "dtype"), _PLACE),
+    "params": "an optimiser is for the parameters of the network; groups sets some of them apart",
+    **dict.fromkeys(("foreach", "fused", "capturable", "differentiable"), _FAST),
+    **dict.fromkeys(("sizeaverage", "reduce"), _BY_REDUCTION),
+    **dict.fromkeys(("lastepoch", "optimizer"), "a schedule is for the optimizer of its estimator, from the first step on"),
+}  # fmt: skip
+#: Those of one kind.
+_OF_KIND = {
+    ("EarlyStopping", "monitor"): "metric",
+    ("EarlyStopping", "mindelta"): "minDelta",
+    ("EarlyStopping", "restorebestweights"): "restoreBest",
+    ("EarlyStopping", "tol"): "minDelta",
+    ("ReduceLROnPlateau", "monitor"): "metric",
+    ("ReduceLROnPlateau", "mindelta"): "threshold",
+    ("Linear", "units"): "out_features",
+}
+
+
+def no_argument(owner: str, name: str, names: Sequence[str]) -> str:
+    """Says that a layer, a loss, an optimiser or a schedule has no such argument, and what may have been meant.
+
+    Args:
+        owner: Its name.
+        name: The argument.
+        names: Those that it has.
+    """
+    told = f"{owner} has no argument '{name}'; it has {', '.join(names) or 'none'}"
+    small, plain = name.lower().replace("_", ""), {one.lower().replace("_", ""): one for one in names}
+    known = _OF_KIND.get((owner, small)) or ("lr" if small == "learningrate" else None)
+    if known in names:
+        return f"{told}; did you mean '{known}'?"
+    if small in _ARGUMENTS:
+        return f"{told}; {_ARGUMENTS[small]}"
+    near = difflib.get_close_matches(small, plain, n=1, cutoff=_LIKE)
+    return f"{told}; did you mean '{plain[near[0]]}'?" if near else told
+
 
 def meant(name: str, plain: Mapping[str, str], shown: Callable[[str], str] = str) -> str:
     """What may have been meant by a name.
@@ -204,8 +245,21 @@ def of_accessor(name: str, kind: type) -> str:
     return meant(found[2], {one.lower(): one for one in names}, lambda one: f"{prefix}{one[:1].upper()}{one[1:]}")
 
 
+#: What is no network yet, by its class.
+_PARTS = {
+    "Tabular": "tabular(...).head(nn.Linear(...)) is a network: give it its layers",
+    **dict.fromkeys(
+        ("Tensor", "Input"), "nn.Graph(inputs, outputs) makes a network of what its layers were called with"
+    ),
+    **dict.fromkeys(("list", "tuple"), "nn.Sequential(*layers) makes a network of layers"),
+}
+
+
 def of_network(value: object) -> str:
-    """What to say of a network of Keras or PyTorch in place of one of ours. Else nothing."""
+    """What to say of a network of Keras or PyTorch, or of a part, in place of one of ours. Else nothing."""
+    part = _PARTS.get(type(value).__name__)
+    if part is not None:
+        return f"; {part}"
     homes = {kind.__module__.split(".")[0] for kind in type(value).__mro__}
     # With its backend of PyTorch a model of Keras is a module too.
     if homes & {"keras", "tf_keras"}:
@@ -229,3 +283,18 @@ def of_torch(value: object, builders: Mapping[str, type]) -> str:
     # Where a person finds it: nn, optim or optim.lr_scheduler.
     home = re.sub(r"\._\w+$", "", ours.__module__).removeprefix("candlewick.")
     return f"; that is PyTorch's: take {home}.{kind.__name__} of `from candlewick import nn, optim`"
+
+
+def of_value(owner: object, name: str, value: object, builders: Mapping[str, type]) -> str:
+    """What to say of an argument's value that is not legal, where another library would take it. Else nothing.
+
+    Args:
+        owner: Whose argument it is.
+        name: The argument.
+        value: What was given.
+        builders: Our classes, by their names.
+    """
+    if name == "lr" and isinstance(value, Iterable) and not isinstance(value, str):
+        kind = type(owner).__name__
+        return f"; {kind} is for the parameters of the network, which are not given: optim.{kind}(lr=1e-3)"
+    return of_torch(value, builders)

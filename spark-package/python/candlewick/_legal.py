@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from candlewick._elsewhere import meant
+from candlewick._elsewhere import meant, no_argument
 from candlewick.errors import InvalidParameterError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,13 +110,26 @@ def keywords(method: F) -> F:
 
 def arguments_by_name(init: F) -> F:
     """A builder's constructor that tells of an argument that it does not have which ones it has."""
-    names = [name for name in inspect.signature(init).parameters if name != "self"]
+    parameters = [one for name, one in inspect.signature(init).parameters.items() if name != "self"]
+    names = [one.name for one in parameters]
+    placed = [one.name for one in parameters if one.kind is not inspect.Parameter.KEYWORD_ONLY]
+    takes_all = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
 
     @functools.wraps(init)
     def wrapper(self: Any, *args: Any, **given: Any) -> None:
+        owner = type(self).__name__
         for name in given:
             if name not in names:
-                raise TypeError(f"{type(self).__name__} has no argument '{name}'; it has {', '.join(names) or 'none'}")
+                raise TypeError(no_argument(owner, name, names))
+        if len(args) > len(placed) and not takes_all:
+            few = (
+                f"at most {len(placed)} arguments by position ({', '.join(placed)})"
+                if placed
+                else "no argument by position"
+            )
+            others = ", ".join(name for name in names if name not in placed)
+            by_name = f": give {others} by name" if others else ""
+            raise TypeError(f"{owner} takes {few}, not {len(args)}{by_name}")
         init(self, *args, **given)
 
     return wrapper  # type: ignore[return-value]

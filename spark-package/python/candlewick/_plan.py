@@ -79,6 +79,8 @@ class TrainingPlan:
     #: ("auto" as it would be decided) and compressionReason. Between machines by what a network is taken to be: the fit measures
     #: it. None with one trainer, and where no step was tried.
     exchange: dict[str, Any] | None = None
+    #: Whether connections between executors, trainers and driver will be encrypted: "tls" or "none".
+    transportSecurity: str = "none"
 
     @classmethod
     def from_json(cls, text: str) -> TrainingPlan:
@@ -115,6 +117,7 @@ class TrainingPlan:
             ("trainers", trainers),
             ("feed", f"{_html.size(self.feedBytes)}, {seconds('feed')}"),
             ("exchange", exchange),
+            *([("encrypted", "by TLS 1.3")] if self.transportSecurity == "tls" else []),
             ("memory", f"{_html.size(self.memory['needed'])} of {of}"),
             *((f"  {name}", _html.size(count)) for name, count in accounts),
             ("a step", f"{seconds('step')} (compute {seconds('compute')}, exchange {seconds('exchange')})"),

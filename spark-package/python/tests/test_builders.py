@@ -2,13 +2,14 @@
 
 import inspect
 import json
+import re
 
 import numpy as np
 import pytest
 from pyspark.ml.param import Param, Params
 from pyspark.ml.tuning import ParamGridBuilder
 
-from candlewick import EarlyStopping, nn, optim
+from candlewick import EarlyStopping, nn, optim, tabular
 from candlewick._convert import to_int, to_long
 from candlewick._document import (
     Document,
@@ -348,6 +349,35 @@ def test_an_unknown_argument_is_told_which_there_are(make, told):
         make()
 
 
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: optim.AdamW(learning_rate=0.1), "did you mean 'lr'?"),
+        (lambda: optim.AdamW(fused=True), "groups; the update is always made for all parameters at once"),
+        (lambda: optim.SGD(params=[], lr=1), "; an optimiser is for the parameters of the network"),
+        (lambda: optim.lr_scheduler.StepLR(3, gama=0.5), "did you mean 'gamma'?"),
+        (lambda: optim.lr_scheduler.StepLR(3, last_epoch=-1), "; a schedule is for the optimizer of its estimator"),
+        (lambda: EarlyStopping(monitor="val_loss"), "did you mean 'metric'?"),
+        (lambda: EarlyStopping(restore_best_weights=True), "did you mean 'restoreBest'?"),
+        (lambda: nn.Linear(units=3), "did you mean 'out_features'?"),
+        (lambda: nn.Linear(3, 4, device="cuda"), "is said of the estimator: device, precision"),
+        (lambda: nn.ReLU(dtype="float32"), "is said of the estimator: device, precision"),
+        (lambda: nn.MSELoss(size_average=False), "it has reduction; reduction says both"),
+        (lambda: nn.MSELoss("sum"), "MSELoss takes no argument by position, not 1: give reduction by name"),
+        (lambda: nn.Tanh(1), "Tanh takes no argument by position, not 1"),
+        (
+            lambda: EarlyStopping("a", 3, 0.0, "auto", True, 1),
+            "by position (metric, patience, minDelta, mode, restoreBest), not 6",
+        ),
+        (lambda: optim.AdamW([], 1e-3), ": optim.AdamW(lr=1e-3)"),
+        (lambda: optim.AdamW(iter([1])), "AdamW is for the parameters of the network, which are not given"),
+    ],
+)
+def test_what_pytorch_and_keras_call_it_is_told(make, told):
+    with pytest.raises((TypeError, InvalidParameterError), match=re.escape(told)):
+        make()
+
+
 def test_a_line_of_pytorch_may_say_inplace() -> None:
     for written, plain in [
         (nn.ReLU(inplace=True), nn.ReLU()),
@@ -356,3 +386,16 @@ def test_a_line_of_pytorch_may_say_inplace() -> None:
         (nn.LeakyReLU(0.2, inplace=True), nn.LeakyReLU(0.2)),
     ]:
         assert written == plain and "inplace" not in repr(written)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        (tabular(["age"]), r"tabular(...).head(nn.Linear(...)) is a network"),
+        (nn.Linear(2)(nn.Input("x", [3])), "nn.Graph(inputs, outputs) makes a network"),
+        ([nn.Linear(2)], "nn.Sequential(*layers) makes a network"),
+    ],
+)
+def test_a_part_of_a_network_is_told_what_makes_it_one(part, told):
+    with pytest.raises(TypeError, match=re.escape(told)):
+        to_network(part)

@@ -37,6 +37,9 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
   /** Number of logical shards. */
   def logicalShards: Int = long("logicalShards").toInt
 
+  /** Whether connections between executors, trainers and driver will be encrypted: "tls" or "none". */
+  def transportSecurity: String = Json.field(node, "transportSecurity").asText
+
   /** Bytes of rows that are fed to the trainers. */
   def feedBytes: Long = long("feedBytes")
 
@@ -91,7 +94,8 @@ final class TrainingPlan private[candlewick] (val json: String) extends Serializ
       "steps" -> s"$totalSteps, $stepsPerEpoch an epoch",
       "trainers" -> s"$numTrainers for $logicalShards logical shards, ${long("threadsPerTrainer")} threads each",
       "feed" -> s"${Bytes.text(feedBytes)}, ${seconds("feed")}",
-      "exchange" -> s"${Bytes.text(exchangeBytesPerStep)} a step, ${Bytes.text(long("exchangeBytesPerEpoch"))} an epoch",
+      "exchange" -> s"${Bytes.text(exchangeBytesPerStep)} a step, ${Bytes.text(long("exchangeBytesPerEpoch"))} an epoch"
+    ) ++ (if (transportSecurity == "tls") Seq("encrypted" -> "by TLS 1.3") else Nil) ++ Seq(
       "memory" -> s"${Bytes.text(memoryNeeded)} of $limit"
     ) ++ memory.toSeq.sortBy(-_._2).map { case (name, bytes) => s"  $name" -> Bytes.text(bytes) } ++ Seq(
       "a step" -> s"${seconds("step")} (compute ${seconds("compute")}, exchange ${seconds("exchange")})",

@@ -47,6 +47,13 @@ class PlanSuite extends SparkSuite with Eventually {
     assert(summary.toString.contains("memory=") && summary.json.contains("spilledBytes"))
   }
 
+  test("a plan says whether connections will be encrypted") {
+    val plan = classifier().setTransportSecurity("tls").setNumTrainers(2).plan(rows)
+    assert(plan.transportSecurity == "tls" && plan.toString.contains("encrypted"))
+    val plain = classifier().setNumTrainers(2).plan(rows)
+    assert(plain.transportSecurity == "none" && !plain.toString.contains("encrypted"))
+  }
+
   test("a plan that is cancelled ends its job, and says so") {
     val endless = spark
       .range(1000000000000000L)

@@ -59,7 +59,12 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val near = (gang.trainers + machines - 1) / machines
     val feeders = Feeders(gang.executors, math.min(gang.tasks, math.max(1, sampled.partitions)))
     val question = MemoryCheck.request(prepared, gang.trainers, near, feeders)
-    question.put("threads", gang.threads).put("rows", rows).put("tasks", gang.tasks / machines): Unit
+    val encryption = Encryption.of(prepared)
+    question
+      .put("threads", gang.threads)
+      .put("rows", rows)
+      .put("tasks", gang.tasks / machines)
+      .put("tls", encryption.tls): Unit
     def ask(probeMs: Int) = Json.parse(Native.trainingPlan(question.put("probeMs", probeMs).toString))
     val asked = ask(0)
     val needs = Needs.of(asked)
@@ -88,6 +93,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
       "numTrainers" -> gang.trainers,
       "threadsPerTrainer" -> gang.threads,
       "logicalShards" -> prepared.logicalShards,
+      "transportSecurity" -> encryption.name,
       "feedBytes" -> rows * amount.rowBytes,
       "exchangeBytesPerStep" -> time.exchangeBytes,
       "exchangeBytesPerEpoch" -> time.exchangeBytes * amount.stepsPerEpoch,
