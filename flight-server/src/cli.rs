@@ -8,7 +8,8 @@ use candlewick_model::device::driver::Gpus;
 use candlewick_model::device::{self, DeviceName};
 use candlewick_protocol::launch::TrainerMemory;
 use candlewick_protocol::{ErrorKind, Failure};
-use std::ffi::OsString;
+use lexopt::Parser;
+use lexopt::prelude::{Long, Short, Value, ValueExt};
 use std::io::Write;
 use std::path::PathBuf;
 use tracing::Subscriber;
@@ -81,9 +82,7 @@ enum Command {
 #[must_use]
 pub fn main(binary: Binary) -> i32 {
     log_to_stderr();
-    let outcome = arguments()
-        .and_then(|arguments| parse(&arguments))
-        .and_then(|command| run(binary, command));
+    let outcome = parse(Parser::from_env()).and_then(|command| run(binary, command));
     // The process ends with this status, and drops nothing.
     crate::spill::leave();
     outcome.unwrap_or_else(|failure| {
@@ -95,19 +94,6 @@ pub fn main(binary: Binary) -> i32 {
             exit::FAILED
         }
     })
-}
-
-/// What follows the name of the program.
-fn arguments() -> Result<Vec<String>, Failure> {
-    let text = |argument: OsString| {
-        argument.into_string().map_err(|argument| {
-            Failure::parameter(format!(
-                "the argument {} is not UTF-8: give names and paths that are",
-                argument.display()
-            ))
-        })
-    };
-    std::env::args_os().skip(1).map(text).collect()
 }
 
 fn run(binary: Binary, command: Command) -> Result<i32, Failure> {
@@ -190,19 +176,19 @@ fn subscriber(filter: EnvFilter) -> impl Subscriber + Send + Sync + 'static {
         .with(PassOn.with_filter(LevelFilter::WARN))
 }
 
-fn parse(arguments: &[String]) -> Result<Command, Failure> {
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["--version" | "-V"] => Ok(Command::Version),
-        ["--help" | "-h" | "help"] | ["gang" | "serve" | "probe", "--help" | "-h"] => Ok(Command::Help),
-        ["probe"] => Ok(Command::Probe),
-        ["gang"] => Ok(Command::Gang(None)),
-        ["gang", "--device", device] => Ok(Command::Gang(Some(device.parse()?))),
-        ["gang", "--device"] => Err(usage("--device expects a value")),
-        ["gang", other, ..] => Err(usage(&format!("\"{other}\" is not an option of gang"))),
-        ["serve", options @ ..] => parse_serve(options),
-        [] => Err(usage("a command is missing")),
-        [other, ..] => Err(usage(&format!("\"{other}\" is not a command"))),
+fn parse(mut words: Parser) -> Result<Command, Failure> {
+    match words.next().map_err(wrong)? {
+        Some(Long("version") | Short('V')) => nothing_more(words, Command::Version),
+        Some(Long("help") | Short('h')) => Ok(Command::Help),
+        Some(Value(command)) => match command.to_str() {
+            Some("help") => Ok(Command::Help),
+            Some("probe") => parse_probe(words),
+            Some("gang") => parse_gang(words),
+            Some("serve") => parse_serve(words),
+            _ => Err(usage(&format!("{command:?} is not a command"))),
+        },
+        Some(other) => Err(wrong(other.unexpected())),
+        None => Err(usage("a command is missing")),
     }
 }
 
@@ -210,45 +196,61 @@ fn usage(what: &str) -> Failure {
     Failure::parameter(format!("{what}\n\n{USAGE}"))
 }
 
-/// Options of `serve` that have a value.
-const SERVE_OPTIONS: [&str; 7] = [
-    "--host",
-    "--port",
-    "--threads",
-    "--token-file",
-    "--device",
-    "--memory",
-    "--spool-dir",
-];
-
-fn whole<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, Failure> {
-    let wrong = |_| usage(&format!("{option} expects a whole number, got \"{value}\""));
-    value.parse().map_err(wrong)
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn wrong(error: lexopt::Error) -> Failure {
+    usage(&error.to_string())
 }
 
-fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
+/// The command, if nothing follows it.
+fn nothing_more(mut words: Parser, command: Command) -> Result<Command, Failure> {
+    match words.next().map_err(wrong)? {
+        None => Ok(command),
+        Some(other) => Err(wrong(other.unexpected())),
+    }
+}
+
+fn parse_probe(mut words: Parser) -> Result<Command, Failure> {
+    match words.next().map_err(wrong)? {
+        Some(Long("help") | Short('h')) => Ok(Command::Help),
+        Some(other) => Err(wrong(other.unexpected())),
+        None => Ok(Command::Probe),
+    }
+}
+
+fn parse_gang(mut words: Parser) -> Result<Command, Failure> {
+    let mut device = None;
+    while let Some(word) = words.next().map_err(wrong)? {
+        match word {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("device") => device = Some(text(&mut words)?.parse()?),
+            other => return Err(wrong(other.unexpected())),
+        }
+    }
+    Ok(Command::Gang(device))
+}
+
+/// The value of the option that was read last.
+fn text(words: &mut Parser) -> Result<String, Failure> {
+    words.value().and_then(ValueExt::string).map_err(wrong)
+}
+
+fn parse_serve(mut words: Parser) -> Result<Command, Failure> {
     let (mut host, mut port, mut threads, mut token) = ("127.0.0.1".to_owned(), "0".to_owned(), 0, None);
     let (mut device, mut memory) = (None, TrainerMemory::default());
-    let mut words = options.iter();
-    while let Some(option) = words.next() {
-        if *option == "--token-stdin" {
-            token = Some(TokenSource::Stdin);
-            continue;
-        }
-        if !SERVE_OPTIONS.contains(option) {
-            return Err(usage(&format!("\"{option}\" is not an option of serve")));
-        }
-        let value = words
-            .next()
-            .ok_or_else(|| usage(&format!("{option} expects a value")))?;
-        match *option {
-            "--host" => (*value).clone_into(&mut host),
-            "--port" => (*value).clone_into(&mut port),
-            "--device" => device = Some(value.parse()?),
-            "--threads" => threads = whole(option, value)?,
-            "--memory" => memory.limit = whole(option, value)?,
-            "--spool-dir" => memory.spool_dirs.push((*value).to_owned()),
-            _ => token = Some(TokenSource::File(PathBuf::from(value))),
+    while let Some(word) = words.next().map_err(wrong)? {
+        match word {
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Long("token-stdin") => token = Some(TokenSource::Stdin),
+            Long("token-file") => {
+                token = Some(TokenSource::File(PathBuf::from(words.value().map_err(wrong)?)));
+            }
+            Long("host") => host = text(&mut words)?,
+            Long("port") => port = text(&mut words)?,
+            Long("device") => device = Some(text(&mut words)?.parse()?),
+            Long("threads") => threads = whole("--threads", &text(&mut words)?)?,
+            Long("memory") => memory.limit = whole("--memory", &text(&mut words)?)?,
+            Long("spool-dir") => memory.spool_dirs.push(text(&mut words)?),
+            other => return Err(wrong(other.unexpected())),
         }
     }
     let token = token.ok_or_else(|| usage("serve expects --token-file FILE or --token-stdin"))?;
@@ -262,12 +264,17 @@ fn parse_serve(options: &[&str]) -> Result<Command, Failure> {
     Ok(Command::Serve(config, device))
 }
 
+fn whole<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, Failure> {
+    let wrong = |_| usage(&format!("{option} expects a whole number, got \"{value}\""));
+    value.parse().map_err(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Command, Failure> {
-        parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        parse(Parser::from_args(text.split_whitespace()))
     }
 
     #[test]
@@ -286,7 +293,7 @@ mod tests {
     fn commands_and_options() {
         assert_eq!(parsed("--version").unwrap(), Command::Version);
         assert_eq!(parsed("probe").unwrap(), Command::Probe);
-        for text in ["--help", "serve --help", "gang -h"] {
+        for text in ["--help", "help", "serve --port 1 --help", "gang -h", "probe -h"] {
             assert_eq!(parsed(text).unwrap(), Command::Help);
         }
         assert_eq!(parsed("gang").unwrap(), Command::Gang(None));
@@ -294,7 +301,7 @@ mod tests {
             parsed("gang --device cuda:2").unwrap(),
             Command::Gang(Some(DeviceName::Cuda(2)))
         );
-        let words = "serve --port 7000-7100 --token-stdin --threads 3 --device cpu --memory 1000 --spool-dir /a --spool-dir /b";
+        let words = "serve --port=7000-7100 --token-stdin --threads 3 --device=cpu --memory 1000 --spool-dir /a --spool-dir=/b";
         let Command::Serve(config, Some(DeviceName::Cpu)) = parsed(words).unwrap() else {
             panic!("not serve");
         };
@@ -330,10 +337,18 @@ mod tests {
         for (text, told) in [
             ("", "a command is missing"),
             ("dance", "\"dance\" is not a command"),
-            ("serve --token secret", "\"--token\" is not an option"),
-            ("serve --port", "--port expects a value"),
-            ("gang --device", "--device expects a value"),
-            ("gang --gpu", "\"--gpu\" is not an option of gang"),
+            ("--dance", "invalid option '--dance'"),
+            ("--version now", "unexpected argument \"now\""),
+            ("probe now", "unexpected argument \"now\""),
+            ("serve --token secret", "invalid option '--token'"),
+            ("serve secret", "unexpected argument \"secret\""),
+            (
+                "serve --token-stdin=1",
+                "unexpected argument for option '--token-stdin': \"1\"",
+            ),
+            ("serve --port", "missing argument for option '--port'"),
+            ("gang --device", "missing argument for option '--device'"),
+            ("gang --gpu", "invalid option '--gpu'"),
             (
                 "serve --device gpu --token-stdin",
                 "the device \"gpu\" is not known: expected cpu, cuda:0",

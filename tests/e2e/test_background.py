@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -50,6 +54,42 @@ def test_it_is_cancelled_with_the_reason(data: DataFrame) -> None:
         handle.result()
     assert gate.ended == [caught.value]
     assert repr(handle).startswith(f"FitHandle({handle.id}, failed: ")
+
+
+#: A program whose fit is not over when the session is, or the program itself.
+ENDING = """
+import sys, threading
+from pyspark.sql import SparkSession
+from candlewick import NeuralClassifier, nn
+from candlewick.errors import CancelledError
+
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+rows = spark.range(200).selectExpr("array(rand(1), rand(2)) as features", "cast(id % 2 as double) as label")
+started = threading.Event()
+handle = NeuralClassifier(network=nn.Sequential(nn.Linear(2)), epochs=1_000_000, verbose=True).startFit(rows)
+handle.listenProgress(lambda line: started.set() if "epoch 2/" in line else None)
+assert started.wait(120)
+if sys.argv[1] == "stop":
+    spark.stop()
+    try:
+        handle.result()
+    except CancelledError as error:
+        print("told:", error)
+print("the last line")
+"""
+
+
+@pytest.mark.parametrize("how", ["stop", "exit"])
+def test_a_fit_ends_with_its_session_without_a_word_about_what_is_gone(how: str) -> None:
+    jar = {"PYSPARK_SUBMIT_ARGS": f"--jars {os.environ['CANDLEWICK_JAR']} pyspark-shell"}
+    command = [sys.executable, "-c", ENDING, how]
+    ended = subprocess.run(
+        command, env={**os.environ, **jar}, capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    told = ended.stdout + ended.stderr
+    assert ended.returncode == 0 and "the last line" in ended.stdout, told
+    assert ("told: the fit was cancelled: the Spark application ended" in ended.stdout) == (how == "stop"), told
+    assert "stopped SparkContext" not in told and "ERROR" not in told and "Traceback" not in told, told
 
 
 def test_what_is_wrong_is_raised_by_the_result(data: DataFrame) -> None:

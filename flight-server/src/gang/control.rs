@@ -227,7 +227,8 @@ fn obey(message: ToTrainer, state: &Arc<State>, orders: &Sender<Order>) -> Resul
             return Ok(Some(exit::OK));
         }
         Heard::End(End::Told(reason)) => {
-            tracing::error!("told to end: {reason}");
+            // Whoever told knows why, and tells its user.
+            tracing::info!("told to end: {reason}");
             return Ok(Some(exit::FAILED));
         }
     }

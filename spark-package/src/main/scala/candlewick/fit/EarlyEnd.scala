@@ -32,8 +32,7 @@ private[fit] final class EarlyEnd private (rule: JsonNode, report: JsonNode) {
     else
       Some(
         s"earlyStopping: $metric was not defined in any epoch, so no epoch was better than another and the model has the last " +
-          "weights: the rows that it is of hold one class only, or none that weighs anything; raise validationFraction or choose " +
-          "another metric"
+          s"weights: ${EarlyEnd.Undefined}"
       )
 
   /** Of the epochs those up to the one whose weights the model has. */
@@ -43,6 +42,10 @@ private[fit] final class EarlyEnd private (rule: JsonNode, report: JsonNode) {
 }
 
 private[fit] object EarlyEnd {
+
+  /** Why a metric is not defined, and what helps. */
+  val Undefined: String =
+    "the rows that it is of hold one class only, or none that weighs anything; raise validationFraction or choose another metric"
 
   /** Of a job and what its training came to; None where nobody asked for early stopping. */
   def of(job: JsonNode, done: JsonNode): Option[EarlyEnd] = {

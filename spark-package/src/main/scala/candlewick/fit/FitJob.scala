@@ -323,6 +323,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     val result = summary(prepared, link, done, stopped, launched.trainers.length, resumed)
     narrator.end(result)
     if (link.epochs.nonEmpty) stopped.flatMap(_.unseen).foreach(control.warn)
+    Progress.unjudged(prepared.job, link.epochs).foreach(control.warn)
     Progress.diverged(stopped.fold(link.epochs)(_.kept(link.epochs))).foreach(control.warn)
     FitResult(prepared.job, prepared.contract, weights, result, optimizer)
   }
@@ -440,7 +441,11 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
 
   private def quietly(what: String)(action: => Unit): Unit =
     try action
-    catch { case NonFatal(error) => log.warn(s"fit ${control.id}: could not $what", error) }
+    catch {
+      // Where the application has ended there is nothing left of it to clean up.
+      case NonFatal(_) if dataset.sparkSession.sparkContext.isStopped =>
+      case NonFatal(error) => log.warn(s"fit ${control.id}: could not $what", error)
+    }
 }
 
 /** Seconds of each phase, of all its parts. */

@@ -25,7 +25,7 @@ private[candlewick] final class Planner(dataset: Dataset[_], spec: FitSpec, cont
     val sc = dataset.sparkSession.sparkContext
     // Whoever cancels the plan ends its jobs that run, and the caller's own group stays.
     sc.addJobTag(control.tag)
-    control.onCancel(_ => sc.cancelJobsWithTag(control.tag))
+    control.onCancel(_ => if (!sc.isStopped) sc.cancelJobsWithTag(control.tag))
     try made(told)
     catch { case NonFatal(error) => throw control.cancellation.getOrElse(error) }
     finally sc.removeJobTag(control.tag)

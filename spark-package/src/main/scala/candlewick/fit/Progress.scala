@@ -114,6 +114,21 @@ private[candlewick] object Progress {
     pattern.formatLocal(Locale.ROOT, value)
   }
 
+  /** What to tell of a schedule that lowered the learning rate after a metric that no epoch had. */
+  def unjudged(job: JsonNode, history: Seq[JsonNode]): Option[String] = {
+    val schedule = job.path("train").path("lrScheduler")
+    val metric = schedule.path("metric").asText
+    if (
+      schedule.path("type").asText != "ReduceLROnPlateau" || history.isEmpty ||
+      history.exists(_.path(metric).isNumber)
+    ) None
+    else
+      Some(
+        s"ReduceLROnPlateau: $metric was not defined in any epoch, which counts as no better, so the learning rate was lowered " +
+          s"however the training went: ${EarlyEnd.Undefined}"
+      )
+  }
+
   /** What to tell of a training whose loss has grown out of all measure. */
   def diverged(history: Seq[JsonNode]): Option[String] = for {
     first <- history.headOption.map(Json.field(_, "loss").asDouble)

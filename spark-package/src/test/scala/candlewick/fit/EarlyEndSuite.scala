@@ -27,6 +27,17 @@ final class EarlyEndSuite extends AnyFunSuite {
     assert(EarlyEnd.of(Json.obj(), Json.obj()).isEmpty)
   }
 
+  test("a schedule that waits for a metric that no epoch has is told") {
+    def told(kind: String, values: Option[Double]*) = {
+      val schedule = Json.obj("type" -> kind, "metric" -> "val_roc_auc")
+      val history = values.map(value => Json.obj("loss" -> 1.0, "val_roc_auc" -> value))
+      Progress.unjudged(Json.obj("train" -> Json.obj("lrScheduler" -> schedule)), history)
+    }
+    assert(told("ReduceLROnPlateau", None, None).exists(_.contains("val_roc_auc was not defined in any epoch")))
+    assert(told("ReduceLROnPlateau", None, Some(0.5)).isEmpty && told("ReduceLROnPlateau").isEmpty)
+    assert(told("StepLR", None).isEmpty && Progress.unjudged(Json.obj(), epochs).isEmpty)
+  }
+
   test("a loss that grew after the epoch whose weights the model has is no matter") {
     assert(Progress.diverged(epochs).isDefined)
     assert(Progress.diverged(end(stopped = true, best = Some((1, 0.75))).kept(epochs)).isEmpty)
