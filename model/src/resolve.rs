@@ -175,12 +175,15 @@ fn term_labels(document: &Value, network: &Network, width: usize) -> Result<Labe
 pub fn outputs(document: &Value, input_shape: Option<&[usize]>) -> Result<Option<Vec<Output>>, Failure> {
     let said = document.pointer("/input/shape").and_then(Value::as_array);
     let said: Option<Vec<usize>> = said.and_then(|sizes| sizes.iter().map(as_size).collect());
-    let own = said.or_else(|| first_size(document).map(|size| vec![size]));
-    if let Some(shape) = input_shape.or(own.as_deref()) {
+    if let Some(shape) = input_shape.or(said.as_deref()) {
         return Ok(Some(Network::from_document(document, shape)?.outputs().to_vec()));
     }
-    // Most layers fix a width of their own: what two inputs agree on, all do.
     let of = |width| Network::from_document(document, &[width]).map(|network| network.outputs().to_vec());
+    // The first layer says the last of the sizes, or, of a convolution, the first: a row may have others too.
+    if let Some(Ok(outputs)) = first_size(document).map(of) {
+        return Ok(Some(outputs));
+    }
+    // Most layers fix a width of their own: what two inputs agree on, all do.
     Ok(match PROBES.map(of) {
         [Ok(one), Ok(other)] if one == other => Some(one),
         _ => None,
@@ -350,5 +353,32 @@ fn but(place: &str) -> String {
         String::new()
     } else {
         format!(" but in {place}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Widths of the outputs of such a chain, as far as they are known.
+    fn widths(layers: &Value, shape: Option<&[usize]>) -> Option<Vec<usize>> {
+        let document = json!({"format": "candlewick.network/1", "layers": layers});
+        let known = outputs(&document, shape).unwrap()?;
+        Some(known.iter().map(|output| output.range.len()).collect())
+    }
+
+    #[test]
+    fn outputs_are_known_as_far_as_the_layers_say() {
+        let linear = json!({"type": "Linear", "out_features": 3});
+        let conv = json!({"type": "Conv1d", "in_channels": 2, "out_channels": 4, "kernel_size": 2});
+        let told = json!({"type": "Linear", "in_features": 7, "out_features": 3});
+        assert_eq!(widths(&json!([linear]), None), Some(vec![3]));
+        assert_eq!(widths(&json!([told, {"type": "ReLU"}]), None), Some(vec![3]));
+        assert_eq!(widths(&json!([{"type": "ReLU"}]), None), None);
+        // The channels alone are no shape.
+        let flat = json!([conv, {"type": "Flatten"}]);
+        assert_eq!(widths(&flat, None), None);
+        assert_eq!(widths(&flat, Some(&[2, 5])), Some(vec![16]));
     }
 }

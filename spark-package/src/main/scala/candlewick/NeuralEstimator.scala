@@ -52,11 +52,13 @@ final class NeuralEstimator(override val uid: String)
   /** Sets the column of the one output of the network, or what the names of the columns of several begin with. */
   def setPredictionCol(value: String): this.type = set(predictionCol, value)
 
-  override private[candlewick] def outputs: Seq[OutputColumn] = columnsFor(graphShape)
+  override private[candlewick] def outputs: Seq[OutputColumn] = columnsFor(saidShape)
 
-  /** The values that a graph reads, as its inputs say. */
-  private def graphShape: Option[Seq[Int]] =
-    graph.map(document => Seq(GraphColumns.inputs(document).map(_.width).sum))
+  /** The values that a graph reads, as its inputs say, or inputShape. */
+  private def saidShape: Option[Seq[Int]] =
+    graph
+      .map(document => Seq(GraphColumns.inputs(document).map(_.width).sum))
+      .orElse(get(inputShape).map(_.toSeq))
 
   override private[candlewick] def allOutputs: Seq[OutputColumn] = outputs
 
@@ -76,7 +78,7 @@ final class NeuralEstimator(override val uid: String)
     * on the width of features that no schema tells, the label has as many values: several are a Vector.
     */
   override private[candlewick] def appended(schema: StructType, columns: TrainingColumns): StructType = {
-    val shape = columns.knownShape.orElse(graphShape)
+    val shape = columns.knownShape.orElse(saidShape)
     val known = networkOutputs(shape)
     val width = known.fold(if (columns.multiLabel) 2 else 1)(_.map(_.width).sum)
     val sizes = GeneralColumns.sizes(known.getOrElse(Nil), width, Map.empty)

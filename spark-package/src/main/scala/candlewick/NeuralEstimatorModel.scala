@@ -5,7 +5,6 @@ import candlewick.internal.{Failures, Json}
 import candlewick.jni.InvalidParameterException
 import candlewick.persist.{ModelReader, StageReader}
 import candlewick.score.{Evaluation, Labels, NetworkOutput, OneRow, OutputColumn, OutputSizes, SingleRow}
-import org.apache.spark.SparkContext
 import org.apache.spark.ml.Model
 import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
@@ -93,10 +92,9 @@ final class NeuralEstimatorModel private[candlewick] (
     */
   def predict(features: Vector): Map[String, Any] = {
     SingleRow.check(features, state.featureWidth)
-    val column = sqlColumns(SparkContext.getOrCreate())
     state.networkOutputs.map { output =>
       val name = if (output.name.isEmpty) "prediction" else output.name
-      val (spec, field) = column(name)
+      val (spec, field) = columnHere(name)
       // A row that is not valid is said to be none.
       name -> OneRow.score(spec.copy(handleInvalid = "error"), field, features)
     }.toMap

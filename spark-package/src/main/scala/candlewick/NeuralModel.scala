@@ -2,7 +2,7 @@ package candlewick
 
 import candlewick.columns.{ColumnRules, DataContract, GraphColumns, GraphInput, TrainingColumns}
 import candlewick.fit.InitialWeights
-import candlewick.internal.{Failures, Json, Sessions}
+import candlewick.internal.{Failures, Json, SentWeights, Sessions}
 import candlewick.jni.{InvalidParameterException, Native}
 import candlewick.persist.{ModelWriter, RestorableParams, StageWriter}
 import candlewick.score._
@@ -359,10 +359,14 @@ trait NeuralModel[M <: NeuralModel[M]]
   /** How rows are scored for an output by its name, in SQL: of this model as it is set now. */
   private[candlewick] def sqlColumns(sc: SparkContext): String => (ScoreTaskSpec, StructField) = {
     val frozen = copy(ParamMap.empty)
-    frozen.sqlColumn(sc, _)
+    output => frozen.sqlColumn(output, frozen.spec(sc))
   }
 
-  private[candlewick] def sqlColumn(sc: SparkContext, output: String): (ScoreTaskSpec, StructField) = {
+  /** The same for rows that are scored in this JVM, whether there is a session or not. */
+  private[candlewick] def columnHere(output: String): (ScoreTaskSpec, StructField) =
+    sqlColumn(output, specOf(state.bytes.weights.here, None))
+
+  private[candlewick] def sqlColumn(output: String, spec: => ScoreTaskSpec): (ScoreTaskSpec, StructField) = {
     val column = byName(output)
     checkThresholds()
     // A function leaves no row out.
@@ -373,7 +377,7 @@ trait NeuralModel[M <: NeuralModel[M]]
         case error: InvalidParameterException if askable.nonEmpty =>
           throw Failures.parameter(s"${error.getMessage}; and ${askable.mkString(", ")}")
       }
-    spec(sc).copy(outputs = Seq(column), handleInvalid = invalid) -> field
+    spec.copy(outputs = Seq(column), handleInvalid = invalid) -> field
   }
 
   /** What may be asked for in SQL beside layers and nodes: for messages. */
@@ -391,13 +395,13 @@ trait NeuralModel[M <: NeuralModel[M]]
   private def spec(sc: SparkContext): ScoreTaskSpec = {
     // Here, where it is told once, and not by each executor.
     ModelCache.check(sc.getConf)
-    specOf(sc)
+    specOf(state.broadcast.in(sc), state.broadcast.golden(sc))
   }
 
-  private def specOf(sc: SparkContext): ScoreTaskSpec = ScoreTaskSpec(
+  private def specOf(weights: SentWeights, golden: Option[SentWeights]): ScoreTaskSpec = ScoreTaskSpec(
     state.bytes.json,
     state.bytes.key,
-    state.broadcast.in(sc),
+    weights,
     allOutputs,
     thresholdsJson,
     $(handleInvalid),
@@ -408,7 +412,7 @@ trait NeuralModel[M <: NeuralModel[M]]
     state.inputShape,
     inputs,
     DataContract.featureColumns(state.dataContract),
-    state.broadcast.golden(sc),
+    golden,
     s"$uid, ${state.bytes.key.take(8)}"
   )
 }

@@ -105,6 +105,18 @@ class NeuralEstimatorSuite extends SparkSuite {
     assert(told(model.predict(null)).contains("null"))
   }
 
+  test("a chain whose first layer says its channels has the shape of inputShape") {
+    val chain = nn.Sequential(nn.Conv1d(2, 3, 2), nn.Flatten(), nn.Linear(3, 3))
+    val fitted = new NeuralEstimator()
+      .setNetwork(chain)
+      .setLoss(nn.CrossEntropyLoss())
+      .setLabelCol("kind")
+      .setInputShape(Array(2, 2))
+      .setEpochs(1)
+      .fit(data)
+    assert(fitted.transform(data).count() == data.count())
+  }
+
   test("an output without a loss is a column all the same") {
     val alone = estimator.setLabelCols(Array("kind")).setLoss("kind" -> nn.CrossEntropyLoss()).setEpochs(1)
     val scored = alone.fit(data).transform(data)

@@ -61,10 +61,13 @@ private[candlewick] final class WeightsFile(val pieces: Seq[Array[Byte]]) {
     whole
   }
 
+  /** The file as whoever computes in this JVM reads it. */
+  def here: SentWeights = new HandedWeights(java.util.Arrays.asList(pieces: _*), bytes)
+
   /** Puts it where the tasks of the application can read it. */
   def send(sc: SparkContext): SentWeights =
     // In local mode the tasks run in this JVM: a broadcast would be a second copy.
-    if (sc.isLocal) new HandedWeights(java.util.Arrays.asList(pieces: _*), bytes)
+    if (sc.isLocal) here
     else new BroadcastWeights(pieces.map(BroadcastWeights.send(sc, _)), bytes)
 }
 

@@ -20,6 +20,9 @@ private[candlewick] object ModelCache {
   val MostSetting = "spark.candlewick.modelCache.maxSize"
   private val MostDefault = 2L << 30
 
+  /** What a scorer of single rows has beside weights: batches of a row, and memory for what layers put out. */
+  private val RowBytes = 128L << 10
+
   /** A value, and what it keeps in memory. */
   private final case class Held[V <: AutoCloseable](value: V, bytes: Long) extends AutoCloseable {
     override def close(): Unit = value.close()
@@ -94,13 +97,19 @@ private[candlewick] object ModelCache {
     singles.use(key)(Held(new SingleRow(scorer, classifier), bytes.weights.bytes))(_.value.score(features))
   }
 
-  /** Scores one row of feature columns, by the scorer `key` of a model; it is made where it is not here. */
+  /** Scores one row of feature columns, by a scorer of those of a model that `key` names; it is made where it is not here. A
+    * scorer is for one thread at a time, so there are as many as threads can compute at once, however many threads come.
+    */
   def scoreRow[R](key: String, spec: ScoreTaskSpec, scoreJson: String)(make: Scorer => RowScorer)(
       body: RowScorer => R
   ): R = {
     def scorer = open(spec, scoreJson)
-    rows.use(key)(Held(make(scorer), spec.weights.bytes))(held => body(held.value))
+    val place = Thread.currentThread.getId % Runtime.getRuntime.availableProcessors
+    rows.use(key + place)(Held(make(scorer), spec.weights.bytes + RowBytes))(held => body(held.value))
   }
+
+  /** Scorers of single rows of feature columns that are here. */
+  private[score] def rowScorers: Int = rows.size
 
   /** Opens a scorer of a task's model, as the other does. */
   def open(spec: ScoreTaskSpec, scoreJson: String): Scorer =

@@ -18,9 +18,7 @@ private[candlewick] object OneRow {
   def score(spec: ScoreTaskSpec, column: StructField, features: Vector): Any = {
     val columns = Seq(0 -> StructField("features", SQLDataTypes.VectorType, nullable = false, Metadata.empty))
     val document = ScoreTask.document(spec, columns, columns.length, None)
-    // A scorer is for one thread.
-    val key = s"${spec.key} $document ${Thread.currentThread.getId}"
-    val found = ModelCache.scoreRow(key, spec, document) { scorer =>
+    val found = ModelCache.scoreRow(s"${spec.key} $document ", spec, document) { scorer =>
       new RowScorer(scorer, Array[DataType](kind), column.dataType)
     }(_.score(InternalRow(kind.serialize(features))))
     column.dataType match {

@@ -32,6 +32,10 @@ private[candlewick] final case class PredictExpression(
   override def dataType: DataType = column.dataType
   override def nullable: Boolean = column.nullable
   override def prettyName: String = SqlFunction.Name
+  override def sql: String = {
+    val output = if (column.name == SqlFunction.Prediction) Nil else Seq(column.name)
+    s"$prettyName(${(model +: (features.map(_.sql) ++ output)).mkString(", ")})"
+  }
   override def toString: String = s"$prettyName($model, ${features.mkString(", ")}, ${column.name})"
 
   /** The features as the columns of a row of their own. */
@@ -63,11 +67,13 @@ private[candlewick] final case class PredictExpression(
   @transient private lazy val key = s"${spec.key} $document "
 
   override def eval(input: InternalRow): Any = {
-    val row = InternalRow.fromSeq(features.map(_.eval(input)))
-    // A scorer is for one thread.
-    ModelCache.scoreRow(key + Thread.currentThread.getId, spec, document) { scorer =>
-      new RowScorer(scorer, columns.map(_._2.dataType).toArray, dataType)
-    }(_.score(row))
+    val values = features.map(_.eval(input))
+    // Where Spark only asks what comes of nulls, on the driver too, no model is loaded for it.
+    if (spec.handleInvalid == "keep" && values.contains(null)) null
+    else
+      ModelCache.scoreRow(key, spec, document) { scorer =>
+        new RowScorer(scorer, columns.map(_._2.dataType).toArray, dataType)
+      }(_.score(InternalRow.fromSeq(values)))
   }
 
   override protected def withNewChildrenInternal(newChildren: IndexedSeq[Expression]): Expression =

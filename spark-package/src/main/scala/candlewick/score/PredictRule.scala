@@ -1,7 +1,7 @@
 package candlewick.score
 
 import org.apache.spark.sql.CandlewickShim
-import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression}
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression, NamedExpression, SubqueryExpression}
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.catalyst.rules.Rule
@@ -36,6 +36,7 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
   private def overGroups(node: Aggregate, expression: Expression): Boolean = expression match {
     case _: AggregateExpression => false
     case _ if isGrouped(node, expression) => false
+    case _: SubqueryExpression => false
     case _: PredictExpression => true
     case other => other.children.exists(overGroups(node, _))
   }
@@ -56,7 +57,7 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
       named.toAttribute
     }
     def above(expression: Expression): Expression = expression match {
-      case _: AggregateExpression | _: Attribute => ofGroup(expression)
+      case _: AggregateExpression | _: Attribute | _: SubqueryExpression => ofGroup(expression)
       case _ if isGrouped(node, expression) => ofGroup(expression)
       case other => other.mapChildren(above)
     }
@@ -74,9 +75,24 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
   }
 
   /** The calls in a node whose features hold no other call; the others are for the next round. */
-  private def callsOf(node: LogicalPlan): Seq[PredictExpression] = node.expressions.flatMap {
-    _.collect { case call: PredictExpression if !call.features.exists(_.exists(isCall)) => call }
+  private def callsOf(node: LogicalPlan): Seq[PredictExpression] = node.expressions.flatMap(callsIn)
+
+  /** What a subquery has among its children is as well a condition over its own rows, which become a join: a call there stays, and
+    * becomes a part of the condition of that join.
+    */
+  private def callsIn(expression: Expression): Seq[PredictExpression] = expression match {
+    case _: SubqueryExpression => Nil
+    case call: PredictExpression if !call.features.exists(_.exists(isCall)) => Seq(call)
+    case other => other.children.flatMap(callsIn)
   }
+
+  /** The expression with the columns of the operator in the place of calls, but those in subqueries. */
+  private def withColumns(columns: Map[Expression, Attribute])(expression: Expression): Expression =
+    expression match {
+      case _: SubqueryExpression => expression
+      case call: PredictExpression if columns.contains(call.canonicalized) => columns(call.canonicalized)
+      case other => other.mapChildren(withColumns(columns))
+    }
 
   private def isCall(expression: Expression): Boolean = expression.isInstanceOf[PredictExpression]
 
@@ -88,27 +104,58 @@ private[score] object PredictRule extends Rule[LogicalPlan] {
     var columns = Map.empty[Expression, Attribute]
     groups.values.foreach { group =>
       val distinct = group.groupBy(_.canonicalized).values.map(_.head).toSeq
-      val (operated, appended) = operator(below, distinct)
+      val (operated, appended) = known(below, distinct).getOrElse(operator(below, distinct))
       below = operated
       columns ++= distinct.map(_.canonicalized).zip(appended)
     }
-    val rewritten = node
-      .transformExpressions {
-        case call: PredictExpression if columns.contains(call.canonicalized) =>
-          columns(call.canonicalized)
-      }
-      .withNewChildren(Seq(below))
+    val rewritten = node.mapExpressions(withColumns(columns)).withNewChildren(Seq(below))
     // Filters and sorts hand on what they read, which nobody above knows.
     if (rewritten.output.map(_.exprId) == node.output.map(_.exprId)) rewritten
     else CandlewickShim.project(node.output, rewritten)
   }
 
+  /** An operator below that scores the same rows by the same model, with the columns of these calls: a condition has put it there,
+    * or a call that is asked for twice. Its columns come up through what hands rows on.
+    */
+  private def known(
+      plan: LogicalPlan,
+      calls: Seq[PredictExpression]
+  ): Option[(LogicalPlan, Seq[Attribute])] = plan match {
+    case score: ScoreLogical if isOf(score, calls.head) =>
+      val there = score.spec.outputs.zip(score.appended).toMap
+      val added = calls.filterNot(call => there.contains(call.spec.outputs.head))
+      val all = there ++ added.map(call => call.spec.outputs.head -> appendedBy(call))
+      val more = added.map(_.spec.outputs.head)
+      val scored = score.copy(
+        appended = score.appended ++ more.map(all),
+        spec = score.spec.copy(outputs = score.spec.outputs ++ more)
+      )
+      Some(scored -> calls.map(call => all(call.spec.outputs.head)))
+    case Project(columns, child) =>
+      known(child, calls).map { case (below, found) =>
+        val missing = found.filterNot(column => columns.exists(_.exprId == column.exprId))
+        CandlewickShim.project(columns ++ missing, below) -> found
+      }
+    case _: Filter | _: Sort =>
+      known(plan.children.head, calls).map { case (below, found) =>
+        plan.withNewChildren(Seq(below)) -> found
+      }
+    case _ => None
+  }
+
+  /** Whether the operator scores by the model of a call, and the same features. */
+  private def isOf(score: ScoreLogical, call: PredictExpression): Boolean =
+    score.spec.copy(outputs = Nil) == call.spec.copy(outputs = Nil) &&
+      score.features.map(_.canonicalized) == call.features.map(_.canonicalized)
+
+  private def appendedBy(call: PredictExpression): Attribute = {
+    val StructField(name, kind, nullable, metadata) = call.column
+    CandlewickShim.attribute(StructField(s"${call.model}_$name", kind, nullable, metadata))
+  }
+
   /** The operator over `child` for calls of one model with the same features, and its columns. */
   private def operator(child: LogicalPlan, calls: Seq[PredictExpression]): (LogicalPlan, Seq[Attribute]) = {
-    val appended = calls.map { call =>
-      val StructField(name, kind, nullable, metadata) = call.column
-      CandlewickShim.attribute(StructField(s"${call.model}_$name", kind, nullable, metadata))
-    }
+    val appended = calls.map(appendedBy)
     val named = calls.head.features.zip(calls.head.fields).map {
       case (attribute: Attribute, _) => attribute -> None
       case (feature, field) =>

@@ -114,7 +114,18 @@ private[score] final class ScoreTask(
       index += 1
     }
 
-    private def score(): Unit = {
+    /** After a failure there are no more rows: what is in the batch has no results. */
+    private def score(): Unit =
+      try scoreBatch()
+      catch {
+        case error: Throwable =>
+          batch.clear()
+          index = 0
+          held.close()
+          throw error
+      }
+
+    private def scoreBatch(): Unit = {
       batch.clear()
       while (!batch.isFull && child.hasNext) batch.append(unsafe(child.next()))
       val started = System.nanoTime()

@@ -33,7 +33,9 @@ final class EarlyEndSuite extends AnyFunSuite {
       val history = values.map(value => Json.obj("loss" -> 1.0, "val_roc_auc" -> value))
       Progress.unjudged(Json.obj("train" -> Json.obj("lrScheduler" -> schedule)), history)
     }
-    assert(told("ReduceLROnPlateau", None, None).exists(_.contains("val_roc_auc was not defined in any epoch")))
+    assert(
+      told("ReduceLROnPlateau", None, None).exists(_.contains("val_roc_auc was not defined in any epoch"))
+    )
     assert(told("ReduceLROnPlateau", None, Some(0.5)).isEmpty && told("ReduceLROnPlateau").isEmpty)
     assert(told("StepLR", None).isEmpty && Progress.unjudged(Json.obj(), epochs).isEmpty)
   }

@@ -1,8 +1,12 @@
 package candlewick.score
 
-import candlewick.{nn, SparkSuite}
+import candlewick.{nn, NeuralEstimator, SparkSuite}
+import java.util.concurrent.ConcurrentLinkedQueue
+import org.apache.spark.ml.linalg.Vector
 import org.apache.spark.ml.param.ParamMap
 import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.functions.expr
+import scala.util.Try
 
 /** What scoring holds outside the heap, and until when. */
 class ScoreMemorySuite extends SparkSuite {
@@ -42,6 +46,35 @@ class ScoreMemorySuite extends SparkSuite {
     assert(lines.collect().length == 1)
     none()
     assert(model.transform(data).count() == 60)
+  }
+
+  test("whoever reads on after a failure gets no rows, and nothing stays") {
+    none()
+    val holes = data.coalesce(1).withColumn("features", expr("if(id = 3, null, features)"))
+    val read = model.transform(holes).select("id", "prediction").rdd.mapPartitions { rows =>
+      val failed = Try(rows.next()).isFailure
+      Iterator(failed -> rows.hasNext)
+    }
+    assert(read.collect().toSeq == Seq(true -> false))
+    none()
+  }
+
+  test("rows that many threads score one by one take a scorer for each processor") {
+    val general = new NeuralEstimator()
+      .setNetwork(nn.Sequential(nn.Linear(3)))
+      .setLoss(nn.CrossEntropyLoss())
+      .setEpochs(0)
+      .fit(data)
+    val before = ModelCache.rowScorers
+    val row = data.select("features").head().getAs[Vector](0)
+    val all = Runtime.getRuntime.availableProcessors * 4
+    val found = new ConcurrentLinkedQueue[Any]
+    val threads =
+      Seq.fill(all)(new Thread(() => found.add(general.predict(row)("prediction")): Unit))
+    threads.foreach(_.start())
+    threads.foreach(_.join())
+    assert(found.size == all && found.toArray.toSet.size == 1)
+    assert(ModelCache.rowScorers - before <= Runtime.getRuntime.availableProcessors)
   }
 
   test("a batch is no larger than its results allow") {

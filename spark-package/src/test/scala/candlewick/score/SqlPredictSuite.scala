@@ -57,6 +57,53 @@ class SqlPredictSuite extends SparkSuite {
     assert(text.indexOf("CandlewickScore") < text.indexOf("< 30)"), text)
   }
 
+  test("asked for twice, in a condition or an order too, and scored once") {
+    val call = "candlewick_predict('digits', features)"
+    val read = spark.sql(s"SELECT id, $call AS p FROM points WHERE $call = 1")
+    assert(read.collect().map(row => row.getLong(0) -> row.getDouble(1)).toMap == ids.filter(_._2 == 1.0))
+    assert(operators(read) == 1 && !plan(read).contains("candlewick_predict"), plan(read))
+    val sorted = spark.sql(s"SELECT id, $call AS p FROM points ORDER BY $call DESC, id")
+    assert(
+      sorted.collect().map(_.getLong(0)).toSeq == ids.toSeq.sortBy { case (id, p) => (-p, id) }.map(_._1)
+    )
+    assert(operators(sorted) == 1, plan(sorted))
+    // Another output of the same model, and another condition between.
+    val more = spark.sql(
+      s"SELECT id, candlewick_predict('digits', features, 'probability') AS q, p FROM (SELECT *, $call AS p FROM points) " +
+        s"WHERE p = 1 AND id < 60 AND $call < 2"
+    )
+    assert(more.collect().map(_.getLong(0)).toSet == ids.filter { case (id, p) =>
+      p == 1.0 && id < 60
+    }.keySet)
+    assert(operators(more) == 1, plan(more))
+  }
+
+  test("in the condition of a subquery") {
+    spark.range(90).toDF("key").createOrReplaceTempView("keys")
+    val call = "candlewick_predict('digits', p.features)"
+    val ones = ids.filter(_._2 == 1.0).keySet
+    def found(condition: String) =
+      spark.sql(s"SELECT id FROM points p WHERE $condition").collect().map(_.getLong(0)).toSet
+    assert(found(s"EXISTS (SELECT 1 FROM keys k WHERE k.key = $call AND k.key = 1)") == ones)
+    assert(
+      found(s"NOT EXISTS (SELECT 1 FROM keys k WHERE k.key = $call AND k.key = 1)") == ids.keySet -- ones
+    )
+    assert(found(s"p.id IN (SELECT k.key FROM keys k WHERE $call = 1)") == ones)
+    assert(found(s"$call = (SELECT max(key) FROM keys k WHERE k.key < 2)") == ones)
+  }
+
+  test("columns without a name of their own have the names of what was asked for") {
+    val frame = spark.sql(
+      "SELECT candlewick_predict('digits', features), candlewick_predict('digits', features, 'probability') FROM points"
+    )
+    assert(
+      frame.columns.toSeq == Seq(
+        "candlewick_predict(digits, features)",
+        "candlewick_predict(digits, features, probability)"
+      )
+    )
+  }
+
   test("in views, groups, orders and windows") {
     spark.sql(
       "CREATE OR REPLACE TEMP VIEW seen AS SELECT id, candlewick_predict('digits', features) AS p FROM points"
