@@ -52,6 +52,10 @@ impl Pool {
     fn lease(&self, target: &Target) -> Cell {
         let mut open = self.lock();
         let entry = open.get_or_insert_default().entry(target.clone()).or_default();
+        // One that broke while nobody used it is no trainer that is lost.
+        if entry.leases == 0 && entry.cell.get().is_some_and(Client::is_over) {
+            entry.cell = Cell::default();
+        }
         entry.leases += 1;
         entry.idle = None;
         Arc::clone(&entry.cell)

@@ -1,6 +1,8 @@
 //! The feeder against Flight servers that behave well or badly.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "feeder/broken.rs"]
+mod broken;
 mod common;
 #[path = "feeder/silent_hosts.rs"]
 mod silent_hosts;

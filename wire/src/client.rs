@@ -19,7 +19,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -67,6 +67,8 @@ enum Credentials {
 pub struct Client {
     channel: Channel,
     credentials: Arc<Credentials>,
+    /// Of a connection that no other one can take the place of, that it has ended.
+    over: Option<Arc<AtomicBool>>,
 }
 
 impl Client {
@@ -105,8 +107,17 @@ impl Client {
             Ok(Client {
                 channel,
                 credentials: Arc::new(Credentials::Bearer(value)),
+                over: None,
             })
         })
+    }
+
+    /// Whether the connection has ended and every call will fail. One that is not encrypted is made again by itself.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+            .as_ref()
+            .is_some_and(|over| over.load(Ordering::Acquire))
     }
 
     /// The generated client, with the limits both sides keep; cheap.
@@ -165,14 +176,20 @@ async fn proven(host: &str, port: u16, identity: &Identity, timeout: Duration) -
 }
 
 async fn attempt(host: &str, port: u16, identity: &Identity, timeout: Duration) -> Result<Client, Setback> {
-    let (channel, binding) = if identity.key.is_tls() {
-        open_tls(host, port, timeout).await?
+    let (channel, binding, over) = if identity.key.is_tls() {
+        let dial = Dial::new(timeout);
+        let (bound, over) = (dial.bound(), dial.over());
+        let channel = open_tls(host, port, timeout, dial).await?;
+        (channel, bound.get().copied(), Some(over))
     } else {
-        (open(host, port, timeout).await?, None)
+        (open(host, port, timeout).await?, None, None)
     };
-    let credentials = shake_hands(&channel, (host, port), identity, binding).await?;
-    let credentials = Arc::new(credentials);
-    Ok(Client { channel, credentials })
+    let credentials = Arc::new(shake_hands(&channel, (host, port), identity, binding).await?);
+    Ok(Client {
+        channel,
+        credentials,
+        over,
+    })
 }
 
 async fn within<T>(
@@ -213,12 +230,10 @@ async fn open(host: &str, port: u16, timeout: Duration) -> Result<Channel, Failu
     channel.map_err(|error| not_open(host, port, &error))
 }
 
-/// The same, inside of TLS, and what a proof over it is bound to.
-async fn open_tls(host: &str, port: u16, timeout: Duration) -> Result<(Channel, Option<Binding>), Setback> {
-    let dial = Dial::new(unbracketed(host), port);
-    let bound = dial.bound();
+/// The same, inside of TLS.
+async fn open_tls(host: &str, port: u16, timeout: Duration, dial: Dial) -> Result<Channel, Setback> {
     let channel = endpoint(host, port, timeout)?.connect_with_connector(dial).await;
-    let channel = channel.map_err(|error| {
+    channel.map_err(|error| {
         let failure = not_open(host, port, &error);
         // As in `setback`: a connection that was made and ended.
         match io_error(&error).map(io::Error::kind) {
@@ -227,8 +242,7 @@ async fn open_tls(host: &str, port: u16, timeout: Duration) -> Result<(Channel, 
             ) => Setback::Busy(failure),
             _ => Setback::Fatal(failure),
         }
-    })?;
-    Ok((channel, bound.get().copied()))
+    })
 }
 
 fn not_open(host: &str, port: u16, error: &tonic::transport::Error) -> Failure {

@@ -125,6 +125,10 @@ impl Connection {
 
     /// Says why it is of no use.
     pub(crate) fn has_no_tls(&self, error: &io::Error) {
+        // Who only looks whether somebody listens says nothing and goes.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return;
+        }
         if let Some(suppressed) = self.0.connections.complaints.admit(Instant::now()) {
             let remote = remote_of(Some(&self.0.info));
             tracing::warn!(%remote, suppressed, "refused a connection: connections of this job are encrypted, and it made no handshake of TLS: {error}");

@@ -5,11 +5,14 @@ use candlewick_protocol::Failure;
 use candlewick_protocol::auth::Binding;
 use candlewick_tls::{binding, client_config, server_config, server_name};
 use futures::future::BoxFuture;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{Accept, TlsAcceptor, TlsConnector, client, server};
@@ -62,6 +65,8 @@ impl Accepted {
     /// The stream, once a handshake of TLS has been made.
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Duplex>>> {
         if let State::Begun(accept) = &mut self.stream {
+            // One that was closed here before has its line.
+            let open = self.connection.liveness().is_open();
             let made = ready!(Pin::new(accept.as_mut()).poll(cx));
             let made = made.and_then(|stream| {
                 let binding = binding(stream.get_ref().1).map_err(io::Error::other)?;
@@ -73,7 +78,9 @@ impl Accepted {
                 Err(error) => {
                     // A handshake that has ended is not to be asked again.
                     self.stream = State::Useless;
-                    self.connection.has_no_tls(&error);
+                    if open {
+                        self.connection.has_no_tls(&error);
+                    }
                     return Poll::Ready(Err(error));
                 }
             }
@@ -96,7 +103,15 @@ impl Connected for Accepted {
 
 impl AsyncRead for Accepted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(self.get_mut().poll_stream(cx))?.poll_read(cx, buf)
+        ended(ready!(self.get_mut().poll_stream(cx))?.poll_read(cx, buf))
+    }
+}
+
+/// Whoever is killed closes without the word that TLS ends with, which is an end as any other: HTTP/2 knows what was cut off.
+fn ended(read: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+    match read {
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+        read => read,
     }
 }
 
@@ -129,17 +144,22 @@ impl AsyncWrite for Accepted {
 /// Makes the one encrypted connection of a client. There is no second one in its place: it would not have proved itself, and what is
 /// sent over it might go to anybody.
 pub(crate) struct Dial {
-    host: String,
-    port: u16,
+    tcp: HttpConnector,
     bound: Arc<OnceLock<Binding>>,
+    over: Arc<AtomicBool>,
 }
 
 impl Dial {
-    pub(crate) fn new(host: &str, port: u16) -> Self {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        // As tonic does without TLS: several addresses of a host share the time, and IPv4 begins soon where IPv6 does not answer.
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeout));
         Dial {
-            host: host.to_owned(),
-            port,
+            tcp,
             bound: Arc::default(),
+            over: Arc::default(),
         }
     }
 
@@ -147,19 +167,72 @@ impl Dial {
     pub(crate) fn bound(&self) -> Arc<OnceLock<Binding>> {
         Arc::clone(&self.bound)
     }
+
+    /// True once the connection has ended.
+    pub(crate) fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.over)
+    }
+}
+
+/// The connection that was made, until it is dropped.
+pub(crate) struct Dialled {
+    stream: client::TlsStream<TcpStream>,
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Dialled {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+    }
+}
+
+impl AsyncRead for Dialled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ended(Pin::new(&mut self.stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 impl Service<Uri> for Dial {
-    type Response = TokioIo<client::TlsStream<TcpStream>>;
+    type Response = TokioIo<Dialled>;
     type Error = io::Error;
     type Future = BoxFuture<'static, io::Result<Self::Response>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.poll_ready(cx).map_err(io::Error::other)
     }
 
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let (host, port, bound) = (self.host.clone(), self.port, Arc::clone(&self.bound));
+    fn call(&mut self, address: Uri) -> Self::Future {
+        let (connecting, bound, over) = (self.tcp.call(address), self.bound(), self.over());
         Box::pin(async move {
             if bound.get().is_some() {
                 return Err(io::Error::new(
@@ -167,8 +240,7 @@ impl Service<Uri> for Dial {
                     "the encrypted connection has ended",
                 ));
             }
-            let tcp = TcpStream::connect((host.as_str(), port)).await?;
-            tcp.set_nodelay(true)?;
+            let tcp = connecting.await.map_err(why)?.into_inner();
             let connector = TlsConnector::from(client_config().map_err(io::Error::other)?);
             let name = server_name().map_err(io::Error::other)?;
             let stream = connector.connect(name, tcp).await?;
@@ -176,9 +248,24 @@ impl Service<Uri> for Dial {
             bound
                 .set(binding)
                 .map_err(|_| io::Error::other("two connections at once"))?;
-            Ok(TokioIo::new(stream))
+            Ok(TokioIo::new(Dialled { stream, over }))
         })
     }
+}
+
+/// What the system said of a connection that was not made.
+fn why(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(inner) = cause {
+        if let Some(code) = inner
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::raw_os_error)
+        {
+            return io::Error::from_raw_os_error(code);
+        }
+        cause = inner.source();
+    }
+    io::Error::other(error)
 }
 
 #[cfg(test)]

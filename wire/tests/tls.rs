@@ -156,6 +156,7 @@ async fn a_client_makes_one_connection_and_no_other_in_its_place() {
     let server = start(true);
     let client = connect(server.port, true, LONG).await.unwrap();
     assert_eq!(put(&client, 1, 10).await.unwrap(), "10");
+    assert!(!client.is_over());
     server.stop.send(()).unwrap();
     server.task.await.unwrap().unwrap();
     let front = TcpListener::bind(("127.0.0.1", server.port)).unwrap();
@@ -163,7 +164,62 @@ async fn a_client_makes_one_connection_and_no_other_in_its_place() {
     for _ in 0..2 {
         assert!(put(&client, 1, 10).await.is_err());
     }
+    assert!(client.is_over());
     assert_eq!(front.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+/// Whoever is killed says nothing: what a user is told of it is not that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_without_the_word_for_it_is_one_as_without_encryption() {
+    let server = start(true);
+    let front = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (at, behind) = (front.local_addr().unwrap().port(), server.port);
+    let (cut, wait) = std::sync::mpsc::channel::<()>();
+    thread::spawn(move || {
+        let (caller, _) = front.accept().unwrap();
+        let server = TcpStream::connect(("127.0.0.1", behind)).unwrap();
+        for (from, to) in [(&caller, &server), (&server, &caller)] {
+            let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+        wait.recv().unwrap();
+        caller.shutdown(std::net::Shutdown::Both).unwrap();
+    });
+    let client = connect(at, true, LONG).await.unwrap();
+    // Its rows do not end, so its answer does not come.
+    let endless = futures::stream::pending::<FlightData>();
+    let request = client.authorize("DoPut", Request::new(endless));
+    let mut flight = client.flight();
+    let call = tokio::spawn(async move { flight.do_put(request).await?.into_inner().message().await });
+    cut.send(()).unwrap();
+    let told = format!("{:?}", call.await.unwrap().unwrap_err());
+    assert!(
+        !told.contains("close_notify") && !told.contains("docs.rs"),
+        "{told}"
+    );
+    while !client.is_over() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A check whether somebody listens is no refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_connects_and_goes_leaves_no_line() {
+    log();
+    let server = start(true);
+    let looks = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let from = looks.local_addr().unwrap().port();
+    drop(looks);
+    // One that speaks without TLS comes after it and leaves one.
+    let mut plain = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let to = plain.local_addr().unwrap().port();
+    plain.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    // It is told in TLS that it does not speak it.
+    let _ = plain.read_to_end(&mut Vec::new());
+    while !log().contains(&format!("127.0.0.1:{to}")) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!log().contains(&format!("127.0.0.1:{from}")), "{}", log());
 }
 
 /// Passes what both say from one connection of TLS to another.

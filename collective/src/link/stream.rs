@@ -5,6 +5,7 @@ use candlewick_protocol::auth::Binding;
 use candlewick_tls::rustls::Connection;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,17 @@ const PIECE: usize = 256 * 1024;
 pub(crate) struct Stream {
     tcp: TcpStream,
     tls: Option<Mutex<Connection>>,
+    /// Nothing is written any more.
+    finished: AtomicBool,
 }
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
-        Stream { tcp, tls: None }
+        Stream {
+            tcp,
+            tls: None,
+            finished: AtomicBool::new(false),
+        }
     }
 }
 
@@ -63,8 +70,10 @@ impl Stream {
         }
         // The bounds are here.
         connection.set_buffer_limit(None);
-        let tls = Some(Mutex::new(connection));
-        Ok(Stream { tcp, tls })
+        Ok(Stream {
+            tls: Some(Mutex::new(connection)),
+            ..tcp.into()
+        })
     }
 
     /// The connection below, for what is asked of it and not sent through it.
@@ -162,19 +171,22 @@ impl Stream {
     pub(crate) fn read(&self, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         match self.session() {
             None => (&self.tcp).read_vectored(into),
-            Some(mut session) => decrypted(&mut session, &mut &self.tcp, into),
+            Some(mut session) => all_decrypted(&mut session, &mut &self.tcp, into),
         }
     }
 
     /// Whether bytes were taken that the socket has not: [`Stream::flush`] sends them.
     pub(crate) fn is_behind(&self) -> bool {
-        self.session().is_some_and(|session| session.wants_write())
+        let unsent = self.session().is_some_and(|session| session.wants_write());
+        unsent && !self.finished.load(Ordering::Acquire)
     }
 
     /// Sends what was taken, as far as the socket takes it.
     pub(crate) fn flush(&self) -> io::Result<usize> {
         let mut sent = 0;
-        if let Some(mut session) = self.session() {
+        if self.is_behind()
+            && let Some(mut session) = self.session()
+        {
             while session.wants_write() {
                 sent += session.write_tls(&mut &self.tcp)?;
             }
@@ -194,8 +206,9 @@ impl Stream {
     pub(crate) fn finish_writing(&self) -> io::Result<()> {
         if let Some(mut session) = self.session() {
             session.send_close_notify();
-            // Where the socket does not take it, its own end says the same.
+            // Where the socket does not take it, its own end says the same, and nothing is sent after that.
             let _ = session.write_tls(&mut &self.tcp);
+            self.finished.store(true, Ordering::Release);
         }
         self.tcp.shutdown(Shutdown::Write)
     }
@@ -217,15 +230,36 @@ fn decrypted(
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
             read => return read,
         }
+        // What is here already; what is wrong with it is told each time.
+        let state = session
+            .process_new_packets()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if state.plaintext_bytes_to_read() > 0 {
+            continue;
+        }
         match session.read_tls(from) {
             Ok(0) if session.wants_read() => return Ok(0),
             Ok(_) => {}
             Err(error) => return Err(error),
         }
-        session
-            .process_new_packets()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     }
+}
+
+/// The same, record after record, of which each has 16 KiB at most, as long as there are some and up to a piece.
+fn all_decrypted(
+    session: &mut Connection,
+    from: &mut dyn Read,
+    mut into: &mut [IoSliceMut<'_>],
+) -> io::Result<usize> {
+    let mut read = decrypted(session, from, into)?;
+    let mut last = read;
+    while last > 0 && read < PIECE {
+        IoSliceMut::advance_slices(&mut into, last);
+        // An end, or what is wrong, is met again by whoever reads next.
+        last = decrypted(session, from, into).unwrap_or(0);
+        read += last;
+    }
+    Ok(read)
 }
 
 fn is_later(error: &io::Error) -> bool {

@@ -117,6 +117,56 @@ fn pass_bytes(from: &Link, to: &Link) {
     });
 }
 
+/// Waits until the socket has so many bytes.
+fn await_bytes(link: &Link, count: usize) {
+    let mut seen = vec![0; count];
+    while link.stream.tcp().peek(&mut seen).is_ok_and(|there| there < count) {
+        sleep(link, true, false);
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn one_read_takes_all_records_of_tls_that_are_there() {
+    let (from, to) = encrypted();
+    // Three records of 16 KiB.
+    let all = vec![7; 3 << 14];
+    assert_eq!(from.write_vectored(&[IoSlice::new(&all)]).unwrap(), all.len());
+    assert!(!from.is_behind());
+    await_bytes(&to, all.len());
+    let (mut first, mut second) = (vec![0; 20_000], vec![0; 40_000]);
+    let into = &mut [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+    assert_eq!(to.read_vectored(into).unwrap(), all.len());
+    first.extend(second);
+    assert!(first.starts_with(&all));
+}
+
+#[test]
+fn a_forged_record_behind_a_good_one_is_told_each_time() {
+    let (from, to) = encrypted();
+    from.write_vectored(&[IoSlice::new(&[7; 1_000])]).unwrap();
+    let mut forged = vec![0x17, 3, 3, 0, 100];
+    forged.resize(105, 9);
+    from.stream.tcp().write_all(&forged).unwrap();
+    await_bytes(&to, 1_000 + forged.len());
+    let mut bytes = vec![0; 5_000];
+    // Whether the good one is read before or after, nobody waits for more.
+    let told: Vec<_> = (0..3).map(|_| to.read(&mut bytes)).collect();
+    assert!(!told.iter().any(is_later), "{told:?}");
+    let last = told[2].as_ref().map_err(io::Error::kind);
+    assert_eq!(last, Err(io::ErrorKind::InvalidData), "{told:?}");
+}
+
+#[test]
+fn nothing_is_sent_after_the_end_that_the_socket_had_no_room_for() {
+    let (from, _to) = encrypted();
+    let whole = vec![5; 1 << 20];
+    while from.stream.tcp().write(&whole).is_ok() {}
+    from.finish_writing().unwrap();
+    assert!(!from.is_behind());
+    assert_eq!(from.flush().unwrap(), 0);
+}
+
 #[test]
 fn a_full_ring_takes_no_more_and_an_empty_one_gives_nothing() {
     let (from, to) = links();

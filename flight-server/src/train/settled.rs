@@ -56,6 +56,8 @@ impl SettledPoints {
     /// The run is at one: that is where it goes back to from now on.
     pub(super) fn mark(&mut self, copy: impl FnOnce() -> Result<Saved, Failure>) -> Result<(), Failure> {
         if self.interval > 1 {
+            // There is room for one of them.
+            self.anchor = None;
             self.anchor = Some(copy()?);
         }
         Ok(())

@@ -7,7 +7,7 @@ use arrow_flight::utils::flight_data_to_batches;
 use arrow_flight::{FlightData, PutResult};
 use candlewick_protocol::Failure;
 use candlewick_protocol::feed::{FrameHeader, Owner, StreamId, StreamSealed};
-use candlewick_protocol::keys::{JobSecret, Purpose};
+use candlewick_protocol::keys::{JobSecret, KeyRing, Purpose};
 use candlewick_protocol::row::RowHasher;
 use candlewick_wire::{Answer, AuthMode, Caller, PartialFlight, ServerAuth, Windows, bind, serve, to_status};
 use futures::stream::{self, StreamExt};
@@ -62,12 +62,17 @@ impl Trainer {
     }
 
     pub fn start_as(id: &str, job: &str, secret: &JobSecret, manner: Manner) -> Trainer {
+        Self::start_with(id, (job, &secret.ring(job, &[Purpose::Feed], false)), manner)
+    }
+
+    /// With these keys of its job, which say whether its connections are encrypted.
+    pub fn start_with(id: &str, (job, keys): (&str, &KeyRing), manner: Manner) -> Trainer {
         let listener = bind("127.0.0.1", "0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let auth = ServerAuth::new(AuthMode::Job {
             job: job.to_owned(),
             server: id.to_owned(),
-            keys: secret.ring(job, &[Purpose::Feed], false),
+            keys: keys.clone(),
         });
         let seen = Arc::new(Mutex::new(Seen::default()));
         let service = Service {

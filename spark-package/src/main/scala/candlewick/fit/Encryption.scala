@@ -8,8 +8,20 @@ import org.apache.spark.SparkConf
   *   they are, by TLS 1.3
   * @param reason
   *   why, for the log
+  * @param openKeys
+  *   the keys of the fit go to executors by Spark's own connections, which are not encrypted
   */
-private[fit] final case class Encryption(tls: Boolean, reason: String) {
+private[fit] final case class Encryption(tls: Boolean, reason: String, openKeys: Boolean = false) {
+
+  /** What to tell where encryption promises more than it holds. */
+  def warning: Option[String] =
+    if (!openKeys) None
+    else
+      Some(
+        s"connections of the fit are encrypted ($reason), but those by which Spark sends the keys of the fit to executors are not: " +
+          "whoever can read the network there can stand between trainers. Encrypt them by spark.authenticate and " +
+          "spark.network.crypto.enabled, or by spark.ssl.rpc.enabled"
+      )
 
   /** Its name in summaries. */
   def name: String = if (tls) "tls" else "none"
@@ -30,6 +42,10 @@ private[fit] object Encryption {
     "spark.io.encryption.enabled"
   )
 
+  /** Those by which Spark encrypts what it says to executors. */
+  private val Rpc =
+    Seq("spark.network.crypto.enabled", "spark.authenticate.enableSaslEncryption", "spark.ssl.rpc.enabled")
+
   /** What a fit has. */
   def of(prepared: Prepared): Encryption = {
     val sc = prepared.session.sparkContext
@@ -37,7 +53,12 @@ private[fit] object Encryption {
   }
 
   /** What `transportSecurity` asks for under a configuration, and whether all is on one machine. */
-  def of(asked: String, conf: SparkConf, loopback: Boolean): Encryption = asked match {
+  def of(asked: String, conf: SparkConf, loopback: Boolean): Encryption = {
+    val made = decided(asked, conf, loopback)
+    made.copy(openKeys = made.tls && !loopback && !Rpc.exists(conf.getBoolean(_, defaultValue = false)))
+  }
+
+  private def decided(asked: String, conf: SparkConf, loopback: Boolean): Encryption = asked match {
     case "tls" => Encryption(tls = true, "transportSecurity = tls")
     case "none" => Encryption(tls = false, "transportSecurity = none")
     case _ =>

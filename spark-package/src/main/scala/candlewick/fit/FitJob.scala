@@ -92,6 +92,7 @@ private[candlewick] final class FitJob(dataset: Dataset[_], spec: FitSpec, contr
     MemoryCheck.run(sc, prepared, places, needs)(control.warn)
     val encryption = Encryption.of(prepared)
     control.note(encryption.told)
+    encryption.warning.foreach(control.warn)
     val secret = new JobSecret(control.id, encryption.tls)
     val coordinator = Coordinator.start(coordinatorConfig(sc, prepared), secret.coordinator.json)
     val link = new CoordinatorLink(coordinator, control, cancelJobs)

@@ -29,6 +29,15 @@ final class EncryptionSuite extends AnyFunSuite {
     assert(!found("auto", loopback = true, "spark.network.crypto.enabled" -> "true").tls)
   }
 
+  test("it warns where Spark sends the keys of the fit in the clear") {
+    assert(found("tls", loopback = false).warning.exists(_.contains("spark.network.crypto.enabled")))
+    for (name <- Seq("spark.io.encryption.enabled", "spark.ssl.enabled"))
+      assert(found("auto", loopback = false, name -> "true").warning.isDefined, name)
+    for (name <- Seq("spark.network.crypto.enabled", "spark.ssl.rpc.enabled"))
+      assert(found("tls", loopback = false, name -> "true").warning.isEmpty, name)
+    assert(found("tls", loopback = true).warning.isEmpty && found("none", loopback = false).warning.isEmpty)
+  }
+
   test("what is asked for goes before what Spark does") {
     assert(!found("none", loopback = false, "spark.network.crypto.enabled" -> "true").tls)
     assert(found("tls", loopback = true).tls)
